@@ -1,0 +1,10 @@
+namespace Glimmer.Cli.Golden;
+
+/// <summary>The forms of golden data this build can run.</summary>
+public static class GoldenAreas
+{
+    /// <summary>In the order they are tried.</summary>
+    public static IReadOnlyList<IGoldenArea> All { get; } =
+    [
+    ];
+}

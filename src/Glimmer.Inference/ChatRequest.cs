@@ -1,0 +1,95 @@
+using System.Text.Json;
+using Glimmer.Dialogue.Conversations;
+
+namespace Glimmer.Inference;
+
+/// <summary>What a client asks of a chat model, whatever dialect it came in.</summary>
+public sealed record ChatRequest
+{
+    /// <summary>Model code as the catalogue spells it.</summary>
+    public required string Model { get; init; }
+
+    /// <summary>Messages, tools and template options. Tools are offered even with <see cref="ToolChoice.None"/>; the backend leaves them out.</summary>
+    public required Conversation Conversation { get; init; }
+
+    /// <summary>How tokens are chosen.</summary>
+    public required Glimmer.Engine.SamplingOptions Sampling { get; init; }
+
+    /// <summary>Most tokens of reasoning and answer; null for as many as the model's limit.</summary>
+    public int? MaxTokens { get; init; }
+
+    /// <summary>Texts that end the answer; they are not part of it.</summary>
+    public IReadOnlyList<string> Stop { get; init; } = [];
+
+    /// <summary>Whether and which tools must be called.</summary>
+    public ToolChoice ToolChoice { get; init; } = ToolChoice.Auto;
+
+    /// <summary>Whether one answer may hold several calls.</summary>
+    public bool ParallelToolCalls { get; init; } = true;
+
+    /// <summary>What the answer must look like.</summary>
+    public AnswerFormat Format { get; init; } = AnswerFormat.Text;
+
+    /// <summary>Who asks, for fairness between tenants.</summary>
+    public string Tenant { get; init; } = "";
+
+    /// <summary>Most tokens of reasoning; null for no limit of its own.</summary>
+    public int? ThinkingBudget { get; init; }
+}
+
+/// <summary>Whether tools must be called.</summary>
+/// <param name="Mode">The rule.</param>
+/// <param name="Name">The function, for <see cref="ToolChoiceMode.Named"/>.</param>
+public sealed record ToolChoice(ToolChoiceMode Mode, string? Name = null)
+{
+    /// <summary>The model decides.</summary>
+    public static ToolChoice Auto { get; } = new(ToolChoiceMode.Auto);
+
+    /// <summary>No calls.</summary>
+    public static ToolChoice None { get; } = new(ToolChoiceMode.None);
+
+    /// <summary>At least one call.</summary>
+    public static ToolChoice Required { get; } = new(ToolChoiceMode.Required);
+}
+
+/// <summary>Rules for tool calls.</summary>
+public enum ToolChoiceMode
+{
+    /// <summary>The model decides.</summary>
+    Auto,
+
+    /// <summary>No calls.</summary>
+    None,
+
+    /// <summary>At least one call.</summary>
+    Required,
+
+    /// <summary>A call of one named function.</summary>
+    Named,
+}
+
+/// <summary>What the answer must look like.</summary>
+/// <param name="Kind">The form.</param>
+/// <param name="Schema">The JSON schema, for <see cref="AnswerFormatKind.JsonSchema"/>.</param>
+/// <param name="Strict">Whether a keyword that cannot be enforced is an error.</param>
+public sealed record AnswerFormat(AnswerFormatKind Kind, JsonElement? Schema = null, bool Strict = false)
+{
+    /// <summary>Anything.</summary>
+    public static AnswerFormat Text { get; } = new(AnswerFormatKind.Text);
+
+    /// <summary>One JSON object.</summary>
+    public static AnswerFormat JsonObject { get; } = new(AnswerFormatKind.JsonObject);
+}
+
+/// <summary>Forms of an answer.</summary>
+public enum AnswerFormatKind
+{
+    /// <summary>Anything.</summary>
+    Text,
+
+    /// <summary>One JSON object.</summary>
+    JsonObject,
+
+    /// <summary>One JSON text that a schema accepts.</summary>
+    JsonSchema,
+}

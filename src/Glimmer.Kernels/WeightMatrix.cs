@@ -1,0 +1,78 @@
+using Glimmer.Kernels.Formats;
+
+namespace Glimmer.Kernels;
+
+/// <summary>
+/// A weight matrix in its stored form, shape (rows = outputs, columns = inputs), row-major: the weights of one
+/// output lie together. The bytes usually lie in a mapped file, which <see cref="Owner"/> keeps alive.
+/// </summary>
+/// <remarks>Immutable and safe to share between threads.</remarks>
+public sealed unsafe class WeightMatrix
+{
+    /// <summary>Wraps <paramref name="data"/>, which must hold <paramref name="rows"/> rows of whole blocks.</summary>
+    /// <param name="format">How the numbers are stored.</param>
+    /// <param name="rows">Outputs, at least 1.</param>
+    /// <param name="columns">Inputs; a multiple of the format's block length.</param>
+    /// <param name="data">First byte of row 0.</param>
+    /// <param name="owner">Whatever must stay reachable while the bytes are in use.</param>
+    /// <exception cref="ArgumentException">A dimension is not positive or does not fill whole blocks.</exception>
+    public WeightMatrix(BlockFormat format, int rows, int columns, byte* data, object owner)
+    {
+        BlockCodec codec = BlockCodecs.For(format);
+        if (rows <= 0 || columns <= 0 || columns % codec.BlockLength != 0)
+            throw new ArgumentException($"A {format} matrix of {rows} x {columns} does not consist of whole blocks of {codec.BlockLength}.", nameof(columns));
+        Format = format;
+        Rows = rows;
+        Columns = columns;
+        Data = data;
+        Owner = owner;
+        RowBytes = codec.BytesFor(columns);
+    }
+
+    /// <summary>How the numbers are stored.</summary>
+    public BlockFormat Format { get; }
+
+    /// <summary>Outputs.</summary>
+    public int Rows { get; }
+
+    /// <summary>Inputs.</summary>
+    public int Columns { get; }
+
+    /// <summary>Bytes from one row to the next.</summary>
+    public long RowBytes { get; }
+
+    /// <summary>First byte of row 0.</summary>
+    public byte* Data { get; }
+
+    /// <summary>Keeps the bytes alive.</summary>
+    public object Owner { get; }
+
+    /// <summary>Bytes of the whole matrix.</summary>
+    public long Bytes => RowBytes * Rows;
+
+    /// <summary>Copies floats into memory of its own and wraps them.</summary>
+    public static WeightMatrix FromFloats(int rows, int columns, ReadOnlySpan<float> values)
+    {
+        if (values.Length != (long)rows * columns)
+            throw new ArgumentException($"{values.Length} values do not fill a matrix of {rows} x {columns}.", nameof(values));
+        float[] copy = GC.AllocateUninitializedArray<float>(values.Length, pinned: true);
+        values.CopyTo(copy);
+        return new WeightMatrix(BlockFormat.F32, rows, columns, (byte*)System.Runtime.CompilerServices.Unsafe.AsPointer(ref copy[0]), copy);
+    }
+
+    /// <summary>Dequantises one row into <paramref name="values"/> (length <see cref="Columns"/>).</summary>
+    public void ReadRow(int row, Span<float> values)
+    {
+        ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual((uint)row, (uint)Rows);
+        BlockCodecs.For(Format).Dequantise(new ReadOnlySpan<byte>(Data + row * RowBytes, checked((int)RowBytes)), values[..Columns]);
+        GC.KeepAlive(Owner);
+    }
+
+    /// <summary>A view of <paramref name="count"/> rows from <paramref name="start"/>: one expert of a stack, or gate or up of a fused matrix.</summary>
+    public WeightMatrix RowRange(int start, int count)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(start);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan((long)start + count, Rows);
+        return new WeightMatrix(Format, count, Columns, Data + start * RowBytes, Owner);
+    }
+}
