@@ -1,0 +1,19 @@
+#!/usr/bin/env bash
+# Starts the built server and drives it with foreign clients (tests/Conformance). Installs Node.js and the clients when they are missing.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+if ! command -v npm >/dev/null 2>&1; then
+  echo "Node.js is missing: installing it." >&2
+  if ! command -v apt-get >/dev/null 2>&1; then
+    echo "No apt-get here; install Node.js 20 or later with npm and run this again." >&2
+    exit 69
+  fi
+  as_root=(); [ "$(id -u)" -eq 0 ] || as_root=(sudo)
+  "${as_root[@]}" apt-get update -qq
+  "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends nodejs npm >/dev/null
+fi
+
+cd tests/Conformance
+npm ci --silent --no-fund --no-audit
+node --test --test-reporter=tap --test-concurrency=1 ./*.test.mjs

@@ -1,0 +1,60 @@
+#!/usr/bin/env bash
+# Runs everything that must hold and prints the counts. Installs what it needs (Node.js for the conformance tests).
+#   ./test.sh                all suites
+#   ./test.sh Dialogue Cli   only tests/Glimmer.Dialogue.Tests and tests/Glimmer.Cli.Tests
+#   ./test.sh conformance    only the foreign clients
+set -uo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")"
+. scripts/sdk.sh
+require_sdk
+
+wanted=("$@")
+wants() { [ ${#wanted[@]} -eq 0 ] && return 0; local w; for w in "${wanted[@]}"; do [ "$w" = "$1" ] && return 0; done; return 1; }
+
+passed=0 failed=0 skipped=0 broken=()
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+
+echo "== build"
+if ! dotnet build Glimmer.slnx -c Release --nologo -v quiet ${CI:+-p:RestoreLockedMode=true} >"$log" 2>&1; then
+  grep -E 'error|warning' "$log" | sort -u | head -n 40
+  echo "the build failed"
+  echo "0 passed, 1 failed"
+  exit 1
+fi
+
+add() { passed=$((passed + $1)); failed=$((failed + $2)); skipped=$((skipped + $3)); }
+
+for project in tests/Glimmer.*.Tests; do
+  name=$(basename "$project"); short=${name#Glimmer.}; short=${short%.Tests}
+  wants "$short" || continue
+  echo "== $name"
+  start=$SECONDS
+  "$project/bin/Release/net10.0/$name" --no-progress --no-ansi >"$log" 2>&1
+  code=$?
+  ok=$(sed -n 's/^ *succeeded: *//p' "$log" | tail -n 1); bad=$(sed -n 's/^ *failed: *//p' "$log" | tail -n 1); skip=$(sed -n 's/^ *skipped: *//p' "$log" | tail -n 1)
+  if [ -z "$ok" ] || { [ "$code" -ne 0 ] && [ "${bad:-0}" -eq 0 ]; }; then
+    broken+=("$name"); bad=$((${bad:-0} + 1))
+  fi
+  if [ "${bad:-0}" -ne 0 ]; then cat "$log"; fi
+  echo "${ok:-0} passed, ${bad:-0} failed, ${skip:-0} skipped in $((SECONDS - start)) s"
+  add "${ok:-0}" "${bad:-0}" "${skip:-0}"
+done
+
+if wants conformance && [ -f tests/Conformance/package.json ]; then
+  echo "== tests/Conformance"
+  start=$SECONDS
+  scripts/conformance.sh >"$log" 2>&1
+  code=$?
+  ok=$(sed -n 's/^# pass //p; s/^ℹ pass //p' "$log" | tail -n 1); bad=$(sed -n 's/^# fail //p; s/^ℹ fail //p' "$log" | tail -n 1); skip=$(sed -n 's/^# skipped //p; s/^ℹ skipped //p' "$log" | tail -n 1)
+  if [ -z "$ok" ] || { [ "$code" -ne 0 ] && [ "${bad:-0}" -eq 0 ]; }; then
+    broken+=("conformance"); bad=$((${bad:-0} + 1))
+  fi
+  if [ "${bad:-0}" -ne 0 ]; then cat "$log"; fi
+  echo "${ok:-0} passed, ${bad:-0} failed, ${skip:-0} skipped in $((SECONDS - start)) s"
+  add "${ok:-0}" "${bad:-0}" "${skip:-0}"
+fi
+
+[ ${#broken[@]} -eq 0 ] || echo "did not finish: ${broken[*]}"
+echo "$passed passed, $failed failed, $skipped skipped"
+[ "$failed" -eq 0 ] && [ "$passed" -gt 0 ]
