@@ -81,12 +81,21 @@ public sealed record ChatMessage
 
 /// <summary>A tool that the model may call.</summary>
 /// <param name="Name">Function name.</param>
-/// <param name="Json">The whole tool object as the client sent it (key order and unknown keys matter to the templates), wrapped in <c>{"type":"function","function":…}</c>.</param>
+/// <param name="Json">
+/// The whole tool object as the client sent it, because key order and unknown keys reach the model: wrapped in
+/// <c>{"type":"function","function":…}</c>, or flat as the Responses API and some clients send it.
+/// </param>
 public sealed record ToolDefinition(string Name, JsonElement Json)
 {
+    /// <summary>The function itself: the wrapped object, or the flat one.</summary>
+    public JsonElement Function =>
+        Json.ValueKind == JsonValueKind.Object && Json.TryGetProperty("function", out JsonElement function) && function.ValueKind == JsonValueKind.Object
+            ? function
+            : Json;
+
     /// <summary>The schema of the arguments, when given.</summary>
     public JsonElement? Parameters =>
-        Json.TryGetProperty("function", out JsonElement function) && function.TryGetProperty("parameters", out JsonElement parameters)
+        Function.ValueKind == JsonValueKind.Object && Function.TryGetProperty("parameters", out JsonElement parameters) && parameters.ValueKind != JsonValueKind.Null
             ? parameters
             : null;
 }
