@@ -23,7 +23,14 @@ public abstract record ContentPart;
 
 /// <summary>Text.</summary>
 /// <param name="Text">The characters, which are never read as control tokens.</param>
-public sealed record TextPart(string Text) : ContentPart;
+public sealed record TextPart(string Text) : ContentPart
+{
+    /// <summary>
+    /// Whether a client put it into a list of parts as a plain string, which is no form of the API. Templates that look at
+    /// the types of parts do not print it.
+    /// </summary>
+    public bool IsBare { get; init; }
+}
 
 /// <summary>A picture, film or sound; the renderer places its placeholder, the encoder fills it.</summary>
 /// <param name="Kind">What it is.</param>
@@ -65,6 +72,9 @@ public sealed record ChatMessage
 
     /// <summary>The parts; empty for none (a dialect's <c>null</c>).</summary>
     public IReadOnlyList<ContentPart> Content { get; init; } = [];
+
+    /// <summary>Whether the content came as a list of parts. It matters to the layout of tool results in one generation.</summary>
+    public bool IsPartList { get; init; }
 
     /// <summary>What the model thought before this message; null when not given.</summary>
     public string? ReasoningContent { get; init; }

@@ -80,6 +80,7 @@ public static class ConversationReader
                 _ => throw new MisreadException(index, "role", "must be system, developer, user, assistant or tool"),
             },
             Content = ReadContent(json, index),
+            IsPartList = json.TryGetProperty("content", out JsonElement content) && content.ValueKind == JsonValueKind.Array,
             ReasoningContent = Text(json, "reasoning_content", index),
             ToolCalls = calls,
             ToolCallId = Text(json, "tool_call_id", index),
@@ -100,7 +101,7 @@ public static class ConversationReader
     private static ContentPart ReadPart(JsonElement part, int index, int place)
     {
         if (part.ValueKind == JsonValueKind.String)
-            return new TextPart(JsonText.StringOf(part));
+            return new TextPart(JsonText.StringOf(part)) { IsBare = true };
         if (part.ValueKind != JsonValueKind.Object)
             throw new MisreadException(index, $"content[{place}]", "must be an object with a type");
         if (!part.TryGetProperty("type", out _) && part.TryGetProperty("output", out JsonElement output))

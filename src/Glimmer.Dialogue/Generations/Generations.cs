@@ -8,9 +8,20 @@ public static class Generations
     /// <summary>All of them, oldest first.</summary>
     public static IReadOnlyList<Generation> All { get; } =
     [
+        new GlmEdge(),
+        new Glm4Chat(),
+        new Glm40414(),
+        new GlmZ1(),
+        new Glm41V(),
         new Glm45(),
+        new Glm45V(),
+        new GlmOcr(),
         new Glm47("glm-4.7"),
         new Glm47("glm-5"),
+        new Glm51(),
+        new Glm52(),
+        new Glm53("glm-5.3", seesMedia: false),
+        new Glm53("glm-5.3-flash", seesMedia: true),
     ];
 
     private static readonly Dictionary<string, Generation> ByName = All.ToDictionary(generation => generation.Name, StringComparer.Ordinal);

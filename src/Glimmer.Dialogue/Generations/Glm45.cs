@@ -63,6 +63,9 @@ internal class Glm45 : Generation
     private protected virtual void WriteContent(PromptWriter writer, ChatMessage message, int index) =>
         writer.Content(index, MessageText.Visible(message));
 
+    /// <summary>Writes the visible content of a user message.</summary>
+    private protected virtual void WriteUserContent(PromptWriter writer, ChatMessage message, int index) => WriteContent(writer, message, index);
+
     /// <summary>Writes the opening of the model's answer.</summary>
     private protected virtual void WriteGenerationPrompt(PromptWriter writer, bool thinks)
     {
@@ -71,8 +74,8 @@ internal class Glm45 : Generation
             writer.Template(NoThought);
     }
 
-    /// <summary>Writes what follows a tool result given as one text.</summary>
-    private protected virtual void WriteAfterTextResult(PromptWriter writer)
+    /// <summary>Writes what follows a tool result.</summary>
+    private protected virtual void WriteAfterResult(PromptWriter writer, ChatMessage message)
     {
     }
 
@@ -83,7 +86,7 @@ internal class Glm45 : Generation
     private void WriteUser(PromptWriter writer, ChatMessage message, int index, bool thinks)
     {
         writer.Template(UserTurn);
-        WriteContent(writer, message, index);
+        WriteUserContent(writer, message, index);
         if (thinks)
             return;
         // A message that ends with the switch already has it: then that ending is the switch, and no text.
@@ -110,10 +113,8 @@ internal class Glm45 : Generation
 
         answer = PythonText.Strip(answer);
         if (!answer.IsEmpty)
-        {
             writer.Text("\n");
-            writer.Content(index, answer);
-        }
+        writer.Content(index, answer, trims: true);
 
         _tools.Calls(writer, message, index);
     }
@@ -141,6 +142,6 @@ internal class Glm45 : Generation
         writer.Template(ResultBegin);
         WriteResultContent(writer, message, index);
         writer.Template(ResultEnd);
-        WriteAfterTextResult(writer);
+        WriteAfterResult(writer, message);
     }
 }

@@ -60,7 +60,7 @@ internal sealed class Glm47(string name)
         }
 
         writer.Control(ControlTokens.ThinkEnd);
-        writer.Content(index, PythonText.Strip(answer));
+        writer.Content(index, answer, trims: true);
         _tools.Calls(writer, message, index);
     }
 

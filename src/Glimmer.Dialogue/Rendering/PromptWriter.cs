@@ -15,6 +15,7 @@ internal readonly record struct PromptSegment(ReadOnlyMemory<char> Text, bool Is
 internal sealed class PromptWriter(int continueMessage)
 {
     private int _end = -1;
+    private bool _trims;
 
     /// <summary>What was written, in order.</summary>
     public List<PromptSegment> Segments { get; } = [];
@@ -48,18 +49,24 @@ internal sealed class PromptWriter(int continueMessage)
         Segments.Add(new($"<|end_of_{name}|>".AsMemory(), IsControl: true));
     }
 
-    /// <summary>
-    /// The text of message <paramref name="index"/> as the template prints it. When that message is to be continued the
-    /// prompt ends right after it; as in the reference, text with leading white space then loses its trailing white space.
-    /// </summary>
-    public void Content(int index, ReadOnlyMemory<char> text)
+    /// <summary>The text of message <paramref name="index"/> as the template prints it.</summary>
+    /// <param name="index">The message.</param>
+    /// <param name="text">Its text.</param>
+    /// <param name="trims">
+    /// Whether the template takes white space off the text's ends. When this is the message to be continued, the prompt
+    /// ends right after the text, and with such a template never in white space.
+    /// </param>
+    public void Content(int index, ReadOnlyMemory<char> text, bool trims = false)
     {
-        if (index == continueMessage && !text.IsEmpty && PythonText.IsSpace(text.Span[0]))
-            text = PythonText.StripEnd(text);
-        Text(text);
-        if (index == continueMessage && !text.IsEmpty)
-            _end = Segments.Count;
+        Text(trims ? PythonText.Strip(text) : text);
+        if (!Continues(index))
+            return;
+        _end = Segments.Count;
+        _trims = trims;
     }
+
+    /// <summary>Whether this message is to be continued.</summary>
+    public bool Continues(int index) => index == continueMessage;
 
     /// <summary>
     /// Turns the ending of the text just written, which spells a control token, into that token; does nothing when the
@@ -88,8 +95,17 @@ internal sealed class PromptWriter(int continueMessage)
     /// <summary>Cuts what follows the message to be continued.</summary>
     public void Finish()
     {
-        if (_end >= 0)
-            Segments.RemoveRange(_end, Segments.Count - _end);
+        if (_end < 0)
+            return;
+        Segments.RemoveRange(_end, Segments.Count - _end);
+        while (_trims && Segments.Count > 0 && Segments[^1] is { IsControl: false } last)
+        {
+            ReadOnlyMemory<char> rest = PythonText.StripEnd(last.Text);
+            Segments.RemoveAt(Segments.Count - 1);
+            Text(rest);
+            if (!rest.IsEmpty)
+                return;
+        }
     }
 }
 
