@@ -7,5 +7,6 @@ public static class GoldenAreas
     public static IReadOnlyList<IGoldenArea> All { get; } =
     [
         new TokenizerArea(),
+        new DialogueArea(),
     ];
 }
