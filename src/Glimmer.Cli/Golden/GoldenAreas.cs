@@ -8,5 +8,7 @@ public static class GoldenAreas
     [
         new TextArea(),
         new GgufModelsArea(),
+        new TokenizerArea(),
+        new DialogueArea(),
     ];
 }
