@@ -6,6 +6,8 @@ public static class GoldenAreas
     /// <summary>In the order they are tried.</summary>
     public static IReadOnlyList<IGoldenArea> All { get; } =
     [
+        new TextArea(),
+        new GgufModelsArea(),
         new TokenizerArea(),
         new DialogueArea(),
     ];
