@@ -25,6 +25,7 @@ internal sealed class GlmMoeDsa : Architecture
         ModelConfig config = reader.Common(Name);
         LatentConfig latent = reader.Latent();
         IndexerConfig indexer = reader.Indexer(config.Layers);
+        indexer.RequireFull(reader.File, 0);
         if (indexer.HeadDim < latent.RopeDim)
             throw new ModelFileException(reader.File, $"the indexer's heads of {indexer.HeadDim} are narrower than the {latent.RopeDim} components to rotate.");
         return config with

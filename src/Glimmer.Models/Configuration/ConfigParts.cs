@@ -38,14 +38,6 @@ internal static class ConfigParts
         return full;
     }
 
-    /// <summary>The first layer has nothing to take over.</summary>
-    public static IReadOnlyList<bool> CheckSchedule(ConfigFields fields, string key, bool[] full)
-    {
-        if (!full[0])
-            throw fields.Fault(key, "shared", "full for layer 0, which has no earlier layer to share with");
-        return full;
-    }
-
     /// <summary>YaRN's factor on cos and sin.</summary>
     public static double YarnMagnitude(double factor, double weight = 1) =>
         factor <= 1 ? 1 : 0.1 * weight * Math.Log(factor) + 1;

@@ -137,7 +137,7 @@ internal sealed class GgufConfig(ConfigFields fields, string architecture, int e
             fields.Int(Key("attention.indexer.head_count"), 1, ConfigLimits.Heads),
             fields.Int(Key("attention.indexer.key_length"), 1, ConfigLimits.HeadDim),
             fields.Int(Key("attention.indexer.top_k"), 1, ConfigLimits.TopK),
-            ConfigParts.CheckSchedule(fields, typesKey, full),
+            full,
             1);
     }
 

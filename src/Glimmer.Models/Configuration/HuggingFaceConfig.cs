@@ -260,7 +260,7 @@ internal sealed class HuggingFaceConfig : IConfigReader
         if (_fields.Items("indexer_types") is { } types)
         {
             CheckLength("indexer_types", types, layers);
-            return ConfigParts.CheckSchedule(_fields, "indexer_types", [.. types.Select(type => IsFull("indexer_types", type))]);
+            return [.. types.Select(type => IsFull("indexer_types", type))];
         }
 
         if (_fields.Has("index_topk_pattern"))
@@ -270,12 +270,12 @@ internal sealed class HuggingFaceConfig : IConfigReader
                 ? [.. letters.Select(letter => (object)letter.ToString())]
                 : _fields.Items("index_topk_pattern")!;
             CheckLength("index_topk_pattern", pattern, layers);
-            return ConfigParts.CheckSchedule(_fields, "index_topk_pattern", [.. pattern.Select(type => IsFull("index_topk_pattern", type))]);
+            return [.. pattern.Select(type => IsFull("index_topk_pattern", type))];
         }
 
         int frequency = _fields.Int("index_topk_freq", 1, ConfigLimits.Layers, 1);
         int offset = _fields.Int("index_skip_topk_offset", 0, ConfigLimits.Layers, 2);
-        return ConfigParts.CheckSchedule(_fields, "index_skip_topk_offset", ConfigParts.IndexerSchedule(layers, frequency, offset));
+        return ConfigParts.IndexerSchedule(layers, frequency, offset);
     }
 
     private bool IsFull(string key, object type) => (type as string) switch

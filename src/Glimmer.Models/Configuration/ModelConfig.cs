@@ -63,6 +63,13 @@ internal sealed record IndexerConfig(int Heads, int HeadDim, int TopK, IReadOnly
 {
     /// <summary>Most positions a token can be left with: with pools, the incomplete one at the end comes on top.</summary>
     public int MostChosen => TopK + Pool - 1;
+
+    /// <summary>Refuses a schedule in which the first layer that needs a choice has none to take over.</summary>
+    public void RequireFull(string file, int layer)
+    {
+        if (!Full[layer])
+            throw new ModelFileException(file, $"layer {layer} shares the choice of an earlier layer's indexer, but there is none before it; it must be full.");
+    }
 }
 
 /// <summary>Mixture of experts.</summary>

@@ -79,6 +79,8 @@ internal sealed unsafe class ForwardPass : IDisposable
         {
             SequenceChunk chunk = chunks[c];
             Check(chunk, arena);
+            if (arena.StateSlots > 0 && Array.IndexOf(_slots, chunk.StateSlot, 0, c) >= 0)
+                throw new ArgumentException($"State slot {chunk.StateSlot} occurs twice in one batch.", nameof(chunks));
             _firstRow[c] = row;
             _slots[c] = chunk.StateSlot;
             _pages[c] = Scratch.Ints(chunk.Pages.Length);
@@ -102,6 +104,9 @@ internal sealed unsafe class ForwardPass : IDisposable
 
     /// <summary>Position of a row in its sequence.</summary>
     public int Position(int row) => _positions[row];
+
+    /// <summary>Chunk of a row.</summary>
+    public int Chunk(int row) => _chunkOfRow[row];
 
     /// <summary>First row of a chunk; the number of rows for the index after the last.</summary>
     public int FirstRow(int chunk) => _firstRow[chunk];

@@ -62,6 +62,9 @@ internal sealed class LayerBuilder(ModelConfig config, CheckpointTensors tensors
     /// <summary>A vector.</summary>
     public float[] Vector(string name, int length) => Tensors.Vector(Full(name), length);
 
+    /// <summary>A small tensor of any shape.</summary>
+    public float[] Floats(string name, params ReadOnlySpan<long> shape) => Tensors.Floats(Full(name), shape);
+
     /// <summary>A vector, or null when the file has none.</summary>
     public float[]? TryVector(string name, int length) => Has(name) ? Vector(name, length) : null;
 
