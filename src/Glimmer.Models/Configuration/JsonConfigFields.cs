@@ -14,6 +14,9 @@ internal sealed class JsonConfigFields : ConfigFields
     private JsonConfigFields(string file, string path, JsonElement element)
         : base(file, path) => _element = element;
 
+    /// <summary>The object as JSON, for parts that are no settings of the model.</summary>
+    public JsonElement Element => _element;
+
     /// <summary>Reads a file whose top is one object.</summary>
     /// <exception cref="ModelFileException">It cannot be read, is too large, is not JSON, or is not an object.</exception>
     public static JsonConfigFields Open(string file)

@@ -16,7 +16,7 @@ internal sealed unsafe class CheckpointTensors(IWeightSource source, ITensorName
     public long Bytes { get; private set; }
 
     /// <summary>Whether the file has the tensor.</summary>
-    public bool Has(string canonical) => names.Find(canonical) is { } name && source.TryGet(name, out _);
+    public bool Has(string canonical) => names.Find(canonical) is { } name && source.Contains(name);
 
     /// <summary>Rows of the embedding: the vocabulary of files that do not state it.</summary>
     public int EmbeddingRows()

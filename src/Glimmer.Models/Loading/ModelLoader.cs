@@ -1,6 +1,7 @@
 using Glimmer.Models.Architectures;
 using Glimmer.Models.Configuration;
 using Glimmer.Models.Weights;
+using Glimmer.Models.Weights.Schemes;
 
 namespace Glimmer.Models.Loading;
 
@@ -38,9 +39,12 @@ public static class ModelLoader
         string configFile = Path.Combine(folder, "config.json");
         if (!File.Exists(configFile))
             throw new ModelFileException(configFile, "is missing; a checkpoint folder needs config.json beside its weights.");
-        HuggingFaceConfig reader = new(JsonConfigFields.Open(configFile));
+        JsonConfigFields fields = JsonConfigFields.Open(configFile);
+        HuggingFaceConfig reader = new(fields);
         Architecture architecture = ArchitectureCatalogue.ForModelType(reader.Root, reader.ModelType);
         ModelConfig config = architecture.ReadConfig(reader);
+        if (CheckpointScheme.FindConfiguration(fields.Element) is { } scheme)
+            source = CheckpointScheme.Wrap(source, scheme);
         CheckpointTensors tensors = new(source, architecture.CheckpointTensors(source.Names));
         DecoderModel model = new(architecture, config, tensors, options.DraftLayer);
         return new LoadedModel(

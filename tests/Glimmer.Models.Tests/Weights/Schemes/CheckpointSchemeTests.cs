@@ -2,50 +2,12 @@ using System.Text.Json;
 using Glimmer.Kernels.Formats;
 using Glimmer.Models.Weights;
 using Glimmer.Models.Weights.Schemes;
-using Glimmer.Testing;
 
 namespace Glimmer.Models.Tests.Weights.Schemes;
 
 public sealed class CheckpointSchemeTests
 {
     private const string W = "m.weight";
-
-    public static TheoryData<string> Cases => [.. Directory.GetDirectories(Fixtures.Path("text")).Select(Path.GetFileName)
-        .Where(name => name!.StartsWith("awq-", StringComparison.Ordinal) || name.StartsWith("ct-", StringComparison.Ordinal)
-            || name.StartsWith("fp8-", StringComparison.Ordinal) || name.StartsWith("gptq-", StringComparison.Ordinal)).Select(name => name!)];
-
-    [Theory]
-    [MemberData(nameof(Cases))]
-    public void Weights_of_published_layouts_dequantise_as_the_reference_does(string name)
-    {
-        string folder = Fixtures.Path("text", name);
-        using JsonDocument config = JsonDocument.Parse(File.ReadAllBytes(Path.Combine(folder, "config.json")));
-        using IWeightSource source = CheckpointScheme.Wrap(CheckpointOpener.Open(folder), CheckpointScheme.FindConfiguration(config.RootElement)!.Value);
-        using SafetensorsFile expect = SafetensorsFile.Open(Path.Combine(folder, "expect.safetensors"));
-        int compared = 0;
-        foreach (string expected in expect.Names.Where(key => key.StartsWith("dequantised.", StringComparison.Ordinal)))
-        {
-            Assert.True(expect.TryGet(expected, out StoredTensor? want));
-            Assert.True(source.TryGet(expected["dequantised.".Length..], out StoredTensor? have), expected);
-            Assert.Equal(want.Shape, have.Shape);
-            float[] wanted = want.ToFloats(), actual = have.ToFloats();
-            for (int i = 0; i < wanted.Length; i++)
-                Assert.True(Math.Abs(wanted[i] - actual[i]) <= 1e-6 * Math.Abs(wanted[i]), $"{expected}[{i}]: {actual[i]:R} instead of {wanted[i]:R}");
-            compared++;
-        }
-
-        Assert.True(compared > 0);
-
-        // An architecture sees plain names and float types only.
-        foreach (string plain in source.Names)
-        {
-            Assert.True(source.TryGet(plain, out StoredTensor? tensor));
-            Assert.True(tensor.Format is BlockFormat.F32 or BlockFormat.BF16 or BlockFormat.F16, $"{plain} is {tensor.Format}");
-            Assert.Equal(plain, tensor.Name);
-        }
-
-        Assert.Contains("model.layers.0.self_attn.q_a_proj.weight".Replace("q_a_proj", name.Contains("dsa", StringComparison.Ordinal) ? "q_a_proj" : "q_proj", StringComparison.Ordinal), source.Names);
-    }
 
     [Fact]
     public void Block_scales_cover_partial_blocks_and_stacked_experts()
