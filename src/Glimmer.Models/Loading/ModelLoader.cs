@@ -25,6 +25,15 @@ public static class ModelLoader
         }
     }
 
+    /// <summary>Checks a <c>config.json</c> without its weights: architecture, sizes and quantisation method.</summary>
+    /// <exception cref="ModelFileException">It cannot be used.</exception>
+    public static void CheckConfig(string configFile)
+    {
+        _ = ReadConfig(configFile);
+        if (CheckpointScheme.FindConfiguration(JsonConfigFields.Open(configFile).Element) is { } scheme)
+            CheckpointScheme.Check(configFile, scheme);
+    }
+
     /// <summary>Reads only a <c>config.json</c>.</summary>
     internal static (Architecture Architecture, ModelConfig Config) ReadConfig(string configFile)
     {
