@@ -3,6 +3,9 @@ using Glimmer.Cli.Commands;
 
 RootCommand root = new("Glimmer: the GLM open platform on your own hardware.")
 {
+    PullCommand.Create(),
+    ModelsCommand.Create(),
+    ModelsCommand.CreateVerify(),
     GoldenCommand.Create(),
 };
 return await root.Parse(args).InvokeAsync();

@@ -33,8 +33,11 @@ public readonly record struct SequenceChunk(
 public sealed class ForwardBatch
 {
     private readonly List<SequenceChunk> _chunks = [];
+    private readonly List<ReadOnlyMemory<float>> _states = [];
     private readonly List<int> _firstLogitsRow = [];
+    private readonly List<int> _firstRow = [];
     private float[] _logits = [];
+    private float[] _hidden = [];
     private int _rows;
     private int _logitsRows;
 
@@ -50,21 +53,31 @@ public sealed class ForwardBatch
     /// <summary>Receives every named intermediate result when set; only tests and <c>golden</c> set it.</summary>
     public IForwardObserver? Observer { get; set; }
 
+    /// <summary>Whether the pass keeps every row's state after the final norm, for a draft model.</summary>
+    public bool KeepHidden { get; set; }
+
     /// <summary>Removes all chunks.</summary>
     public void Clear()
     {
         _chunks.Clear();
+        _states.Clear();
+        _firstRow.Clear();
         _firstLogitsRow.Clear();
         _rows = 0;
         _logitsRows = 0;
     }
 
     /// <summary>Adds a chunk and returns its index.</summary>
-    public int Add(in SequenceChunk chunk)
+    public int Add(in SequenceChunk chunk) => Add(chunk, default);
+
+    /// <summary>Adds a chunk for a draft model, with one state per token, shape (tokens, hidden), and returns its index.</summary>
+    public int Add(in SequenceChunk chunk, ReadOnlyMemory<float> states)
     {
         ArgumentOutOfRangeException.ThrowIfZero(chunk.Tokens.Length, nameof(chunk));
         _chunks.Add(chunk);
+        _states.Add(states);
         _firstLogitsRow.Add(_logitsRows);
+        _firstRow.Add(_rows);
         _rows += chunk.Tokens.Length;
         _logitsRows += chunk.Logits switch
         {
@@ -83,6 +96,22 @@ public sealed class ForwardBatch
             _logits = GC.AllocateUninitializedArray<float>(length);
         return _logits.AsSpan(0, length);
     }
+
+    /// <summary>Room for the states of the pass, shape (<see cref="TokenCount"/>, hidden); the model fills it when <see cref="KeepHidden"/> is set.</summary>
+    public Span<float> ReserveHidden(int hidden)
+    {
+        int length = checked(_rows * hidden);
+        if (_hidden.Length < length)
+            _hidden = GC.AllocateUninitializedArray<float>(length);
+        return _hidden.AsSpan(0, length);
+    }
+
+    /// <summary>States of rows of a chunk after the final norm, shape (count, hidden), valid until the next pass.</summary>
+    public ReadOnlyMemory<float> Hidden(int chunk, int row, int count, int hidden) =>
+        _hidden.AsMemory((_firstRow[chunk] + row) * hidden, count * hidden);
+
+    /// <summary>The states a chunk was added with; empty without.</summary>
+    public ReadOnlyMemory<float> States(int chunk) => _states[chunk];
 
     /// <summary>The logits of one row of a chunk (row 0 for <see cref="LogitsWanted.Last"/>), valid until the next pass; the caller may change them.</summary>
     public Span<float> Logits(int chunk, int row, int vocabulary) =>

@@ -32,6 +32,9 @@ public abstract class LanguageModel : IDisposable
     /// <summary>What it caches per token and per sequence.</summary>
     public abstract KvLayout KvLayout { get; }
 
+    /// <summary>The model's own draft layer (MTP), when the file has one and it was loaded; else null.</summary>
+    public virtual IDraftModel? Draft => null;
+
     /// <summary>
     /// Runs one pass: writes the cache rows of every token of the batch, and the logits asked for into
     /// <see cref="ForwardBatch.ReserveLogits"/>. Token ids must be below <see cref="ModelDescription.VocabularySize"/>.

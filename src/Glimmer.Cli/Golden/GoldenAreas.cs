@@ -6,5 +6,7 @@ public static class GoldenAreas
     /// <summary>In the order they are tried.</summary>
     public static IReadOnlyList<IGoldenArea> All { get; } =
     [
+        new TextArea(),
+        new GgufModelsArea(),
     ];
 }

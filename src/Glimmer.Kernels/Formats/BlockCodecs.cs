@@ -11,6 +11,19 @@ public static class BlockCodecs
         new F16Codec(),
         new BF16Codec(),
         new Q8_0Codec(),
+        new F8Codec(BlockFormat.F8_E4M3),
+        new F8Codec(BlockFormat.F8_E5M2),
+        new F8Codec(BlockFormat.F8_E8M0),
+        new ScalarCodec<double>(BlockFormat.F64, value => (float)value),
+        new ScalarCodec<sbyte>(BlockFormat.I8, value => value),
+        new ScalarCodec<short>(BlockFormat.I16, value => value),
+        new ScalarCodec<int>(BlockFormat.I32, value => value),
+        new ScalarCodec<long>(BlockFormat.I64, value => value),
+        new ScalarCodec<byte>(BlockFormat.U8, value => value),
+        new ScalarCodec<byte>(BlockFormat.Bool, value => value == 0 ? 0 : 1),
+        new ScalarCodec<ushort>(BlockFormat.U16, value => value),
+        new ScalarCodec<uint>(BlockFormat.U32, value => value),
+        new ScalarCodec<ulong>(BlockFormat.U64, value => value),
     }.ToDictionary(codec => codec.Format);
 
     /// <summary>Formats that can be read.</summary>

@@ -42,5 +42,9 @@ public enum BlockFormat
     F8_E5M2 = 1001,
     U8 = 1002,
     Bool = 1003,
+    U16 = 1004,
+    U32 = 1005,
+    U64 = 1006,
+    F8_E8M0 = 1007,
 #pragma warning restore CS1591
 }

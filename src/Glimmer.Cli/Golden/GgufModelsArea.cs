@@ -1,0 +1,77 @@
+using Glimmer.Models.Loading;
+
+namespace Glimmer.Cli.Golden;
+
+/// <summary>
+/// Language models as GGUF files: one or more <c>NAME.KIND.gguf</c> beside <c>expect.safetensors</c> with <c>logits.KIND</c> and <c>greedy.KIND</c>
+/// (or plain <c>logits</c>, <c>greedy</c>). Expected values come from the file's weights as numbers and single-precision arithmetic. The
+/// <c>runtime_*</c> values of another program, which rounds activations, bound plausibility only; <c>text_ids</c> belong to the
+/// tokenizer and are not compared here.
+/// </summary>
+public sealed class GgufModelsArea : IGoldenArea
+{
+    private const double Tolerance = 2e-4;
+
+    /// <inheritdoc/>
+    public string Name => "gguf-models";
+
+    /// <inheritdoc/>
+    public bool Recognises(string folder)
+    {
+        if (!File.Exists(Path.Combine(folder, "expect.safetensors")) || Models(folder).Length == 0)
+            return false;
+        using GoldenTensors expected = GoldenTensors.Open(Path.Combine(folder, "expect.safetensors"));
+        return expected.Has("input_ids") && expected.Names.Any(name => name.StartsWith("logits", StringComparison.Ordinal));
+    }
+
+    /// <inheritdoc/>
+    public IEnumerable<GoldenCheck> Run(string folder, CancellationToken cancel)
+    {
+        using GoldenTensors expected = GoldenTensors.Open(Path.Combine(folder, "expect.safetensors"));
+        List<GoldenCheck> checks = [];
+        foreach (string file in Models(folder))
+        {
+            cancel.ThrowIfCancellationRequested();
+            checks.AddRange(RunFile(file, expected));
+        }
+
+        return checks;
+    }
+
+    private static string[] Models(string folder) =>
+        [.. Directory.EnumerateFiles(folder, "*.gguf").Where(file => !file.Contains(".mmproj.", StringComparison.Ordinal)).Order(StringComparer.Ordinal)];
+
+    private static IEnumerable<GoldenCheck> RunFile(string file, GoldenTensors expected)
+    {
+        string kind = Path.GetFileNameWithoutExtension(file);
+        kind = kind[(kind.LastIndexOf('.') + 1)..];
+        string suffix = expected.Has($"logits.{kind}") ? $".{kind}" : "";
+        if (!expected.Has($"logits{suffix}"))
+        {
+            yield return new GoldenCheck($"logits.{kind}", double.NaN, Tolerance, $"nothing is expected of {Path.GetFileName(file)}");
+            yield break;
+        }
+
+        using LoadedModel model = ModelLoader.Load(file);
+        int[] prompt = expected.Ints("input_ids");
+        float[] reference = expected.Floats($"logits{suffix}");
+        int[] greedy = expected.Has($"greedy{suffix}") ? expected.Ints($"greedy{suffix}") : [];
+        using GoldenModel run = new(model, prompt.Length + greedy.Length, 8);
+        float[] logits = run.Prompt(0, prompt, prompt.Length);
+        yield return GoldenCompare.Floats($"{kind}: logits", reference, logits, Tolerance, run.Vocabulary);
+        if (expected.Has($"runtime_logits.{kind}"))
+        {
+            // As near to the other program as that one is to the reference, and the tolerance.
+            float[] runtime = expected.Floats($"runtime_logits.{kind}");
+            double distance = GoldenCompare.Floats("", reference, runtime, 0, run.Vocabulary).Difference;
+            yield return GoldenCompare.Floats($"{kind}: runtime_logits (plausible)", runtime, logits, distance + Tolerance, run.Vocabulary);
+        }
+
+        if (greedy.Length == 0)
+            yield break;
+        (int[] tokens, float[] rows) = run.Greedy(0, prompt.Length, logits, greedy.Length);
+        yield return GoldenCompare.Exact($"{kind}: greedy", greedy, tokens);
+        if (expected.Has($"greedy_logits{suffix}"))
+            yield return GoldenCompare.Floats($"{kind}: greedy_logits", expected.Floats($"greedy_logits{suffix}"), rows, Tolerance, run.Vocabulary);
+    }
+}

@@ -1,0 +1,37 @@
+using Glimmer.Models.Configuration;
+using Glimmer.Models.Layers;
+using Glimmer.Models.Loading;
+
+namespace Glimmer.Models.Architectures;
+
+/// <summary>GLM-4-0414 and GLM-Z1: as <see cref="Glm"/>, with sandwich norms.</summary>
+internal sealed class Glm4 : Architecture
+{
+    /// <inheritdoc/>
+    public override string Name => "glm4";
+
+    /// <inheritdoc/>
+    public override IReadOnlyList<string> ModelTypes => ["glm4"];
+
+    /// <inheritdoc/>
+    public override IReadOnlyList<string> GgufArchitectures => ["glm4"];
+
+    /// <inheritdoc/>
+    public override ITensorNames GgufTensors => GgufNames.With(
+        ("post_self_attn_layernorm", "post_attention_norm"),
+        ("post_attention_layernorm", "ffn_norm"),
+        ("post_mlp_layernorm", "post_ffw_norm"));
+
+    /// <inheritdoc/>
+    public override ModelConfig ReadConfig(IConfigReader reader)
+    {
+        // Text files made from the vision models have the rotated rows permuted.
+        RopePairing pairing = reader is GgufConfig { Permuted: true } ? RopePairing.HalfSplit : RopePairing.Interleaved;
+        ModelConfig config = reader.Common(Name);
+        return config with { Rope = reader.Rope(config.Attention.HeadDim, pairing) };
+    }
+
+    /// <inheritdoc/>
+    public override DecoderLayer BuildLayer(LayerBuilder builder) =>
+        new ResidualLayer(builder, new GroupedQueryAttention(builder), builder.FeedForward(), sandwich: true);
+}

@@ -1,0 +1,35 @@
+namespace Glimmer.Models.Configuration;
+
+/// <summary>
+/// Reads the parts of a <see cref="ModelConfig"/> from one kind of file. An architecture asks for the parts it has;
+/// each part is checked when read.
+/// </summary>
+internal interface IConfigReader
+{
+    /// <summary>The file, for messages.</summary>
+    string File { get; }
+
+    /// <summary>Sizes every architecture has, with plain attention.</summary>
+    ModelConfig Common(string architecture);
+
+    /// <summary>Rotary embedding of heads of <paramref name="headDim"/>.</summary>
+    RopeConfig Rope(int headDim, RopePairing pairing);
+
+    /// <summary>Mixture of experts for <paramref name="layers"/> trunk layers.</summary>
+    MoeConfig Moe(int layers);
+
+    /// <summary>Latent attention.</summary>
+    LatentConfig Latent();
+
+    /// <summary>Indexer for <paramref name="layers"/> trunk layers.</summary>
+    IndexerConfig Indexer(int layers);
+
+    /// <summary>Linear attention for <paramref name="layers"/> trunk layers.</summary>
+    LinearAttentionConfig Linear(int layers);
+
+    /// <summary>Residual streams.</summary>
+    HyperConnectionConfig Hyper();
+
+    /// <summary>Bound on gate and up values, when set.</summary>
+    float? SwigluLimit();
+}

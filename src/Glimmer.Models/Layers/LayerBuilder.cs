@@ -1,0 +1,145 @@
+using Glimmer.Kernels;
+using Glimmer.Models.Configuration;
+using Glimmer.Models.Loading;
+using Glimmer.Models.Memory;
+
+namespace Glimmer.Models.Layers;
+
+/// <summary>Hands the parts of a model their tensors, and collects what they cache.</summary>
+internal sealed class LayerBuilder(ModelConfig config, CheckpointTensors tensors)
+{
+    private readonly List<KvPlane> _planes = [];
+
+    /// <summary>The model's numbers.</summary>
+    public ModelConfig Config { get; } = config;
+
+    /// <summary>The file's tensors.</summary>
+    public CheckpointTensors Tensors { get; } = tensors;
+
+    /// <summary>The layer being built; −1 for what belongs to none.</summary>
+    public int Layer { get; private set; } = -1;
+
+    /// <summary>What all parts built so far cache.</summary>
+    public KvLayout KvLayout => new([.. _planes], StateWidth);
+
+    /// <summary>Recurrent numbers per sequence of all parts built so far.</summary>
+    public int StateWidth { get; private set; }
+
+    /// <summary>Goes on to a layer.</summary>
+    public LayerBuilder At(int layer)
+    {
+        Layer = layer;
+        return this;
+    }
+
+    /// <summary>Whether the current layer has a tensor.</summary>
+    public bool Has(string name) => Tensors.Has(Full(name));
+
+    /// <summary>Reserves a plane of the cache for the current layer and returns its index.</summary>
+    public int AddPlane(string name, int width)
+    {
+        _planes.Add(new KvPlane(name, Layer, width));
+        return _planes.Count - 1;
+    }
+
+    /// <summary>Reserves recurrent state and returns its offset.</summary>
+    public int AddState(int width)
+    {
+        int offset = StateWidth;
+        StateWidth = checked(StateWidth + width);
+        return offset;
+    }
+
+    /// <summary>A norm's weights.</summary>
+    public RmsNorm Norm(string name, int width) => new(Tensors.Vector(Full(name + ".weight"), width), Config.NormEpsilon);
+
+    /// <summary>A matrix.</summary>
+    public WeightMatrix Matrix(string name, int rows, int columns) => Tensors.Matrix(Full(name), rows, columns);
+
+    /// <summary>A vector.</summary>
+    public float[] Vector(string name, int length) => Tensors.Vector(Full(name), length);
+
+    /// <summary>A vector, or null when the file has none.</summary>
+    public float[]? TryVector(string name, int length) => Has(name) ? Vector(name, length) : null;
+
+    /// <summary>A matrix with the bias the file may have.</summary>
+    public Linear Linear(string name, int outputs, int inputs, bool biasRequired = false) => new(
+        Matrix(name + ".weight", outputs, inputs),
+        biasRequired ? Vector(name + ".bias", outputs) : TryVector(name + ".bias", outputs));
+
+    /// <summary>Query, key and value projections, stored apart or as one matrix of q, k and v rows.</summary>
+    public (Linear Query, Linear Key, Linear Value) QueryKeyValue(string name, int hidden, int queryWidth, int kvWidth, bool? bias)
+    {
+        bool required = bias ?? false;
+        if (!Has($"{name}.qkv_proj.weight"))
+        {
+            return (
+                Linear($"{name}.q_proj", queryWidth, hidden, required),
+                Linear($"{name}.k_proj", kvWidth, hidden, required),
+                Linear($"{name}.v_proj", kvWidth, hidden, required));
+        }
+
+        int rows = queryWidth + 2 * kvWidth;
+        WeightMatrix fused = Matrix($"{name}.qkv_proj.weight", rows, hidden);
+        float[]? biases = required ? Vector($"{name}.qkv_proj.bias", rows) : TryVector($"{name}.qkv_proj.bias", rows);
+        return (Part(0, queryWidth), Part(queryWidth, kvWidth), Part(queryWidth + kvWidth, kvWidth));
+
+        Linear Part(int start, int count) => new(fused.RowRange(start, count), biases?.AsSpan(start, count).ToArray());
+    }
+
+    /// <summary>A SwiGLU network whose gate and up matrices are stored apart or as one of gate rows, then up rows.</summary>
+    public DenseFeedForward FeedForward(string name, int hidden, int width)
+    {
+        Linear down = Linear($"{name}.down_proj", hidden, width);
+        if (Has($"{name}.gate_proj.weight"))
+            return Network(Linear($"{name}.gate_proj", width, hidden), Linear($"{name}.up_proj", width, hidden), down);
+
+        // GGUF keeps the fused matrix under the name of the up matrix.
+        string fusedName = Has($"{name}.gate_up_proj.weight") ? "gate_up_proj" : "up_proj";
+        WeightMatrix fused = Matrix($"{name}.{fusedName}.weight", checked(2 * width), hidden);
+        return Network(new Linear(fused.RowRange(0, width), null), new Linear(fused.RowRange(width, width), null), down);
+    }
+
+    /// <summary>The routed experts: one tensor per matrix, stacked per matrix, or stacked with gate and up fused.</summary>
+    public DenseFeedForward[] Experts(string name, int experts, int hidden, int width)
+    {
+        DenseFeedForward[] networks = new DenseFeedForward[experts];
+        string suffix = Has($"{name}.down_proj.weight") ? ".weight" : "";
+        if (!Has($"{name}.down_proj{suffix}"))
+        {
+            for (int e = 0; e < experts; e++)
+                networks[e] = FeedForward($"{name}.{e}", hidden, width);
+            return networks;
+        }
+
+        WeightMatrix down = Tensors.Stack(Full($"{name}.down_proj{suffix}"), experts, hidden, width);
+        bool fused = Has($"{name}.gate_up_proj{suffix}");
+        WeightMatrix gate = fused
+            ? Tensors.Stack(Full($"{name}.gate_up_proj{suffix}"), experts, checked(2 * width), hidden)
+            : Tensors.Stack(Full($"{name}.gate_proj{suffix}"), experts, width, hidden);
+        WeightMatrix up = fused ? gate : Tensors.Stack(Full($"{name}.up_proj{suffix}"), experts, width, hidden);
+        int stride = fused ? 2 * width : width, upStart = fused ? width : 0;
+        for (int e = 0; e < experts; e++)
+        {
+            networks[e] = Network(
+                new Linear(gate.RowRange(e * stride, width), null),
+                new Linear(up.RowRange(e * stride + upStart, width), null),
+                new Linear(down.RowRange(e * hidden, hidden), null));
+        }
+
+        return networks;
+    }
+
+    /// <summary>The feed-forward part of the current layer: experts or dense, as the configuration says.</summary>
+    public ILayerPart FeedForward()
+    {
+        // A next-n layer stands behind the trunk and has the form of its last layer.
+        if (Config.Moe is { } moe && moe.Sparse[Math.Min(Layer, Config.Layers - 1)])
+            return new SparseFeedForward(this, moe);
+        return FeedForward("mlp", Config.HiddenSize, Config.FeedForwardWidth);
+    }
+
+    private DenseFeedForward Network(Linear gate, Linear up, Linear down) => new(gate, up, down, Config.SwigluLimit ?? float.PositiveInfinity);
+
+    private string Full(string name) => Layer < 0 ? name : $"layers.{Layer}.{name}";
+}
