@@ -8,5 +8,6 @@ public static class GoldenAreas
     [
         new TextArea(),
         new GgufModelsArea(),
+        new TokenizerArea(),
     ];
 }

@@ -1,0 +1,71 @@
+namespace Glimmer.Dialogue.Tokenization;
+
+/// <summary>
+/// The alphabet in which byte-level vocabularies spell bytes as printable characters (the one of GPT-2): visible Latin-1 bytes stand
+/// for themselves, the other 68 are U+0100 … U+0143 in order.
+/// </summary>
+internal static class ByteAlphabet
+{
+    private const int Limit = 0x144;
+
+    private static readonly short[] ByteOf = BuildByteOf();
+    private static readonly char[] CharOf = BuildCharOf();
+
+    /// <summary>The character that stands for a byte.</summary>
+    public static char ToChar(byte value) => CharOf[value];
+
+    /// <summary>Decodes a token in the alphabet (given as UTF-8) into the bytes that it stands for.</summary>
+    /// <param name="spelling">UTF-8 of characters of the alphabet.</param>
+    /// <param name="bytes">At least as long as the spelling.</param>
+    /// <param name="written">How many bytes it stands for.</param>
+    /// <returns>False when a character is not of the alphabet.</returns>
+    public static bool TryDecode(ReadOnlySpan<byte> spelling, Span<byte> bytes, out int written)
+    {
+        written = 0;
+        for (int i = 0; i < spelling.Length; i++)
+        {
+            int character = spelling[i];
+            if (character >= 0x80)
+            {
+                // All of the alphabet lies below U+0144, so two bytes are the most.
+                if ((character & 0xE0) != 0xC0 || i + 1 >= spelling.Length || (spelling[i + 1] & 0xC0) != 0x80)
+                    return false;
+                character = ((character & 0x1F) << 6) | (spelling[++i] & 0x3F);
+                if (character < 0x80)
+                    return false;
+            }
+
+            if (character >= Limit || ByteOf[character] < 0)
+                return false;
+            bytes[written++] = (byte)ByteOf[character];
+        }
+
+        return true;
+    }
+
+    private static char[] BuildCharOf()
+    {
+        var map = new char[256];
+        for (int c = 0; c < Limit; c++)
+        {
+            if (ByteOf[c] >= 0)
+                map[ByteOf[c]] = (char)c;
+        }
+
+        return map;
+    }
+
+    private static short[] BuildByteOf()
+    {
+        var map = new short[Limit];
+        map.AsSpan().Fill(-1);
+        int substitute = 0x100;
+        for (int b = 0; b < 256; b++)
+        {
+            bool visible = b is (>= 0x21 and <= 0x7E) or (>= 0xA1 and <= 0xAC) or (>= 0xAE and <= 0xFF);
+            map[visible ? b : substitute++] = (short)b;
+        }
+
+        return map;
+    }
+}

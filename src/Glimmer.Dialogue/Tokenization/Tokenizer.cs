@@ -1,0 +1,227 @@
+using System.Buffers;
+using System.Text;
+
+namespace Glimmer.Dialogue.Tokenization;
+
+/// <summary>Byte-level BPE as all GLM models use it. Immutable; any number of threads may share one.</summary>
+public sealed class Tokenizer : ITokenizer
+{
+    private readonly Vocabulary _vocabulary;
+    private readonly MergeTable? _merges;
+    private readonly bool _ignoreMerges;
+    private readonly int[] _idOfByte = new int[256];
+    private readonly PieceScanner _scanner;
+    private readonly AddedTokenMatcher _plainAdded;
+    private readonly AddedTokenMatcher _normalizedAdded;
+
+    /// <summary>Builds the tables.</summary>
+    /// <exception cref="TokenizerFileException">The data contradict themselves or are of a kind that is not supported.</exception>
+    public Tokenizer(TokenizerData data)
+    {
+        _vocabulary = new Vocabulary(data);
+        _ignoreMerges = data.IgnoreMerges || data.Merges is null;
+        _scanner = data.PieceExpression is null or GlmPieceScanner.Pattern
+            ? new GlmPieceScanner()
+            : ClassPieceScanner.Parse(data.PieceExpression, data.Source);
+        EncodesEveryByte = true;
+        for (int b = 0; b < 256; b++)
+        {
+            _idOfByte[b] = _vocabulary.Pieces.Find([(byte)b]);
+            EncodesEveryByte &= _idOfByte[b] >= 0;
+        }
+
+        if (data.Merges is null && !EncodesEveryByte)
+            throw new TokenizerFileException(data.Source, $"no token for the byte 0x{Array.IndexOf(_idOfByte, -1):X2}; a ranks file has one for each of the 256 bytes.");
+        _merges = data.Merges is null ? null : MergeReader.Read(data, _vocabulary);
+        _plainAdded = new AddedTokenMatcher(_vocabulary.Added.Where(token => !token.Normalized));
+        _normalizedAdded = new AddedTokenMatcher(_vocabulary.Added.Where(token => token.Normalized));
+        Prefix = CheckIds(data, data.Prefix);
+        Suffix = CheckIds(data, data.Suffix);
+    }
+
+    /// <inheritdoc/>
+    public int VocabularySize => _vocabulary.Size;
+
+    /// <summary>Added tokens in order of id.</summary>
+    public IReadOnlyList<AddedToken> AddedTokens => _vocabulary.Added;
+
+    /// <summary>Ids that the reference puts before a raw text; rendered prompts hold them already.</summary>
+    public IReadOnlyList<int> Prefix { get; }
+
+    /// <summary>Ids that the reference puts after a raw text.</summary>
+    public IReadOnlyList<int> Suffix { get; }
+
+    /// <summary>
+    /// Whether each of the 256 bytes has a token, as in every published vocabulary. A byte without one is dropped by
+    /// encoding, as in the reference.
+    /// </summary>
+    public bool EncodesEveryByte { get; }
+
+    /// <inheritdoc/>
+    public void Encode(ReadOnlySpan<char> text, bool recogniseAdded, List<int> ids)
+    {
+        if (!recogniseAdded)
+            EncodeText(text, ids);
+        else
+            EncodeAround(_plainAdded, text, ids);
+    }
+
+    /// <summary>The ids of a text, in a list of their own.</summary>
+    public List<int> Encode(ReadOnlySpan<char> text, bool recogniseAdded)
+    {
+        var ids = new List<int>(text.Length / 3 + 4);
+        Encode(text, recogniseAdded, ids);
+        return ids;
+    }
+
+    /// <inheritdoc/>
+    public bool TryGetAdded(ReadOnlySpan<char> token, out int id) =>
+        _vocabulary.AddedIds.GetAlternateLookup<ReadOnlySpan<char>>().TryGetValue(token, out id);
+
+    /// <inheritdoc/>
+    public TokenKind KindOf(int id) => _vocabulary.KindOf(id);
+
+    /// <inheritdoc/>
+    public ReadOnlySpan<byte> BytesOf(int id) => _vocabulary.BytesOf(id);
+
+    /// <summary>The text of ids. Bytes that are not UTF-8 become U+FFFD, one for each maximal part of a character.</summary>
+    /// <param name="ids">Ids; unused ones stand for nothing.</param>
+    /// <param name="skipSpecial">Whether special tokens are left out.</param>
+    public string Decode(ReadOnlySpan<int> ids, bool skipSpecial = false)
+    {
+        int length = 0;
+        foreach (int id in ids)
+            length = checked(length + (skipSpecial && KindOf(id) == TokenKind.Special ? 0 : BytesOf(id).Length));
+        byte[] bytes = ArrayPool<byte>.Shared.Rent(length);
+        int end = 0;
+        foreach (int id in ids)
+        {
+            if (skipSpecial && KindOf(id) == TokenKind.Special)
+                continue;
+            ReadOnlySpan<byte> piece = BytesOf(id);
+            piece.CopyTo(bytes.AsSpan(end));
+            end += piece.Length;
+        }
+
+        string text = Encoding.UTF8.GetString(bytes, 0, end);
+        ArrayPool<byte>.Shared.Return(bytes);
+        return text;
+    }
+
+    /// <summary>The pieces that the pre-tokenizer cuts a text into, for comparison with the reference.</summary>
+    public IEnumerable<string> Pieces(string text)
+    {
+        byte[] utf8 = Encoding.UTF8.GetBytes(text);
+        for (int start = 0; start < utf8.Length;)
+        {
+            int end = _scanner.Next(utf8, start, out _);
+            yield return Encoding.UTF8.GetString(utf8, start, end - start);
+            start = end;
+        }
+    }
+
+    /// <summary>The class that the pre-tokenizer gives a code point: <c>'L'</c>, <c>'N'</c>, <c>'s'</c> or <c>'-'</c> for the others.</summary>
+    public static char ClassOf(int codePoint) => "-LNs"[(int)UnicodeClasses.Of(codePoint)];
+
+    /// <summary>
+    /// Appends the tokens of a text's beginning and says how far they are certain: what follows in the same text cannot change them.
+    /// </summary>
+    /// <param name="utf8">Well-formed UTF-8.</param>
+    /// <param name="isEnd">Whether the text ends here; then all of it is certain.</param>
+    /// <param name="ids">Takes the tokens of the certain part.</param>
+    /// <returns>Length of the certain part, in bytes.</returns>
+    internal int EncodeCertain(ReadOnlySpan<byte> utf8, bool isEnd, List<int> ids)
+    {
+        int position = 0;
+        while (position < utf8.Length)
+        {
+            int end = _scanner.Next(utf8, position, out int reach);
+            if (reach >= utf8.Length && !isEnd)
+                break;
+            EncodePiece(utf8[position..end], ids);
+            position = end;
+        }
+
+        return position;
+    }
+
+    private void EncodePiece(ReadOnlySpan<byte> piece, List<int> ids)
+    {
+        if (_ignoreMerges)
+        {
+            int whole = _vocabulary.Pieces.Find(piece);
+            if (whole >= 0)
+            {
+                ids.Add(whole);
+                return;
+            }
+        }
+
+        if (_merges is null)
+            PieceMerger.Merge(piece, _idOfByte, new TokenRanks(_vocabulary.Pieces), ids);
+        else
+            PieceMerger.Merge(piece, _idOfByte, new ListedRanks(_merges), ids);
+    }
+
+    private void EncodeAround(AddedTokenMatcher matcher, ReadOnlySpan<char> text, List<int> ids)
+    {
+        int taken = 0;
+        if (!matcher.IsEmpty)
+        {
+            int search = 0;
+            while (matcher.Next(text, ref search, taken, out int start, out int end) is { } token)
+            {
+                if (taken < start)
+                    EncodeBetween(matcher, text[taken..start], ids);
+                ids.Add(token.Id);
+                taken = end;
+            }
+        }
+
+        if (taken < text.Length)
+            EncodeBetween(matcher, text[taken..], ids);
+    }
+
+    private void EncodeBetween(AddedTokenMatcher matcher, ReadOnlySpan<char> text, List<int> ids)
+    {
+        if (ReferenceEquals(matcher, _plainAdded) && !_normalizedAdded.IsEmpty)
+            EncodeAround(_normalizedAdded, text, ids);
+        else
+            EncodeText(text, ids);
+    }
+
+    private void EncodeText(ReadOnlySpan<char> text, List<int> ids)
+    {
+        const int ShortText = 340;
+        if (text.Length <= ShortText)
+        {
+            // A UTF-16 unit takes three bytes at most.
+            Span<byte> utf8 = stackalloc byte[3 * ShortText];
+            int length = Encoding.UTF8.GetBytes(text, utf8);
+            EncodeCertain(utf8[..length], isEnd: true, ids);
+            return;
+        }
+
+        var segment = new SegmentBuffer(this);
+        try
+        {
+            segment.Write(text, ids);
+            segment.End(ids);
+        }
+        finally
+        {
+            segment.Dispose();
+        }
+    }
+
+    private int[] CheckIds(TokenizerData data, IReadOnlyList<int> ids)
+    {
+        foreach (int id in ids)
+        {
+            if (KindOf(id) == TokenKind.Unused)
+                throw new TokenizerFileException(data.Source, $"the post-processor adds the id {id}, which no token has.");
+        }
+
+        return [.. ids];
+    }
+}

@@ -1,0 +1,139 @@
+using System.Text;
+
+namespace Glimmer.Dialogue.Tokenization;
+
+/// <summary>The bytes and the kind of each id, and the way back from bytes to the ids of text tokens.</summary>
+internal sealed class Vocabulary
+{
+    // Ids far beyond the number of tokens would make tables of any size out of a small file.
+    private const int GapFactor = 4;
+    private const int GapSlack = 4096;
+
+    private readonly byte[] _bytes;
+    private readonly int[] _starts;
+    private readonly TokenKind[] _kinds;
+
+    /// <summary>Lays out the tokens of a file.</summary>
+    /// <exception cref="TokenizerFileException">The tokens contradict each other.</exception>
+    public Vocabulary(TokenizerData data)
+    {
+        int listed = data.Tokens.Count;
+        if (data.Kinds.Count != 0 && data.Kinds.Count != listed)
+            throw new TokenizerFileException(data.Source, $"{listed} tokens but {data.Kinds.Count} token types: there must be one for each.");
+
+        var added = new Dictionary<int, AddedToken>();
+        int size = listed;
+        foreach (AddedToken token in AllAdded(data))
+        {
+            Check(data, token, listed);
+            if (!added.TryAdd(token.Id, token) && added[token.Id].Content != token.Content)
+                throw new TokenizerFileException(data.Source, $"two added tokens have the id {token.Id}: '{added[token.Id].Content}' and '{token.Content}'.");
+            size = Math.Max(size, token.Id + 1);
+        }
+
+        Added = [.. added.Values.OrderBy(token => token.Id)];
+        var spellings = new Dictionary<string, int>(Added.Count, StringComparer.Ordinal);
+        foreach (AddedToken token in Added)
+        {
+            if (!spellings.TryAdd(token.Content, token.Id))
+                throw new TokenizerFileException(data.Source, $"the added token '{token.Content}' has two ids: {spellings[token.Content]} and {token.Id}.");
+        }
+
+        AddedIds = spellings;
+        _kinds = new TokenKind[size];
+        _starts = new int[size + 1];
+        _bytes = new byte[checked(data.Tokens.ByteCount + Added.Sum(token => Encoding.UTF8.GetByteCount(token.Content)))];
+        Fill(data, added);
+        Pieces = new PieceTable(TextCount, _bytes, _starts);
+        for (int id = 0; id < listed; id++)
+        {
+            if (_kinds[id] == TokenKind.Text && !Pieces.TryAdd(id, out int known))
+                throw new TokenizerFileException(data.Source, $"the token '{Show(id)}' has two ids: {known} and {id}.");
+        }
+
+        if (TextCount == 0)
+            throw new TokenizerFileException(data.Source, "the vocabulary holds no text token.");
+    }
+
+    /// <summary>One more than the largest id.</summary>
+    public int Size => _kinds.Length;
+
+    /// <summary>How many ids are text.</summary>
+    public int TextCount { get; private set; }
+
+    /// <summary>Added tokens by id.</summary>
+    public IReadOnlyList<AddedToken> Added { get; }
+
+    /// <summary>Ids of added tokens by spelling.</summary>
+    public Dictionary<string, int> AddedIds { get; }
+
+    /// <summary>Text tokens by their bytes. No added token is in it.</summary>
+    public PieceTable Pieces { get; }
+
+    /// <summary>What an id stands for.</summary>
+    public TokenKind KindOf(int id) => (uint)id < (uint)_kinds.Length ? _kinds[id] : TokenKind.Unused;
+
+    /// <summary>The bytes of an id; empty for none.</summary>
+    public ReadOnlySpan<byte> BytesOf(int id) =>
+        (uint)id < (uint)_kinds.Length ? _bytes.AsSpan(_starts[id], _starts[id + 1] - _starts[id]) : [];
+
+    private static IEnumerable<AddedToken> AllAdded(TokenizerData data)
+    {
+        for (int id = 0; id < data.Kinds.Count; id++)
+        {
+            TokenKind kind = data.Kinds[id];
+            if (kind is TokenKind.Added or TokenKind.Special && data.Tokens[id].Length > 0)
+                yield return new AddedToken(id, Encoding.UTF8.GetString(data.Tokens[id])) { Special = kind == TokenKind.Special };
+        }
+
+        foreach (AddedToken token in data.AddedTokens)
+            yield return token;
+    }
+
+    private static void Check(TokenizerData data, AddedToken token, int listed)
+    {
+        long limit = ((long)listed + data.AddedTokens.Count) * GapFactor + GapSlack;
+        if (token.Id < 0 || token.Id >= limit)
+            throw new TokenizerFileException(data.Source, $"the added token '{token.Content}' has the id {token.Id}; with {listed} tokens it must be from 0 to {limit - 1}.");
+        if (token.Content.Length is 0 or > AddedTokenMatcher.MaxLength)
+            throw new TokenizerFileException(data.Source, $"the added token {token.Id} is {token.Content.Length} characters long; 1 to {AddedTokenMatcher.MaxLength} are allowed.");
+    }
+
+    private void Fill(TokenizerData data, Dictionary<int, AddedToken> added)
+    {
+        int end = 0;
+        for (int id = 0; id < _kinds.Length; id++)
+        {
+            _starts[id] = end;
+            bool isListed = id < data.Tokens.Count;
+            TokenKind kind = isListed && data.Kinds.Count > 0 ? data.Kinds[id] : isListed ? TokenKind.Text : TokenKind.Unused;
+            ReadOnlySpan<byte> spelling = isListed ? data.Tokens[id] : [];
+            if (added.TryGetValue(id, out AddedToken? token))
+            {
+                byte[] content = Encoding.UTF8.GetBytes(token.Content);
+                if (kind == TokenKind.Text && spelling.Length > 0 && !spelling.SequenceEqual(content))
+                    throw new TokenizerFileException(data.Source, $"the added token '{token.Content}' has the id {id}, which is the token '{Encoding.UTF8.GetString(spelling)}'.");
+                content.CopyTo(_bytes, end);
+                end += content.Length;
+                _kinds[id] = token.Special ? TokenKind.Special : TokenKind.Added;
+                continue;
+            }
+
+            // The entry of an unused id has a name in the file ("[PAD7]"), but it stands for nothing.
+            _kinds[id] = kind == TokenKind.Text && spelling.Length > 0 ? TokenKind.Text : TokenKind.Unused;
+            if (_kinds[id] == TokenKind.Unused)
+                continue;
+            int written = spelling.Length;
+            if (data.Spelling == TokenSpelling.Bytes)
+                spelling.CopyTo(_bytes.AsSpan(end));
+            else if (!ByteAlphabet.TryDecode(spelling, _bytes.AsSpan(end), out written))
+                throw new TokenizerFileException(data.Source, $"the token {id}, '{Encoding.UTF8.GetString(spelling)}', is not in the byte-level alphabet.");
+            end += written;
+            TextCount++;
+        }
+
+        _starts[^1] = end;
+    }
+
+    private string Show(int id) => Encoding.UTF8.GetString(BytesOf(id));
+}
