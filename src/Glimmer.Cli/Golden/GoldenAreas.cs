@@ -9,5 +9,6 @@ public static class GoldenAreas
         new TextArea(),
         new GgufModelsArea(),
         new TokenizerArea(),
+        new DialogueArea(),
     ];
 }

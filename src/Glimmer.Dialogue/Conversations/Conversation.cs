@@ -23,7 +23,14 @@ public abstract record ContentPart;
 
 /// <summary>Text.</summary>
 /// <param name="Text">The characters, which are never read as control tokens.</param>
-public sealed record TextPart(string Text) : ContentPart;
+public sealed record TextPart(string Text) : ContentPart
+{
+    /// <summary>
+    /// Whether a client put it into a list of parts as a plain string, which is no form of the API. Templates that look at
+    /// the types of parts do not print it.
+    /// </summary>
+    public bool IsBare { get; init; }
+}
 
 /// <summary>A picture, film or sound; the renderer places its placeholder, the encoder fills it.</summary>
 /// <param name="Kind">What it is.</param>
@@ -66,6 +73,9 @@ public sealed record ChatMessage
     /// <summary>The parts; empty for none (a dialect's <c>null</c>).</summary>
     public IReadOnlyList<ContentPart> Content { get; init; } = [];
 
+    /// <summary>Whether the content came as a list of parts. It matters to the layout of tool results in one generation.</summary>
+    public bool IsPartList { get; init; }
+
     /// <summary>What the model thought before this message; null when not given.</summary>
     public string? ReasoningContent { get; init; }
 
@@ -81,12 +91,21 @@ public sealed record ChatMessage
 
 /// <summary>A tool that the model may call.</summary>
 /// <param name="Name">Function name.</param>
-/// <param name="Json">The whole tool object as the client sent it (key order and unknown keys matter to the templates), wrapped in <c>{"type":"function","function":…}</c>.</param>
+/// <param name="Json">
+/// The whole tool object as the client sent it, because key order and unknown keys reach the model: wrapped in
+/// <c>{"type":"function","function":…}</c>, or flat as the Responses API and some clients send it.
+/// </param>
 public sealed record ToolDefinition(string Name, JsonElement Json)
 {
+    /// <summary>The function itself: the wrapped object, or the flat one.</summary>
+    public JsonElement Function =>
+        Json.ValueKind == JsonValueKind.Object && Json.TryGetProperty("function", out JsonElement function) && function.ValueKind == JsonValueKind.Object
+            ? function
+            : Json;
+
     /// <summary>The schema of the arguments, when given.</summary>
     public JsonElement? Parameters =>
-        Json.TryGetProperty("function", out JsonElement function) && function.TryGetProperty("parameters", out JsonElement parameters)
+        Function.ValueKind == JsonValueKind.Object && Function.TryGetProperty("parameters", out JsonElement parameters) && parameters.ValueKind != JsonValueKind.Null
             ? parameters
             : null;
 }

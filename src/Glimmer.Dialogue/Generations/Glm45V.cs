@@ -1,0 +1,40 @@
+using Glimmer.Dialogue.Conversations;
+using Glimmer.Dialogue.Rendering;
+
+namespace Glimmer.Dialogue.Generations;
+
+/// <summary>GLM-4.5V: as 4.5, with media in messages and a generation prompt that ends with a line break.</summary>
+internal class Glm45V : Glm45
+{
+    private static readonly PromptTemplate Answer = new("<|assistant|>\n");
+    private static readonly PromptTemplate AnswerNoThought = new("<|assistant|>\n<think></think>\n");
+
+    public Glm45V() : this("glm-4.5v")
+    {
+    }
+
+    private protected Glm45V(string name)
+        : base(name, new OutputGrammar { ToolCalls = ToolCallSyntax.Tags, Reasons = true, LineBreaks = true, Boxes = true })
+    {
+    }
+
+    private protected override void WriteContent(PromptWriter writer, ChatMessage message, int index) =>
+        WriteParts(writer, message, index, bare: true);
+
+    private protected override void WriteUserContent(PromptWriter writer, ChatMessage message, int index) =>
+        WriteParts(writer, message, index, bare: false);
+
+    private static void WriteParts(PromptWriter writer, ChatMessage message, int index, bool bare)
+    {
+        foreach (ContentPart part in message.Content)
+        {
+            if (part is TextPart text && (bare || !text.IsBare))
+                writer.Content(index, text.Text.AsMemory());
+            else if (part is MediaPart { Kind: not MediaKind.Audio } media)
+                writer.Media(media);
+        }
+    }
+
+    private protected override void WriteGenerationPrompt(PromptWriter writer, bool thinks) =>
+        writer.Template(thinks ? Answer : AnswerNoThought);
+}
