@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+
 namespace Glimmer.Kernels.Lanes;
 
 /// <summary>What all vector forms do the same way, through sixteen floats in memory: the ends of rows, and rare steps.</summary>
@@ -29,6 +31,7 @@ internal static unsafe class PartialLanes
     }
 
     /// <summary>A half as a float, exactly.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static float FromHalf(ushort bits)
     {
         int magnitude = bits & 0x7FFF;

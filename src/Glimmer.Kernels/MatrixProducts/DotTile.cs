@@ -93,30 +93,44 @@ internal static unsafe class DotTile
             target[k] = sums[k];
     }
 
+    // In the tiles, the ends of rows that do not fill sixteen lanes are copied to padded memory first and make one more
+    // pass of the same loop. No call is left behind the loop's start, so that the sums stay in registers.
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static Vector128<float> Tile4x1<V>(float** a, float* b, int length)
+    private static Vector128<float> Tile4x1<V>(float** a, float* b0, int length)
         where V : struct, ILanes<V>
     {
         float* a0 = a[0], a1 = a[1], a2 = a[2], a3 = a[3];
-        V s0 = V.Broadcast(0), s1 = s0, s2 = s0, s3 = s0;
-        int c = 0;
-        for (; c + 16 <= length; c += 16)
+        float* ends = stackalloc float[80];
+        int whole = length & ~15, rest = length & 15;
+        if (rest > 0)
         {
-            V x = V.Load(b + c);
-            s0 = V.Fma(x, V.Load(a0 + c), s0);
-            s1 = V.Fma(x, V.Load(a1 + c), s1);
-            s2 = V.Fma(x, V.Load(a2 + c), s2);
-            s3 = V.Fma(x, V.Load(a3 + c), s3);
+            PartialLanes.Fill(ends + 0, b0 + whole, rest);
+            PartialLanes.Fill(ends + 16, a0 + whole, rest);
+            PartialLanes.Fill(ends + 32, a1 + whole, rest);
+            PartialLanes.Fill(ends + 48, a2 + whole, rest);
+            PartialLanes.Fill(ends + 64, a3 + whole, rest);
         }
 
-        if (c < length)
+        V s0 = V.Broadcast(0), s1 = s0, s2 = s0, s3 = s0;
+        while (true)
         {
-            int rest = length - c;
-            V x = V.LoadFirst(b + c, rest);
-            s0 = V.Fma(x, V.LoadFirst(a0 + c, rest), s0);
-            s1 = V.Fma(x, V.LoadFirst(a1 + c, rest), s1);
-            s2 = V.Fma(x, V.LoadFirst(a2 + c, rest), s2);
-            s3 = V.Fma(x, V.LoadFirst(a3 + c, rest), s3);
+            for (int c = 0; c < whole; c += 16)
+            {
+                V x = V.Load(b0 + c);
+                s0 = V.Fma(x, V.Load(a0 + c), s0);
+                s1 = V.Fma(x, V.Load(a1 + c), s1);
+                s2 = V.Fma(x, V.Load(a2 + c), s2);
+                s3 = V.Fma(x, V.Load(a3 + c), s3);
+            }
+
+            if (rest == 0)
+                break;
+            b0 = ends;
+            a0 = ends + 16;
+            a1 = ends + 32;
+            a2 = ends + 48;
+            a3 = ends + 64;
+            (whole, rest) = (16, 0);
         }
 
         return Folding.Sum4(V.Fold(s0), V.Fold(s1), V.Fold(s2), V.Fold(s3));
@@ -127,41 +141,65 @@ internal static unsafe class DotTile
         where V : struct, ILanes<V>
     {
         float* a0 = a[0], a1 = a[1], a2 = a[2], a3 = a[3];
+        float* ends = stackalloc float[128];
+        int whole = length & ~15, rest = length & 15;
+        if (rest > 0)
+        {
+            PartialLanes.Fill(ends + 0, b0 + whole, rest);
+            PartialLanes.Fill(ends + 16, b1 + whole, rest);
+            PartialLanes.Fill(ends + 32, b2 + whole, rest);
+            PartialLanes.Fill(ends + 48, b3 + whole, rest);
+            PartialLanes.Fill(ends + 64, a0 + whole, rest);
+            PartialLanes.Fill(ends + 80, a1 + whole, rest);
+            PartialLanes.Fill(ends + 96, a2 + whole, rest);
+            PartialLanes.Fill(ends + 112, a3 + whole, rest);
+        }
+
         V s00 = V.Broadcast(0), s01 = s00, s02 = s00, s03 = s00;
         V s10 = s00, s11 = s00, s12 = s00, s13 = s00;
         V s20 = s00, s21 = s00, s22 = s00, s23 = s00;
         V s30 = s00, s31 = s00, s32 = s00, s33 = s00;
-        for (int c = 0; c < length; c += 16)
+        while (true)
         {
-            V x0, x1, x2, x3, w0, w1, w2, w3;
-            if (c + 16 <= length)
+            for (int c = 0; c < whole; c += 16)
             {
-                (x0, x1, x2, x3) = (V.Load(b0 + c), V.Load(b1 + c), V.Load(b2 + c), V.Load(b3 + c));
-                (w0, w1, w2, w3) = (V.Load(a0 + c), V.Load(a1 + c), V.Load(a2 + c), V.Load(a3 + c));
-            }
-            else
-            {
-                int rest = length - c;
-                (x0, x1, x2, x3) = (V.LoadFirst(b0 + c, rest), V.LoadFirst(b1 + c, rest), V.LoadFirst(b2 + c, rest), V.LoadFirst(b3 + c, rest));
-                (w0, w1, w2, w3) = (V.LoadFirst(a0 + c, rest), V.LoadFirst(a1 + c, rest), V.LoadFirst(a2 + c, rest), V.LoadFirst(a3 + c, rest));
+                V w0 = V.Load(a0 + c);
+                V w1 = V.Load(a1 + c);
+                V w2 = V.Load(a2 + c);
+                V w3 = V.Load(a3 + c);
+                V x0 = V.Load(b0 + c);
+                s00 = V.Fma(x0, w0, s00);
+                s01 = V.Fma(x0, w1, s01);
+                s02 = V.Fma(x0, w2, s02);
+                s03 = V.Fma(x0, w3, s03);
+                V x1 = V.Load(b1 + c);
+                s10 = V.Fma(x1, w0, s10);
+                s11 = V.Fma(x1, w1, s11);
+                s12 = V.Fma(x1, w2, s12);
+                s13 = V.Fma(x1, w3, s13);
+                V x2 = V.Load(b2 + c);
+                s20 = V.Fma(x2, w0, s20);
+                s21 = V.Fma(x2, w1, s21);
+                s22 = V.Fma(x2, w2, s22);
+                s23 = V.Fma(x2, w3, s23);
+                V x3 = V.Load(b3 + c);
+                s30 = V.Fma(x3, w0, s30);
+                s31 = V.Fma(x3, w1, s31);
+                s32 = V.Fma(x3, w2, s32);
+                s33 = V.Fma(x3, w3, s33);
             }
 
-            s00 = V.Fma(x0, w0, s00);
-            s01 = V.Fma(x0, w1, s01);
-            s02 = V.Fma(x0, w2, s02);
-            s03 = V.Fma(x0, w3, s03);
-            s10 = V.Fma(x1, w0, s10);
-            s11 = V.Fma(x1, w1, s11);
-            s12 = V.Fma(x1, w2, s12);
-            s13 = V.Fma(x1, w3, s13);
-            s20 = V.Fma(x2, w0, s20);
-            s21 = V.Fma(x2, w1, s21);
-            s22 = V.Fma(x2, w2, s22);
-            s23 = V.Fma(x2, w3, s23);
-            s30 = V.Fma(x3, w0, s30);
-            s31 = V.Fma(x3, w1, s31);
-            s32 = V.Fma(x3, w2, s32);
-            s33 = V.Fma(x3, w3, s33);
+            if (rest == 0)
+                break;
+            b0 = ends;
+            b1 = ends + 16;
+            b2 = ends + 32;
+            b3 = ends + 48;
+            a0 = ends + 64;
+            a1 = ends + 80;
+            a2 = ends + 96;
+            a3 = ends + 112;
+            (whole, rest) = (16, 0);
         }
 
         Folding.Sum4(V.Fold(s00), V.Fold(s01), V.Fold(s02), V.Fold(s03)).Store(sums);

@@ -112,51 +112,34 @@ internal static unsafe class RowProducts
 
         if (rest > 0)
         {
-            R.LoadRest(packed, columns - rest, rest, out V first, out V second);
-            V.StoreFirst(first, values, Math.Min(rest, 16));
-            if (rest > 16)
-                V.StoreFirst(second, values + 16, rest - 16);
+            float* end = stackalloc float[32];
+            R.CopyRest(packed, columns - rest, rest, end);
+            for (int i = 0; i < rest; i++)
+                values[i] = end[i];
         }
     }
 
     /// <summary>One row of activations: four rows of weights at a time, so that four chains of additions overlap.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Stream<V, R>(byte* packed, long rowBytes, int rows, int columns, float* x, float* y)
         where V : struct, ILanes<V>
         where R : struct, IWeightReader
     {
         int blocks = columns / 32, rest = columns & 31;
+        byte** four = stackalloc byte*[4];
+        float* ends = stackalloc float[5 * 32];
+        if (rest > 0)
+            F32Reader.CopyRest((byte*)x, columns - rest, rest, ends + 128);
         for (int r = 0; r < rows; r += 4)
         {
-            byte* w0 = packed + r * rowBytes;
-            byte* w1 = r + 1 < rows ? w0 + rowBytes : w0;
-            byte* w2 = r + 2 < rows ? w1 + rowBytes : w0;
-            byte* w3 = r + 3 < rows ? w2 + rowBytes : w0;
-            V s0 = V.Broadcast(0), s1 = s0, s2 = s0, s3 = s0;
-            for (int block = 0; block < blocks; block++)
+            for (int k = 0; k < 4; k++)
             {
-                V x0 = V.Load(x + 32L * block), x1 = V.Load(x + 32L * block + 16);
-                R.Load32(w0, block, out V first, out V second);
-                s0 = V.Fma(x1, second, V.Fma(x0, first, s0));
-                R.Load32(w1, block, out first, out second);
-                s1 = V.Fma(x1, second, V.Fma(x0, first, s1));
-                R.Load32(w2, block, out first, out second);
-                s2 = V.Fma(x1, second, V.Fma(x0, first, s2));
-                R.Load32(w3, block, out first, out second);
-                s3 = V.Fma(x1, second, V.Fma(x0, first, s3));
+                // Past the last row: that row again, whose sum is dropped.
+                four[k] = packed + Math.Min(r + k, rows - 1) * rowBytes;
+                if (rest > 0)
+                    R.CopyRest(four[k], columns - rest, rest, ends + 32 * k);
             }
 
-            if (rest > 0)
-            {
-                V x0 = V.LoadFirst(x + 32L * blocks, Math.Min(rest, 16));
-                V x1 = V.LoadFirst(x + 32L * blocks + Math.Min(rest, 16), Math.Max(rest - 16, 0));
-                AddRest<V, R>(w0, columns - rest, rest, x0, x1, ref s0);
-                AddRest<V, R>(w1, columns - rest, rest, x0, x1, ref s1);
-                AddRest<V, R>(w2, columns - rest, rest, x0, x1, ref s2);
-                AddRest<V, R>(w3, columns - rest, rest, x0, x1, ref s3);
-            }
-
-            Vector128<float> sums = Folding.Sum4(V.Fold(s0), V.Fold(s1), V.Fold(s2), V.Fold(s3));
+            Vector128<float> sums = StreamFour<V, R>(four, x, blocks, rest > 0 ? ends : null);
             if (r + 4 <= rows)
             {
                 sums.Store(y + r);
@@ -168,11 +151,36 @@ internal static unsafe class RowProducts
         }
     }
 
-    private static void AddRest<V, R>(byte* row, int column, int count, V x0, V x1, ref V sum)
+    /// <summary>Whole blocks of four rows, then their ends (four rows and the activations, 32 floats each) unless null.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static Vector128<float> StreamFour<V, R>(byte** four, float* x, int blocks, float* ends)
         where V : struct, ILanes<V>
         where R : struct, IWeightReader
     {
-        R.LoadRest(row, column, count, out V first, out V second);
-        sum = V.Fma(x1, second, V.Fma(x0, first, sum));
+        byte* w0 = four[0], w1 = four[1], w2 = four[2], w3 = four[3];
+        V s0 = V.Broadcast(0), s1 = s0, s2 = s0, s3 = s0;
+        for (int block = 0; block < blocks; block++, x += 32)
+        {
+            V x0 = V.Load(x), x1 = V.Load(x + 16);
+            R.Load32(w0, block, out V first, out V second);
+            s0 = V.Fma(x1, second, V.Fma(x0, first, s0));
+            R.Load32(w1, block, out first, out second);
+            s1 = V.Fma(x1, second, V.Fma(x0, first, s1));
+            R.Load32(w2, block, out first, out second);
+            s2 = V.Fma(x1, second, V.Fma(x0, first, s2));
+            R.Load32(w3, block, out first, out second);
+            s3 = V.Fma(x1, second, V.Fma(x0, first, s3));
+        }
+
+        if (ends != null)
+        {
+            V x0 = V.Load(ends + 128), x1 = V.Load(ends + 144);
+            s0 = V.Fma(x1, V.Load(ends + 16), V.Fma(x0, V.Load(ends), s0));
+            s1 = V.Fma(x1, V.Load(ends + 48), V.Fma(x0, V.Load(ends + 32), s1));
+            s2 = V.Fma(x1, V.Load(ends + 80), V.Fma(x0, V.Load(ends + 64), s2));
+            s3 = V.Fma(x1, V.Load(ends + 112), V.Fma(x0, V.Load(ends + 96), s3));
+        }
+
+        return Folding.Sum4(V.Fold(s0), V.Fold(s1), V.Fold(s2), V.Fold(s3));
     }
 }

@@ -10,9 +10,8 @@ internal unsafe interface IWeightReader
     static abstract void Load32<V>(byte* row, int block, out V first, out V second)
         where V : struct, ILanes<V>;
 
-    /// <summary>The last 1 … 31 weights of a row, from <paramref name="column"/>; lanes past the end are 0.</summary>
-    static abstract void LoadRest<V>(byte* row, int column, int count, out V first, out V second)
-        where V : struct, ILanes<V>;
+    /// <summary>The last 1 … 31 weights of a row, from <paramref name="column"/>, as floats; the rest of the 32 is cleared.</summary>
+    static abstract void CopyRest(byte* row, int column, int count, float* values);
 }
 
 internal readonly unsafe struct F32Reader : IWeightReader
@@ -26,12 +25,10 @@ internal readonly unsafe struct F32Reader : IWeightReader
         second = V.Load(source + 16);
     }
 
-    public static void LoadRest<V>(byte* row, int column, int count, out V first, out V second)
-        where V : struct, ILanes<V>
+    public static void CopyRest(byte* row, int column, int count, float* values)
     {
-        float* source = (float*)row + column;
-        first = V.LoadFirst(source, Math.Min(count, 16));
-        second = V.LoadFirst(source + Math.Min(count, 16), Math.Max(count - 16, 0));
+        for (int i = 0; i < 32; i++)
+            values[i] = i < count ? ((float*)row)[column + i] : 0;
     }
 }
 
@@ -46,14 +43,10 @@ internal readonly unsafe struct F16Reader : IWeightReader
         second = V.LoadHalf(source + 16);
     }
 
-    public static void LoadRest<V>(byte* row, int column, int count, out V first, out V second)
-        where V : struct, ILanes<V>
+    public static void CopyRest(byte* row, int column, int count, float* values)
     {
-        ushort* padded = stackalloc ushort[32];
-        new ReadOnlySpan<ushort>((ushort*)row + column, count).CopyTo(new Span<ushort>(padded, 32));
-        new Span<ushort>(padded + count, 32 - count).Clear();
-        first = V.LoadHalf(padded);
-        second = V.LoadHalf(padded + 16);
+        for (int i = 0; i < 32; i++)
+            values[i] = i < count ? PartialLanes.FromHalf(((ushort*)row)[column + i]) : 0;
     }
 }
 
@@ -68,14 +61,10 @@ internal readonly unsafe struct BF16Reader : IWeightReader
         second = V.LoadBFloat16(source + 16);
     }
 
-    public static void LoadRest<V>(byte* row, int column, int count, out V first, out V second)
-        where V : struct, ILanes<V>
+    public static void CopyRest(byte* row, int column, int count, float* values)
     {
-        ushort* padded = stackalloc ushort[32];
-        new ReadOnlySpan<ushort>((ushort*)row + column, count).CopyTo(new Span<ushort>(padded, 32));
-        new Span<ushort>(padded + count, 32 - count).Clear();
-        first = V.LoadBFloat16(padded);
-        second = V.LoadBFloat16(padded + 16);
+        for (int i = 0; i < 32; i++)
+            values[i] = i < count ? BitConverter.Int32BitsToSingle(((ushort*)row)[column + i] << 16) : 0;
     }
 }
 
@@ -92,6 +81,6 @@ internal readonly unsafe struct Q8_0Reader : IWeightReader
         second = V.LoadSByte((sbyte*)(source + 18)) * scale;
     }
 
-    public static void LoadRest<V>(byte* row, int column, int count, out V first, out V second)
-        where V : struct, ILanes<V> => throw new System.Diagnostics.UnreachableException("Rows of Q8_0 consist of whole blocks.");
+    public static void CopyRest(byte* row, int column, int count, float* values) =>
+        throw new System.Diagnostics.UnreachableException("Rows of Q8_0 consist of whole blocks.");
 }

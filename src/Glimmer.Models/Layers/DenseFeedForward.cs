@@ -1,19 +1,33 @@
+using Glimmer.Kernels;
+
 namespace Glimmer.Models.Layers;
 
-/// <summary>SwiGLU network: W_down(silu(W_gate x) ⊙ (W_up x)) (arXiv 2002.05202).</summary>
-internal sealed unsafe class DenseFeedForward(Linear gate, Linear up, Linear down, float limit) : ILayerPart
+/// <summary>The three matrices of a SwiGLU network.</summary>
+/// <param name="Gate">Shape (width, hidden).</param>
+/// <param name="Up">Shape (width, hidden).</param>
+/// <param name="Down">Shape (hidden, width).</param>
+internal sealed record FeedForwardWeights(WeightMatrix Gate, WeightMatrix Up, WeightMatrix Down)
 {
     /// <summary>Inner width.</summary>
-    public int Width => gate.Outputs;
+    public int Width => Gate.Rows;
+}
 
+/// <summary>SwiGLU network: W_down(silu(W_gate x) ⊙ (W_up x)) (arXiv 2002.05202).</summary>
+internal sealed unsafe class DenseFeedForward(FeedForwardWeights weights, float limit) : ILayerPart
+{
     /// <inheritdoc/>
     public void Apply(ForwardPass pass, Rows x, Rows y)
     {
         using Scratch.Frame frame = pass.Scratch.Open();
-        Rows g = pass.Scratch.Rows(x.Count, Width), u = pass.Scratch.Rows(x.Count, Width);
-        gate.Apply(pass, x, g);
-        up.Apply(pass, x, u);
-        pass.Parallel(x.Count, Width * 16, (G: g, U: u, Limit: limit), static (s, row) => PlainMath.Swiglu(s.G.Row(row), s.U.Row(row), s.G.Width, s.Limit));
-        down.Apply(pass, g, y);
+        Rows gate = pass.Scratch.Rows(x.Count, weights.Width), up = pass.Scratch.Rows(x.Count, weights.Width);
+        pass.Products.Add(weights.Gate, x, gate);
+        pass.Products.Add(weights.Up, x, up);
+        pass.Products.Run(pass);
+        Activate(pass, gate, up, limit);
+        MatMul.Multiply(pass.Team, weights.Down, gate.Span, x.Count, y.Span);
     }
+
+    /// <summary>gate = silu(gate) ⊙ up, both bounded by <paramref name="limit"/>.</summary>
+    public static void Activate(ForwardPass pass, Rows gate, Rows up, float limit) =>
+        pass.Parallel(gate.Count, gate.Width * 16, (Gate: gate, Up: up, Limit: limit), static (s, row) => PlainMath.Swiglu(s.Gate.Row(row), s.Up.Row(row), s.Gate.Width, s.Limit));
 }

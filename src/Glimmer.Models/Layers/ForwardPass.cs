@@ -19,6 +19,9 @@ internal sealed unsafe class ForwardPass : IDisposable
     /// <summary>Activations of this pass.</summary>
     public Scratch Scratch { get; } = new();
 
+    /// <summary>Matrix products waiting to run together.</summary>
+    public ProductQueue Products { get; } = new();
+
     /// <summary>The cache.</summary>
     public KvArena Arena { get; private set; } = null!;
 

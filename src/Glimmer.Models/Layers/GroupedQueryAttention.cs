@@ -39,9 +39,13 @@ internal sealed unsafe class GroupedQueryAttention : ILayerPart
     {
         using Scratch.Frame frame = pass.Scratch.Open();
         Rows q = pass.Scratch.Rows(x.Count, _q.Outputs), k = pass.Scratch.Rows(x.Count, _k.Outputs), v = pass.Scratch.Rows(x.Count, _v.Outputs);
-        _q.Apply(pass, x, q);
-        _k.Apply(pass, x, k);
-        _v.Apply(pass, x, v);
+        pass.Products.Add(_q.Weight, x, q);
+        pass.Products.Add(_k.Weight, x, k);
+        pass.Products.Add(_v.Weight, x, v);
+        pass.Products.Run(pass);
+        _q.AddBias(q);
+        _k.AddBias(k);
+        _v.AddBias(v);
         pass.Parallel(x.Count, (q.Width + k.Width) * 4, (This: this, Pass: pass, Q: q, K: k, V: v), static (s, row) => s.This.PrepareRow(s.Pass, row, s.Q, s.K, s.V));
         pass.Observe("layer", _layer, "q_rope", q);
         pass.Observe("layer", _layer, "k_rope", k);

@@ -87,23 +87,26 @@ internal sealed class LayerBuilder(ModelConfig config, CheckpointTensors tensors
         Linear Part(int start, int count) => new(fused.RowRange(start, count), biases?.AsSpan(start, count).ToArray());
     }
 
+    /// <summary>Bound on gate and up values; infinite without one.</summary>
+    public float SwigluLimit => Config.SwigluLimit ?? float.PositiveInfinity;
+
     /// <summary>A SwiGLU network whose gate and up matrices are stored apart or as one of gate rows, then up rows.</summary>
-    public DenseFeedForward FeedForward(string name, int hidden, int width)
+    public FeedForwardWeights FeedForward(string name, int hidden, int width)
     {
-        Linear down = Linear($"{name}.down_proj", hidden, width);
+        WeightMatrix down = Matrix($"{name}.down_proj.weight", hidden, width);
         if (Has($"{name}.gate_proj.weight"))
-            return Network(Linear($"{name}.gate_proj", width, hidden), Linear($"{name}.up_proj", width, hidden), down);
+            return new FeedForwardWeights(Matrix($"{name}.gate_proj.weight", width, hidden), Matrix($"{name}.up_proj.weight", width, hidden), down);
 
         // GGUF keeps the fused matrix under the name of the up matrix.
         string fusedName = Has($"{name}.gate_up_proj.weight") ? "gate_up_proj" : "up_proj";
         WeightMatrix fused = Matrix($"{name}.{fusedName}.weight", checked(2 * width), hidden);
-        return Network(new Linear(fused.RowRange(0, width), null), new Linear(fused.RowRange(width, width), null), down);
+        return new FeedForwardWeights(fused.RowRange(0, width), fused.RowRange(width, width), down);
     }
 
     /// <summary>The routed experts: one tensor per matrix, stacked per matrix, or stacked with gate and up fused.</summary>
-    public DenseFeedForward[] Experts(string name, int experts, int hidden, int width)
+    public FeedForwardWeights[] Experts(string name, int experts, int hidden, int width)
     {
-        DenseFeedForward[] networks = new DenseFeedForward[experts];
+        FeedForwardWeights[] networks = new FeedForwardWeights[experts];
         string suffix = Has($"{name}.down_proj.weight") ? ".weight" : "";
         if (!Has($"{name}.down_proj{suffix}"))
         {
@@ -120,13 +123,7 @@ internal sealed class LayerBuilder(ModelConfig config, CheckpointTensors tensors
         WeightMatrix up = fused ? gate : Tensors.Stack(Full($"{name}.up_proj{suffix}"), experts, width, hidden);
         int stride = fused ? 2 * width : width, upStart = fused ? width : 0;
         for (int e = 0; e < experts; e++)
-        {
-            networks[e] = Network(
-                new Linear(gate.RowRange(e * stride, width), null),
-                new Linear(up.RowRange(e * stride + upStart, width), null),
-                new Linear(down.RowRange(e * hidden, hidden), null));
-        }
-
+            networks[e] = new FeedForwardWeights(gate.RowRange(e * stride, width), up.RowRange(e * stride + upStart, width), down.RowRange(e * hidden, hidden));
         return networks;
     }
 
@@ -136,10 +133,8 @@ internal sealed class LayerBuilder(ModelConfig config, CheckpointTensors tensors
         // A next-n layer stands behind the trunk and has the form of its last layer.
         if (Config.Moe is { } moe && moe.Sparse[Math.Min(Layer, Config.Layers - 1)])
             return new SparseFeedForward(this, moe);
-        return FeedForward("mlp", Config.HiddenSize, Config.FeedForwardWidth);
+        return new DenseFeedForward(FeedForward("mlp", Config.HiddenSize, Config.FeedForwardWidth), SwigluLimit);
     }
-
-    private DenseFeedForward Network(Linear gate, Linear up, Linear down) => new(gate, up, down, Config.SwigluLimit ?? float.PositiveInfinity);
 
     private string Full(string name) => Layer < 0 ? name : $"layers.{Layer}.{name}";
 }

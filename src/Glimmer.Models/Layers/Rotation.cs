@@ -13,15 +13,15 @@ internal readonly unsafe struct RotationTable(float* cos, float* sin, int pairs,
     /// <summary>Rotates the first 2·pairs components of a head of the token in <paramref name="row"/>.</summary>
     public void Apply(float* head, int row)
     {
-        float* cos = _cos + (long)row * _pairs;
-        float* sin = _sin + (long)row * _pairs;
+        float* c = _cos + (long)row * _pairs;
+        float* s = _sin + (long)row * _pairs;
         bool half = _pairing == RopePairing.HalfSplit;
         int step = half ? 1 : 2, partner = half ? _pairs : 1;
         for (int j = 0; j < _pairs; j++)
         {
             float u = head[j * step], v = head[j * step + partner];
-            head[j * step] = u * cos[j] - v * sin[j];
-            head[j * step + partner] = v * cos[j] + u * sin[j];
+            head[j * step] = u * c[j] - v * s[j];
+            head[j * step + partner] = v * c[j] + u * s[j];
         }
     }
 }

@@ -10,16 +10,18 @@ namespace Glimmer.Models.Layers;
 internal sealed unsafe class SparseFeedForward : ILayerPart
 {
     private readonly int _layer;
+    private readonly float _limit;
     private readonly Linear _gate;
     private readonly ExpertRouter _router;
-    private readonly DenseFeedForward[] _experts;
-    private readonly DenseFeedForward? _shared;
+    private readonly FeedForwardWeights[] _experts;
+    private readonly FeedForwardWeights? _shared;
 
     /// <summary>Takes its tensors from the builder's current layer.</summary>
     public SparseFeedForward(LayerBuilder builder, MoeConfig config)
     {
         int hidden = builder.Config.HiddenSize;
         _layer = builder.Layer;
+        _limit = builder.SwigluLimit;
         _gate = builder.Linear("mlp.gate", config.Experts, hidden);
         _router = new ExpertRouter(config, builder.TryVector("mlp.gate.e_score_correction_bias", config.Experts));
         _experts = builder.Experts("mlp.experts", config.Experts, hidden, config.ExpertWidth);
@@ -31,58 +33,97 @@ internal sealed unsafe class SparseFeedForward : ILayerPart
     public void Apply(ForwardPass pass, Rows x, Rows y)
     {
         using Scratch.Frame frame = pass.Scratch.Open();
-        int perToken = _router.PerToken;
-        Rows logits = pass.Scratch.Rows(x.Count, _router.Experts), choice = pass.Scratch.Rows(x.Count, _router.Experts);
-        Rows weights = pass.Scratch.Rows(x.Count, perToken);
-        int* indices = pass.Scratch.Ints((long)x.Count * perToken);
-        _gate.Apply(pass, x, logits);
-        pass.Observe("router", _layer, "logits", logits);
-        for (int row = 0; row < x.Count; row++)
-            _router.Choose(logits.Row(row), choice.Row(row), indices + row * perToken, weights.Row(row));
-        if (pass.Observer is not null)
-            Observe(pass, indices, weights);
+        Scratch scratch = pass.Scratch;
+        int perToken = _router.PerToken, pairs = checked(x.Count * perToken), experts = _experts.Length;
+        Rows weights = scratch.Rows(x.Count, perToken);
+        int* indices = scratch.Ints(pairs);
+        Route(pass, x, indices, weights);
 
-        y.Span.Clear();
-        for (int expert = 0; expert < _experts.Length; expert++)
-            RunExpert(pass, expert, x, y, indices, weights);
-        if (_shared is null)
-            return;
-        Rows shared = pass.Scratch.Rows(x.Count, y.Width);
-        _shared.Apply(pass, x, shared);
-        PlainMath.Add(y.Data, shared.Data, checked(y.Count * y.Width));
-    }
+        // Sort the (token, expert) pairs by expert: place[pair] is the row where the pair's expert works.
+        int* start = scratch.Ints(experts + 1), place = scratch.Ints(pairs);
+        Sort(indices, pairs, start, place);
+        Rows gathered = scratch.Rows(pairs, x.Width);
+        pass.Parallel(pairs, x.Width, (X: x, To: gathered, Place: (nint)place, PerToken: perToken), static (s, pair) =>
+            Copy(s.X.Row(pair / s.PerToken), s.To.Row(((int*)s.Place)[pair]), s.X.Width));
 
-    private void RunExpert(ForwardPass pass, int expert, Rows x, Rows y, int* indices, Rows weights)
-    {
-        int perToken = _router.PerToken, members = 0;
-        for (int i = 0; i < x.Count * perToken; i++)
-            members += indices[i] == expert ? 1 : 0;
-        if (members == 0)
-            return;
-
-        using Scratch.Frame frame = pass.Scratch.Open();
-        int* entries = pass.Scratch.Ints(members);
-        Rows gathered = pass.Scratch.Rows(members, x.Width), result = pass.Scratch.Rows(members, y.Width);
-        for (int i = 0, member = 0; i < x.Count * perToken; i++)
+        Rows gate = scratch.Rows(pairs, _experts[0].Width), up = scratch.Rows(pairs, _experts[0].Width);
+        Rows sharedGate = scratch.Rows(x.Count, _shared?.Width ?? 0), sharedUp = scratch.Rows(x.Count, _shared?.Width ?? 0);
+        for (int e = 0; e < experts; e++)
         {
-            if (indices[i] != expert)
+            int first = start[e], count = start[e + 1] - first;
+            if (count == 0)
                 continue;
-            entries[member] = i;
-            new ReadOnlySpan<float>(x.Row(i / perToken), x.Width).CopyTo(new Span<float>(gathered.Row(member), x.Width));
-            member++;
+            pass.Products.Add(_experts[e].Gate, gathered.Slice(first, count), gate.Slice(first, count));
+            pass.Products.Add(_experts[e].Up, gathered.Slice(first, count), up.Slice(first, count));
         }
 
-        _experts[expert].Apply(pass, gathered, result);
-        for (int member = 0; member < members; member++)
-            PlainMath.AddScaled(y.Row(entries[member] / perToken), weights.Data[entries[member]], result.Row(member), y.Width);
+        if (_shared is not null)
+        {
+            pass.Products.Add(_shared.Gate, x, sharedGate);
+            pass.Products.Add(_shared.Up, x, sharedUp);
+        }
+
+        pass.Products.Run(pass);
+        DenseFeedForward.Activate(pass, gate, up, _limit);
+        if (_shared is not null)
+            DenseFeedForward.Activate(pass, sharedGate, sharedUp, _limit);
+
+        Rows results = scratch.Rows(pairs, y.Width), sharedResults = scratch.Rows(_shared is null ? 0 : x.Count, y.Width);
+        for (int e = 0; e < experts; e++)
+        {
+            int first = start[e], count = start[e + 1] - first;
+            if (count > 0)
+                pass.Products.Add(_experts[e].Down, gate.Slice(first, count), results.Slice(first, count));
+        }
+
+        if (_shared is not null)
+            pass.Products.Add(_shared.Down, sharedGate, sharedResults);
+        pass.Products.Run(pass);
+        pass.Parallel(x.Count, (long)y.Width * (perToken + 1), (Y: y, Results: results, Shared: sharedResults, Weights: weights, Place: (nint)place), static (s, row) =>
+            Combine(s.Y.Row(row), s.Results, s.Shared.Count == 0 ? null : s.Shared.Row(row), s.Weights.Row(row), (int*)s.Place + row * s.Weights.Width, s.Weights.Width));
     }
 
-    private void Observe(ForwardPass pass, int* indices, Rows weights)
+    private void Route(ForwardPass pass, Rows x, int* indices, Rows weights)
     {
+        using Scratch.Frame frame = pass.Scratch.Open();
+        Rows logits = pass.Scratch.Rows(x.Count, _router.Experts), choice = pass.Scratch.Rows(x.Count, _router.Experts);
+        _gate.Apply(pass, x, logits);
+        pass.Observe("router", _layer, "logits", logits);
+        pass.Parallel(x.Count, (long)_router.Experts * (_router.PerToken + 8), (Router: _router, Logits: logits, Choice: choice, Indices: (nint)indices, Weights: weights), static (s, row) =>
+            s.Router.Choose(s.Logits.Row(row), s.Choice.Row(row), (int*)s.Indices + row * s.Weights.Width, s.Weights.Row(row)));
+        if (pass.Observer is null)
+            return;
         Rows numbers = pass.Scratch.Rows(weights.Count, weights.Width);
         for (int i = 0; i < weights.Count * weights.Width; i++)
             numbers.Data[i] = indices[i];
         pass.Observe("router", _layer, "indices", numbers);
         pass.Observe("router", _layer, "weights", weights);
     }
+
+    private void Sort(int* indices, int pairs, int* start, int* place)
+    {
+        int experts = _experts.Length;
+        new Span<int>(start, experts + 1).Clear();
+        for (int i = 0; i < pairs; i++)
+            start[indices[i] + 1]++;
+        for (int e = 0; e < experts; e++)
+            start[e + 1] += start[e];
+        for (int i = 0; i < pairs; i++)
+            place[i] = start[indices[i]]++;
+        for (int e = experts; e > 0; e--)
+            start[e] = start[e - 1];
+        start[0] = 0;
+    }
+
+    private static void Combine(float* y, Rows results, float* shared, float* weights, int* place, int perToken)
+    {
+        int width = results.Width;
+        new Span<float>(y, width).Clear();
+        for (int k = 0; k < perToken; k++)
+            PlainMath.AddScaled(y, weights[k], results.Row(place[k]), width);
+        if (shared is not null)
+            PlainMath.Add(y, shared, width);
+    }
+
+    private static void Copy(float* from, float* to, int length) => new ReadOnlySpan<float>(from, length).CopyTo(new Span<float>(to, length));
 }

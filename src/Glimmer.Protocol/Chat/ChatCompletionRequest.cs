@@ -1,0 +1,176 @@
+using System.Text.Json;
+
+namespace Glimmer.Protocol.Chat;
+
+/// <summary>
+/// Body of <c>POST /chat/completions</c> (spec: api.md §6.1) after coercions and range checks, before anything is known of
+/// the model. Absent fields are null, or have the platform's default where it is the same for every model.
+/// </summary>
+public sealed record ChatCompletionRequest
+{
+    /// <summary>Model code as sent.</summary>
+    public required string Model { get; init; }
+
+    /// <summary>Messages, at least one of the user or of a tool.</summary>
+    public required IReadOnlyList<WireMessage> Messages { get; init; }
+
+    /// <summary>Whether the answer is an event stream.</summary>
+    public bool Stream { get; init; }
+
+    /// <summary><c>thinking.type</c>: true for enabled, false for disabled.</summary>
+    public bool? Thinking { get; init; }
+
+    /// <summary><c>thinking.clear_thinking</c>.</summary>
+    public bool? ClearThinking { get; init; }
+
+    /// <summary><c>reasoning_effort</c>: one of <see cref="ReasoningEfforts"/>.</summary>
+    public string? ReasoningEffort { get; init; }
+
+    /// <summary>False for greedy decoding.</summary>
+    public bool DoSample { get; init; } = true;
+
+    /// <summary>0 to 1; values above 1, which OpenAI clients may send, have become 1.</summary>
+    public double? Temperature { get; init; }
+
+    /// <summary>0.01 to 1.</summary>
+    public double? TopP { get; init; }
+
+    /// <summary>1 to 131072; the smaller of <c>max_tokens</c> and <c>max_completion_tokens</c>.</summary>
+    public int? MaxTokens { get; init; }
+
+    /// <summary>Seed of the random numbers.</summary>
+    public long? Seed { get; init; }
+
+    /// <summary>At most four texts, none empty.</summary>
+    public IReadOnlyList<string> Stop { get; init; } = [];
+
+    /// <summary>Tools as sent, of every type.</summary>
+    public IReadOnlyList<WireTool> Tools { get; init; } = [];
+
+    /// <summary>Whether and which tools must be called.</summary>
+    public WireToolChoice ToolChoice { get; init; } = new("auto", null);
+
+    /// <summary>Whether one answer may hold several calls.</summary>
+    public bool ParallelToolCalls { get; init; } = true;
+
+    /// <summary>Whether a stream carries the arguments of calls in pieces.</summary>
+    public bool ToolStream { get; init; }
+
+    /// <summary>What the answer must look like.</summary>
+    public WireResponseFormat ResponseFormat { get; init; } = new("text", null, false);
+
+    /// <summary>The client's id of the request, 6 to 64 characters.</summary>
+    public string? RequestId { get; init; }
+
+    /// <summary>The end user, 6 to 128 characters.</summary>
+    public string? UserId { get; init; }
+
+    /// <summary>Persona of role-play models.</summary>
+    public WirePersona? Meta { get; init; }
+
+    /// <summary>Code to complete, for code models.</summary>
+    public WireCodeTarget? Extra { get; init; }
+
+    /// <summary>Effort levels that the platform knows.</summary>
+    public static IReadOnlyList<string> ReasoningEfforts { get; } = ["max", "xhigh", "high", "medium", "low", "minimal", "none"];
+}
+
+/// <summary>Roles on the wire; <c>developer</c> has become <see cref="System"/>, <c>function</c> <see cref="Tool"/>.</summary>
+public enum WireRole
+{
+    /// <summary>Instructions.</summary>
+    System,
+
+    /// <summary>The person.</summary>
+    User,
+
+    /// <summary>The model.</summary>
+    Assistant,
+
+    /// <summary>The result of a call.</summary>
+    Tool,
+}
+
+/// <summary>One message.</summary>
+/// <param name="Role">Who speaks.</param>
+/// <param name="Parts">Its parts; empty for none.</param>
+public sealed record WireMessage(WireRole Role, IReadOnlyList<WirePart> Parts)
+{
+    /// <summary>Earlier reasoning that the client returns; null when not given.</summary>
+    public string? ReasoningContent { get; init; }
+
+    /// <summary>Calls the model made.</summary>
+    public IReadOnlyList<WireToolCall> ToolCalls { get; init; } = [];
+
+    /// <summary>The call that a tool message answers; null when not given.</summary>
+    public string? ToolCallId { get; init; }
+}
+
+/// <summary>Kinds of content parts.</summary>
+public enum WirePartKind
+{
+    /// <summary>Text.</summary>
+    Text,
+
+    /// <summary>A picture: address, data URI or bare base64.</summary>
+    Image,
+
+    /// <summary>A film.</summary>
+    Video,
+
+    /// <summary>Sound as base64.</summary>
+    Audio,
+
+    /// <summary>A document.</summary>
+    File,
+
+    /// <summary>One output of a tool.</summary>
+    ToolOutput,
+
+    /// <summary>The name of a tool to show again.</summary>
+    ToolReference,
+}
+
+/// <summary>A part of a message.</summary>
+/// <param name="Kind">What it is.</param>
+/// <param name="Value">Text, address or data.</param>
+/// <param name="Field">Its path, for errors found later; empty for text.</param>
+public readonly record struct WirePart(WirePartKind Kind, string Value, string Field = "");
+
+/// <summary>A call in an assistant message.</summary>
+/// <param name="Id">Its id; empty when the client sent none.</param>
+/// <param name="Name">Function.</param>
+/// <param name="Arguments">JSON text.</param>
+public sealed record WireToolCall(string Id, string Name, string Arguments);
+
+/// <summary>A tool.</summary>
+/// <param name="Type"><c>function</c>, <c>web_search</c>, <c>retrieval</c>, <c>mcp</c> …</param>
+/// <param name="Name">Function name; empty for other types.</param>
+/// <param name="Json">The whole object, detached from the body.</param>
+/// <param name="Field">Its path.</param>
+public sealed record WireTool(string Type, string Name, JsonElement Json, string Field);
+
+/// <summary>The rule for calls.</summary>
+/// <param name="Mode"><c>auto</c>, <c>none</c>, <c>required</c> or <c>function</c>.</param>
+/// <param name="Name">The function, for <c>function</c>.</param>
+public sealed record WireToolChoice(string Mode, string? Name);
+
+/// <summary>The form of the answer.</summary>
+/// <param name="Type"><c>text</c>, <c>json_object</c> or <c>json_schema</c>.</param>
+/// <param name="Schema">The schema, detached from the body.</param>
+/// <param name="Strict">Whether a keyword that cannot be enforced is an error.</param>
+public sealed record WireResponseFormat(string Type, JsonElement? Schema, bool Strict);
+
+/// <summary>Persona of role-play models (<c>meta</c>).</summary>
+/// <param name="UserInfo">Who the user is.</param>
+/// <param name="BotInfo">Who the bot is.</param>
+/// <param name="BotName">The bot's name.</param>
+/// <param name="UserName">The user's name.</param>
+public sealed record WirePersona(string UserInfo, string BotInfo, string BotName, string UserName);
+
+/// <summary>Code to complete (<c>extra.target</c>).</summary>
+/// <param name="Path">File; null when not given.</param>
+/// <param name="Language">Programming language.</param>
+/// <param name="Prefix">Code before the gap.</param>
+/// <param name="Suffix">Code after the gap.</param>
+public sealed record WireCodeTarget(string? Path, string Language, string Prefix, string Suffix);

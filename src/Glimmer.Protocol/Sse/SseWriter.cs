@@ -1,0 +1,70 @@
+using System.Buffers;
+using System.IO.Pipelines;
+using System.Text.Json;
+using Glimmer.Protocol.Json;
+
+namespace Glimmer.Protocol.Sse;
+
+/// <summary>
+/// Writes server-sent events exactly as the strictest client of the native bases wants them (spec: api.md §5.1): one
+/// line <c>data: {json}</c> and one empty line, nothing else ever. Writes into the pipe without copies; one JSON writer
+/// serves all events of a stream.
+/// </summary>
+public sealed class SseWriter : IDisposable
+{
+    private readonly PipeWriter _output;
+    private readonly Utf8JsonWriter _json;
+
+    /// <summary>Over a pipe, which stays the caller's.</summary>
+    public SseWriter(PipeWriter output)
+    {
+        _output = output;
+        _json = new Utf8JsonWriter(output, WireJson.WriterOptions);
+    }
+
+    /// <summary>Whether something was written that is not flushed yet.</summary>
+    public bool HasUnflushed => UnflushedBytes > 0;
+
+    /// <summary>Bytes written since the last flush.</summary>
+    public long UnflushedBytes { get; private set; }
+
+    /// <summary>Begins an event; write one JSON object to the result, then call <see cref="EndEvent"/>.</summary>
+    public Utf8JsonWriter BeginEvent()
+    {
+        _output.Write("data: "u8);
+        _json.Reset();
+        return _json;
+    }
+
+    /// <summary>Ends the event begun last.</summary>
+    public void EndEvent()
+    {
+        _json.Flush();
+        UnflushedBytes += _json.BytesCommitted + 8;
+        _output.Write("\n\n"u8);
+    }
+
+    /// <summary>Writes the event that says that the stream is complete.</summary>
+    public void WriteDone()
+    {
+        _output.Write("data: [DONE]\n\n"u8);
+        UnflushedBytes += 14;
+    }
+
+    /// <summary>Sends what was written; waits while the client is slow.</summary>
+    /// <returns>False when nobody reads any more.</returns>
+    public async ValueTask<bool> FlushAsync(CancellationToken cancel)
+    {
+        UnflushedBytes = 0;
+        FlushResult result = await _output.FlushAsync(cancel);
+        return !result.IsCompleted && !result.IsCanceled;
+    }
+
+    /// <summary>Frees the JSON writer; the pipe stays as it is.</summary>
+    public void Dispose()
+    {
+        // An event that was begun and not ended must not reach the pipe on the way out.
+        _json.Reset(Stream.Null);
+        _json.Dispose();
+    }
+}
