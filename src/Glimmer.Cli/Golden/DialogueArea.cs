@@ -21,7 +21,15 @@ public sealed class DialogueArea : IGoldenArea
         File.Exists(Path.Combine(folder, "arguments.jsonl")) && FirstLine(folder).Contains("\"schemas\"", StringComparison.Ordinal);
 
     /// <inheritdoc/>
-    public IEnumerable<GoldenCheck> Run(string folder, CancellationToken cancel) => RunRendering(folder, cancel);
+    public IEnumerable<GoldenCheck> Run(string folder, CancellationToken cancel)
+    {
+        IEnumerable<GoldenCheck> checks = RunRendering(folder, cancel);
+        string parses = Path.Combine(folder, "parse.jsonl");
+        if (File.Exists(parses))
+            checks = checks.Concat(DialogueOutputs.RunParses(parses, cancel));
+        string arguments = Path.Combine(folder, "arguments.jsonl");
+        return File.Exists(arguments) ? checks.Concat(DialogueOutputs.RunArguments(arguments, cancel)) : checks;
+    }
 
     private static string FirstLine(string folder) => File.ReadLines(Path.Combine(folder, "arguments.jsonl")).FirstOrDefault() ?? "";
 

@@ -17,6 +17,18 @@ public enum ChatEventKind
 
     /// <summary>The call is complete.</summary>
     ToolCallEnd,
+
+    /// <summary>
+    /// The call of this index, although begun, is none: the output ended inside it. Its raw text follows as content. A
+    /// plain answer leaves the call out; a stream, which cannot take it back, ends with it incomplete.
+    /// </summary>
+    ToolCallAbandoned,
+
+    /// <summary>
+    /// The reasoning so far was the answer: the model ended its turn without closing the reasoning that the prompt had
+    /// opened. The text follows as content. A plain answer leaves the reasoning out.
+    /// </summary>
+    ReasoningWasAnswer,
 }
 
 /// <summary>
@@ -24,6 +36,6 @@ public enum ChatEventKind
 /// chunking: a stream and a plain answer differ only in where the pieces are cut.
 /// </summary>
 /// <param name="Kind">What it is.</param>
-/// <param name="Text">Text, name or JSON piece; empty for <see cref="ChatEventKind.ToolCallEnd"/>.</param>
+/// <param name="Text">Text, name or JSON piece; empty for the kinds that only mark a point.</param>
 /// <param name="ToolIndex">Which call it belongs to, from 0; −1 for text.</param>
 public readonly record struct ChatEvent(ChatEventKind Kind, string Text, int ToolIndex = -1);
