@@ -31,6 +31,7 @@ public sealed partial class InferenceEngine : IDisposable
     private readonly Sampler[] _samplers;
     private readonly (int Start, int Length)[] _unused;
     private readonly int _vocabulary;
+    private readonly int _maskWords;
     private readonly Thread _thread;
     private readonly ManualResetEventSlim _wake = new();
     private readonly TaskCompletionSource _stopped = new(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -59,6 +60,8 @@ public sealed partial class InferenceEngine : IDisposable
         _logger = logger ?? NullLogger<InferenceEngine>.Instance;
         _time = time ?? TimeProvider.System;
         _vocabulary = model.Description.VocabularySize;
+        // A constraint writes a bit for every id of the tokenizer, the model has a row for every id: usually more, for padding.
+        _maskWords = (Math.Max(_vocabulary, tokenizer?.VocabularySize ?? 0) + 31) / 32;
         int context = model.Description.ContextLength;
         if (options.ContextLength > 0)
             context = Math.Min(context, options.ContextLength);
@@ -90,21 +93,21 @@ public sealed partial class InferenceEngine : IDisposable
     /// <param name="generation">The handle when it was accepted.</param>
     /// <returns>Whether it was accepted; when not, the sink hears nothing.</returns>
     /// <exception cref="ArgumentException">The request is malformed: an id outside the vocabulary, a sampling value out of its range.</exception>
-    public SubmissionOutcome Submit(GenerationRequest request, CancellationToken cancel, out Generation? generation)
+    public SubmissionOutcome Submit(GenerationRequest request, CancellationToken cancel, out RunningGeneration? generation)
     {
         RequestCheck.Check(request, _vocabulary);
         generation = null;
         if (request.Prompt.Count + 1L > ContextLength)
             return SubmissionOutcome.PromptTooLong;
         int guesses = _arena.StateSlots > 0 ? 0 : _options.SpeculativeTokens;
-        Sequence sequence = new(request, ContextLength, (_vocabulary + 31) / 32, guesses, Wake);
+        Sequence sequence = new(request, ContextLength, _maskWords, guesses, Wake);
         if (cancel.CanBeCanceled)
             sequence.CancelRegistration = cancel.UnsafeRegister(static state => ((Sequence)state!).Cancel(), sequence);
         SubmissionOutcome outcome = TryEnqueue(sequence);
         if (outcome == SubmissionOutcome.Accepted)
         {
             _wake.Set();
-            generation = new Generation(sequence);
+            generation = new RunningGeneration(sequence);
         }
         else
         {

@@ -17,11 +17,11 @@ public enum SubmissionOutcome
 }
 
 /// <summary>A request that the engine accepted.</summary>
-public sealed class Generation
+public sealed class RunningGeneration
 {
     private readonly Scheduling.Sequence _sequence;
 
-    internal Generation(Scheduling.Sequence sequence) => _sequence = sequence;
+    internal RunningGeneration(Scheduling.Sequence sequence) => _sequence = sequence;
 
     /// <summary>
     /// Ends it within one token; the sink hears <see cref="GenerationEnd.Cancelled"/> unless it ended before. Never

@@ -80,7 +80,7 @@ public sealed class EngineLifeTests
         using FakeModel model = new();
         using InferenceEngine engine = new(model, Rig.Options);
         RecordingSink sink = new();
-        Generation? generation = null;
+        RunningGeneration? generation = null;
         sink.OnEach = count =>
         {
             if (count == 5)

@@ -10,5 +10,6 @@ public static class GoldenAreas
         new GgufModelsArea(),
         new TokenizerArea(),
         new DialogueArea(),
+        new TasksArea(),
     ];
 }
