@@ -3,6 +3,7 @@ using Glimmer.Cli.Commands;
 
 RootCommand root = new("Glimmer: the GLM open platform on your own hardware.")
 {
+    KeysCommand.Create(),
     PullCommand.Create(),
     ModelsCommand.Create(),
     ModelsCommand.CreateVerify(),

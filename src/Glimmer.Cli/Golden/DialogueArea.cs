@@ -2,6 +2,7 @@ using System.Text.Json;
 using Glimmer.Dialogue.Conversations;
 using Glimmer.Dialogue.Generations;
 using Glimmer.Dialogue.Rendering;
+using Glimmer.Dialogue.Tokenization;
 
 namespace Glimmer.Cli.Golden;
 
@@ -39,6 +40,8 @@ public sealed class DialogueArea : IGoldenArea
         string rendered = Path.Combine(folder, "rendered");
         if (!File.Exists(source) || !Directory.Exists(rendered))
             yield break;
+        string vocabulary = Path.Combine(folder, "..", "tokenizer", "tokenizer.json");
+        Tokenizer? tokenizer = File.Exists(vocabulary) ? TokenizerFiles.Open(vocabulary) : null;
         Dictionary<string, JsonElement> conversations = JsonLines.Read(source).ToDictionary(row => row.GetProperty("id").GetString()!, StringComparer.Ordinal);
         foreach (string file in Directory.GetFiles(rendered, "*.jsonl").Order(StringComparer.Ordinal))
         {
@@ -49,6 +52,7 @@ public sealed class DialogueArea : IGoldenArea
                 continue;
             }
 
+            int honest = 0, wrong = 0;
             foreach (JsonElement row in JsonLines.Read(file))
             {
                 cancel.ThrowIfCancellationRequested();
@@ -57,7 +61,14 @@ public sealed class DialogueArea : IGoldenArea
                     ? CompareRendering(generation, conversation, row.GetProperty("rendered").GetString()!)
                     : "no conversation of this id";
                 yield return new GoldenCheck($"rendered.{name}.{id}", problem is null ? 0 : 1, 0, problem);
+                if (tokenizer is null || problem is not null || !IsHonest(conversation, tokenizer))
+                    continue;
+                honest++;
+                wrong += IsEncodedAsText(generation, conversation, tokenizer) ? 0 : 1;
             }
+
+            if (honest > 0)
+                yield return new GoldenCheck($"tokens.{name}", wrong, 0, wrong == 0 ? null : $"{wrong} of {honest} prompts differ from the encoding of their text");
         }
     }
 
@@ -73,6 +84,27 @@ public sealed class DialogueArea : IGoldenArea
         int at = expected.AsSpan().CommonPrefixLength(text);
         return $"differs at character {at}: expected {Around(expected, at)}, got {Around(text, at)}";
     }
+
+    // Whether the token form is what the tokenizer makes of the text form with control tokens recognised.
+    private static bool IsEncodedAsText(Generation generation, JsonElement json, Tokenizer tokenizer)
+    {
+        if (!ConversationReader.TryRead(json, out Conversation? conversation, out _))
+            return false;
+        RenderResult tokens = generation.Render(conversation, tokenizer);
+        return tokens.Prompt is { } prompt && prompt.Tokens.SequenceEqual(tokenizer.Encode(generation.RenderText(conversation).Text, recogniseAdded: true));
+    }
+
+    // Whether no text of the conversation spells a control token: only then are the two forms the same.
+    private static bool IsHonest(JsonElement json, Tokenizer tokenizer) => json.ValueKind switch
+    {
+        JsonValueKind.String => IsHonest(json.GetString()!, tokenizer),
+        JsonValueKind.Array => json.EnumerateArray().All(item => IsHonest(item, tokenizer)),
+        JsonValueKind.Object => json.EnumerateObject().All(property => IsHonest(property.Name, tokenizer) && IsHonest(property.Value, tokenizer)),
+        _ => true,
+    };
+
+    private static bool IsHonest(string text, Tokenizer tokenizer) =>
+        !tokenizer.AddedTokens.Any(token => text.Contains(token.Content, StringComparison.Ordinal));
 
     private static string Around(string text, int at) =>
         JsonSerializer.Serialize(text.Substring(Math.Max(0, at - 20), Math.Min(text.Length, at + 40) - Math.Max(0, at - 20)));

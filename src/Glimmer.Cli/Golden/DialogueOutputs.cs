@@ -155,15 +155,15 @@ internal static class DialogueOutputs
             case JsonValueKind.Array:
                 return left.GetArrayLength() == right.GetArrayLength() && left.EnumerateArray().Zip(right.EnumerateArray()).All(pair => Same(pair.First, pair.Second, ordered));
             case JsonValueKind.Object:
-                List<string> leftKeys = [.. left.EnumerateObject().Select(property => property.Name).Distinct()];
-                List<string> rightKeys = [.. right.EnumerateObject().Select(property => property.Name).Distinct()];
+                List<string> leftKeys = [.. left.EnumerateObject().Select(property => property.Name).Distinct(StringComparer.Ordinal)];
+                List<string> rightKeys = [.. right.EnumerateObject().Select(property => property.Name).Distinct(StringComparer.Ordinal)];
                 if (!ordered)
                 {
                     leftKeys.Sort(StringComparer.Ordinal);
                     rightKeys.Sort(StringComparer.Ordinal);
                 }
 
-                return leftKeys.SequenceEqual(rightKeys) && leftKeys.All(key => Same(left.GetProperty(key), right.GetProperty(key), ordered));
+                return leftKeys.SequenceEqual(rightKeys, StringComparer.Ordinal) && leftKeys.All(key => Same(left.GetProperty(key), right.GetProperty(key), ordered));
             default:
                 return true;
         }

@@ -11,5 +11,6 @@ public static class GoldenAreas
         new TokenizerArea(),
         new DialogueArea(),
         new TasksArea(),
+        new QuantsArea(),
     ];
 }

@@ -168,7 +168,7 @@ internal ref struct PythonLiteral
         while (_at < _text.Length && (char.IsAsciiDigit(_text[_at]) || _text[_at] is '-' or '+' or '.' or 'e' or 'E'))
             _at++;
         ReadOnlySpan<char> number = _text[start.._at];
-        if (!JsonValue.TryGetType(number, out JsonTypes type) || (type & JsonTypes.Number) == 0)
+        if (!JsonValue.TryGetType(number, out JsonTypes type) || (type & JsonTypes.Number) == JsonTypes.None)
             return false;
         _json.Append(number);
         return true;

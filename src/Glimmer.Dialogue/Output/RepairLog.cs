@@ -11,7 +11,7 @@ internal sealed class RepairLog(Repairs allowed)
     public Repairs Made { get; private set; }
 
     /// <summary>Whether all these kinds are allowed.</summary>
-    public bool Allows(Repairs kinds) => (kinds & ~allowed) == 0;
+    public bool Allows(Repairs kinds) => (kinds & ~allowed) == Repairs.None;
 
     /// <summary>Makes a repair, when it is allowed.</summary>
     public bool Make(Repairs kinds)

@@ -381,7 +381,8 @@ internal sealed class TaggedCallReader(ToolCatalog tools, CallWriter writer, Rep
     {
         Allow(Repairs.ValueClose);
         bool closed = ValueTags.TryFind(text.Span, out int at, out string tag);
-        string rest = closed ? text.Span[..at].ToString() : WithoutPartialTag(text.Span);
+        // "a <" may well be the value's end; "</arg_" is not.
+        string rest = closed || text.Span.Length - at < 3 ? text.Span[..(closed ? at : text.Span.Length)].ToString() : WithoutPartialTag(text.Span);
         AddToValue(rest);
         CloseValue();
         if (!closed)

@@ -23,11 +23,13 @@ internal sealed class AddedTokenMatcher
     private readonly SearchValues<char> _firsts;
 
     /// <summary>A matcher of these tokens.</summary>
-    public AddedTokenMatcher(IEnumerable<AddedToken> tokens)
+    public AddedTokenMatcher(AddedToken[] tokens)
     {
-        _tokens = [.. tokens];
+        _tokens = tokens;
+        var firsts = new HashSet<char>();
         for (int i = 0; i < _tokens.Length; i++)
         {
+            firsts.Add(_tokens[i].Content[0]);
             int node = 0;
             foreach (char unit in _tokens[i].Content)
             {
@@ -44,49 +46,50 @@ internal sealed class AddedTokenMatcher
             _ends[node] = i;
         }
 
-        _firsts = SearchValues.Create([.. _tokens.Select(token => token.Content[0]).Distinct()]);
+        _firsts = SearchValues.Create([.. firsts]);
     }
 
     /// <summary>Whether there is nothing to find.</summary>
     public bool IsEmpty => _tokens.Length == 0;
 
-    /// <summary>
-    /// Finds the next token at or after <paramref name="search"/>.
-    /// </summary>
+    /// <summary>Finds the next token.</summary>
     /// <param name="text">The whole text: what stands around a match can matter.</param>
-    /// <param name="search">Where to go on searching; moves past the match.</param>
-    /// <param name="taken">Up to where the text is used up: a token swallows no white space before it.</param>
+    /// <param name="cursor">Where the search stands; a new one for a new text.</param>
     /// <param name="start">Where the match begins, white space that it swallows included.</param>
-    /// <param name="end">One past the match, white space that it swallows included.</param>
-    /// <returns>The token, or null when there is none.</returns>
-    public AddedToken? Next(ReadOnlySpan<char> text, ref int search, int taken, out int start, out int end)
+    /// <returns>The token, or null when there is none. The match ends at the cursor's <see cref="Cursor.Taken"/>.</returns>
+    public AddedToken? Next(ReadOnlySpan<char> text, ref Cursor cursor, out int start)
     {
-        while (search < text.Length)
+        while (cursor.Search < text.Length)
         {
-            int offset = text[search..].IndexOfAny(_firsts);
+            int offset = text[cursor.Search..].IndexOfAny(_firsts);
             if (offset < 0)
                 break;
-            search += offset;
-            AddedToken? token = LongestAt(text[search..]);
+            start = cursor.Search + offset;
+            AddedToken? token = LongestAt(text[start..]);
             if (token is null)
             {
-                search++;
+                cursor.Search = start + 1;
                 continue;
             }
 
-            start = search;
-            end = search += token.Content.Length;
+            int end = cursor.Search = start + token.Content.Length;
             if (token.SingleWord && (EndsWithWord(text[..start]) || StartsWithWord(text[end..])))
                 continue;
             if (token.StripLeft)
-                start = Math.Max(text[..start].TrimEnd(WhiteSpace).Length, taken);
+                start = cursor.Taken >= start ? cursor.Taken : cursor.Taken + text[cursor.Taken..start].TrimEnd(WhiteSpace).Length;
             if (token.StripRight)
-                end = text.Length - text[end..].TrimStart(WhiteSpace).Length;
+            {
+                // A run of white space may hold many matches; it is measured once.
+                if (end >= cursor.WhiteSpaceEnd)
+                    cursor.WhiteSpaceEnd = text.Length - text[end..].TrimStart(WhiteSpace).Length;
+                end = cursor.WhiteSpaceEnd;
+            }
+
+            cursor.Taken = end;
             return token;
         }
 
-        start = end = text.Length;
-        search = text.Length;
+        start = cursor.Search = text.Length;
         return null;
     }
 
@@ -126,5 +129,18 @@ internal sealed class AddedTokenMatcher
             _ => rune.Value is 0x200C or 0x200D or (>= 0x24B6 and <= 0x24E9) or (>= 0x1F130 and <= 0x1F149)
                 or (>= 0x1F150 and <= 0x1F169) or (>= 0x1F170 and <= 0x1F189),
         };
+    }
+
+    /// <summary>Where a search stands.</summary>
+    public struct Cursor
+    {
+        /// <summary>Where the search goes on.</summary>
+        public int Search;
+
+        /// <summary>Up to where the text is used up: no token swallows white space before it.</summary>
+        public int Taken;
+
+        /// <summary>End of the white space that was measured last.</summary>
+        public int WhiteSpaceEnd;
     }
 }

@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+
 namespace Glimmer.Dialogue.Tokenization;
 
 /// <summary>
@@ -11,14 +13,41 @@ internal static class ByteAlphabet
     private static readonly short[] ByteOf = BuildByteOf();
     private static readonly char[] CharOf = BuildCharOf();
 
-    /// <summary>The character that stands for a byte.</summary>
-    public static char ToChar(byte value) => CharOf[value];
+    /// <summary>How many bytes of UTF-8 the spelling of some bytes takes.</summary>
+    public static int EncodedLength(ReadOnlySpan<byte> bytes)
+    {
+        int length = bytes.Length;
+        foreach (byte value in bytes)
+            length += CharOf[value] >= 0x80 ? 1 : 0;
+        return length;
+    }
+
+    /// <summary>Spells bytes in the alphabet, as UTF-8.</summary>
+    /// <param name="bytes">The bytes.</param>
+    /// <param name="spelling">At least as long as <see cref="EncodedLength"/> says.</param>
+    public static void Encode(ReadOnlySpan<byte> bytes, Span<byte> spelling)
+    {
+        int end = 0;
+        foreach (byte value in bytes)
+        {
+            char character = CharOf[value];
+            if (character < 0x80)
+            {
+                spelling[end++] = (byte)character;
+                continue;
+            }
+
+            spelling[end++] = (byte)(0xC0 | (character >> 6));
+            spelling[end++] = (byte)(0x80 | (character & 0x3F));
+        }
+    }
 
     /// <summary>Decodes a token in the alphabet (given as UTF-8) into the bytes that it stands for.</summary>
     /// <param name="spelling">UTF-8 of characters of the alphabet.</param>
     /// <param name="bytes">At least as long as the spelling.</param>
     /// <param name="written">How many bytes it stands for.</param>
     /// <returns>False when a character is not of the alphabet.</returns>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)] // runs once for each token at start, before the JIT would tier it up
     public static bool TryDecode(ReadOnlySpan<byte> spelling, Span<byte> bytes, out int written)
     {
         written = 0;

@@ -56,6 +56,16 @@ internal sealed class GlmPieceScanner : PieceScanner
         return WhiteSpace(text, start, out reach);
     }
 
+    /// <inheritdoc/>
+    public override bool MayCutAfter(ReadOnlySpan<byte> piece)
+    {
+        // "  1" is " ", " ", "1", but "  " at the end of a text is one piece: (?!\S) looks behind the white space.
+        int last = piece.Length - 1;
+        while ((piece[last] & 0xC0) == 0x80)
+            last--;
+        return piece[last] is (byte)'\r' or (byte)'\n' || ClassAt(piece, last, out _) != CodePointClass.WhiteSpace;
+    }
+
     // \s*[\r\n]+|\s+(?!\S)|\s+ at the start of a run of white space that no other alternative takes.
     private static int WhiteSpace(ReadOnlySpan<byte> text, int start, out int reach)
     {

@@ -36,7 +36,7 @@ internal sealed class MergeTable
 {
     private const ulong Empty = ulong.MaxValue;
 
-    private static readonly ulong Seed = (ulong)System.Security.Cryptography.RandomNumberGenerator.GetInt32(int.MaxValue);
+    private static readonly ulong Seed = (ulong)Random.Shared.NextInt64();
 
     private readonly Entry[] _entries;
     private readonly int[] _results;
@@ -54,6 +54,7 @@ internal sealed class MergeTable
     }
 
     /// <summary>Adds a merge; a pair that comes again takes the later rank, as in the reference.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)] // runs once for each merge at start, before the JIT would tier it up
     public void Add(int left, int right, int rank, int result)
     {
         ulong key = Key(left, right);

@@ -6,8 +6,11 @@ namespace Glimmer.Dialogue.Tokenization;
 internal static class MergeReader
 {
     /// <summary>Reads <see cref="TokenizerData.Merges"/>.</summary>
+    /// <param name="data">The file's data.</param>
+    /// <param name="vocabulary">Its tokens.</param>
+    /// <param name="bytes">Learns the ranks of pairs of bytes.</param>
     /// <exception cref="TokenizerFileException">A merge is no pair of tokens, or makes no token.</exception>
-    public static MergeTable Read(TokenizerData data, Vocabulary vocabulary)
+    public static MergeTable Read(TokenizerData data, Vocabulary vocabulary, BytePairs bytes)
     {
         Utf8StringList merges = data.Merges!;
         var table = new MergeTable(merges.Count);
@@ -35,6 +38,8 @@ internal static class MergeReader
             }
 
             table.Add(leftId, rightId, rank, result);
+            if (both.Length == 2)
+                bytes.SetRank(both[0], both[1], rank);
         }
 
         return table;

@@ -13,6 +13,12 @@ internal abstract class PieceScanner
     /// <returns>Index one past the piece; more than <paramref name="start"/>.</returns>
     public abstract int Next(ReadOnlySpan<byte> text, int start, out int reach);
 
+    /// <summary>
+    /// Whether a text that is cut after this piece keeps the pieces before the cut: false where the piece ends only because of what stands
+    /// behind it, and would have been longer, or one with its neighbour, at the end of a text.
+    /// </summary>
+    public virtual bool MayCutAfter(ReadOnlySpan<byte> piece) => true;
+
     /// <summary>The code point at a position of well-formed UTF-8, and how many bytes it takes.</summary>
     protected static int Decode(ReadOnlySpan<byte> text, int position, out int length)
     {

@@ -12,7 +12,7 @@ namespace Glimmer.Dialogue.Tokenization;
 internal sealed class PieceTable
 {
     // Seeded, so that no file can be made to collide on purpose.
-    private static readonly ulong Seed = BinaryPrimitives.ReadUInt64LittleEndian(System.Security.Cryptography.RandomNumberGenerator.GetBytes(8));
+    private static readonly ulong Seed = (ulong)Random.Shared.NextInt64();
 
     private readonly Entry[] _entries;
     private readonly int _shift;
@@ -33,6 +33,7 @@ internal sealed class PieceTable
     }
 
     /// <summary>Adds an id's bytes; false when the same bytes are there already, with their id.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)] // runs once for each token at start, before the JIT would tier it up
     public bool TryAdd(int id, out int known)
     {
         ReadOnlySpan<byte> piece = _bytes.AsSpan(_starts[id], _starts[id + 1] - _starts[id]);

@@ -79,6 +79,8 @@ internal struct SegmentBuffer(Tokenizer tokenizer) : IDisposable
             ArrayPool<byte>.Shared.Return(_bytes);
         _bytes = [];
         _filled = 0;
+        _examined = 0;
+        _highSurrogate = '\0';
     }
 
     private void Append(ReadOnlySpan<char> text)
@@ -90,17 +92,12 @@ internal struct SegmentBuffer(Tokenizer tokenizer) : IDisposable
                 throw new ArgumentException("A single run of more than two gigabytes cannot be encoded.", nameof(text));
             byte[] larger = ArrayPool<byte>.Shared.Rent((int)Math.Min(Math.Max(needed, 4L * Window), Array.MaxLength));
             _bytes.AsSpan(0, _filled).CopyTo(larger);
-            Dispose(_filled);
+            if (_bytes.Length > 0)
+                ArrayPool<byte>.Shared.Return(_bytes);
             _bytes = larger;
         }
 
         _filled += Encoding.UTF8.GetBytes(text, _bytes.AsSpan(_filled));
-    }
-
-    private void Dispose(int filled)
-    {
-        Dispose();
-        _filled = filled;
     }
 
     private void Settle(bool isEnd, List<int> ids)

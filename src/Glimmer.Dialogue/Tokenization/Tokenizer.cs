@@ -1,4 +1,5 @@
 using System.Buffers;
+using System.Runtime.CompilerServices;
 using System.Text;
 
 namespace Glimmer.Dialogue.Tokenization;
@@ -9,7 +10,7 @@ public sealed class Tokenizer : ITokenizer
     private readonly Vocabulary _vocabulary;
     private readonly MergeTable? _merges;
     private readonly bool _ignoreMerges;
-    private readonly int[] _idOfByte = new int[256];
+    private readonly BytePairs _bytePairs;
     private readonly PieceScanner _scanner;
     private readonly AddedTokenMatcher _plainAdded;
     private readonly AddedTokenMatcher _normalizedAdded;
@@ -23,18 +24,20 @@ public sealed class Tokenizer : ITokenizer
         _scanner = data.PieceExpression is null or GlmPieceScanner.Pattern
             ? new GlmPieceScanner()
             : ClassPieceScanner.Parse(data.PieceExpression, data.Source);
-        EncodesEveryByte = true;
-        for (int b = 0; b < 256; b++)
+        _bytePairs = new BytePairs(_vocabulary.Pieces);
+        if (data.Merges is null)
         {
-            _idOfByte[b] = _vocabulary.Pieces.Find([(byte)b]);
-            EncodesEveryByte &= _idOfByte[b] >= 0;
+            if (!EncodesEveryByte)
+                throw new TokenizerFileException(data.Source, $"no token for the byte 0x{_bytePairs.FirstMissing:X2}; a ranks file has one for each of the 256 bytes.");
+            _vocabulary.RankBytePairs(_bytePairs);
+        }
+        else
+        {
+            _merges = MergeReader.Read(data, _vocabulary, _bytePairs);
         }
 
-        if (data.Merges is null && !EncodesEveryByte)
-            throw new TokenizerFileException(data.Source, $"no token for the byte 0x{Array.IndexOf(_idOfByte, -1):X2}; a ranks file has one for each of the 256 bytes.");
-        _merges = data.Merges is null ? null : MergeReader.Read(data, _vocabulary);
-        _plainAdded = new AddedTokenMatcher(_vocabulary.Added.Where(token => !token.Normalized));
-        _normalizedAdded = new AddedTokenMatcher(_vocabulary.Added.Where(token => token.Normalized));
+        _plainAdded = new AddedTokenMatcher(Array.FindAll(_vocabulary.Added, token => !token.Normalized));
+        _normalizedAdded = new AddedTokenMatcher(Array.FindAll(_vocabulary.Added, token => token.Normalized));
         Prefix = CheckIds(data, data.Prefix);
         Suffix = CheckIds(data, data.Suffix);
     }
@@ -55,7 +58,7 @@ public sealed class Tokenizer : ITokenizer
     /// Whether each of the 256 bytes has a token, as in every published vocabulary. A byte without one is dropped by
     /// encoding, as in the reference.
     /// </summary>
-    public bool EncodesEveryByte { get; }
+    public bool EncodesEveryByte => _bytePairs.FirstMissing < 0;
 
     /// <inheritdoc/>
     public void Encode(ReadOnlySpan<char> text, bool recogniseAdded, List<int> ids)
@@ -108,6 +111,34 @@ public sealed class Tokenizer : ITokenizer
         return text;
     }
 
+    /// <summary>
+    /// How many UTF-16 units at the beginning of a text have tokens that nothing appended to the text can change. The text may be cut there:
+    /// the tokens of both parts together are those of the whole.
+    /// </summary>
+    /// <param name="text">The beginning of a plain text.</param>
+    public int CertainLength(ReadOnlySpan<char> text)
+    {
+        // Half a surrogate pair at the end may still become another character.
+        ReadOnlySpan<char> complete = text.Length > 0 && char.IsHighSurrogate(text[^1]) ? text[..^1] : text;
+        byte[] utf8 = ArrayPool<byte>.Shared.Rent(Encoding.UTF8.GetByteCount(complete));
+        int length = Encoding.UTF8.GetBytes(complete, utf8);
+        int certain = 0;
+        for (int start = 0; start < length;)
+        {
+            int end = _scanner.Next(utf8.AsSpan(0, length), start, out int reach);
+            if (reach >= length)
+                break;
+            if (_scanner.MayCutAfter(utf8.AsSpan(start, end - start)))
+                certain = end;
+            start = end;
+        }
+
+        // A lone surrogate is one unit before and after, so the count holds for any text.
+        int units = Encoding.UTF8.GetCharCount(utf8, 0, certain);
+        ArrayPool<byte>.Shared.Return(utf8);
+        return units;
+    }
+
     /// <summary>The pieces that the pre-tokenizer cuts a text into, for comparison with the reference.</summary>
     public IEnumerable<string> Pieces(string text)
     {
@@ -158,24 +189,21 @@ public sealed class Tokenizer : ITokenizer
         }
 
         if (_merges is null)
-            PieceMerger.Merge(piece, _idOfByte, new TokenRanks(_vocabulary.Pieces), ids);
+            PieceMerger.Merge(piece, _bytePairs, new TokenRanks(_vocabulary.Pieces), ids);
         else
-            PieceMerger.Merge(piece, _idOfByte, new ListedRanks(_merges), ids);
+            PieceMerger.Merge(piece, _bytePairs, new ListedRanks(_merges), ids);
     }
 
     private void EncodeAround(AddedTokenMatcher matcher, ReadOnlySpan<char> text, List<int> ids)
     {
+        var cursor = default(AddedTokenMatcher.Cursor);
         int taken = 0;
-        if (!matcher.IsEmpty)
+        while (!matcher.IsEmpty && matcher.Next(text, ref cursor, out int start) is { } token)
         {
-            int search = 0;
-            while (matcher.Next(text, ref search, taken, out int start, out int end) is { } token)
-            {
-                if (taken < start)
-                    EncodeBetween(matcher, text[taken..start], ids);
-                ids.Add(token.Id);
-                taken = end;
-            }
+            if (taken < start)
+                EncodeBetween(matcher, text[taken..start], ids);
+            ids.Add(token.Id);
+            taken = cursor.Taken;
         }
 
         if (taken < text.Length)
@@ -190,6 +218,7 @@ public sealed class Tokenizer : ITokenizer
             EncodeText(text, ids);
     }
 
+    [SkipLocalsInit]
     private void EncodeText(ReadOnlySpan<char> text, List<int> ids)
     {
         const int ShortText = 340;

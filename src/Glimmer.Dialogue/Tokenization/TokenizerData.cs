@@ -57,4 +57,10 @@ public sealed class TokenizerData
 
     /// <summary>What the reference puts after a text when asked to add special tokens: ids.</summary>
     public IReadOnlyList<int> Suffix { get; init; } = [];
+
+    /// <summary>
+    /// Whether an added token must not be spelt as a text token of another id. The reference gives such a token the id of the
+    /// vocabulary, whatever the file says, so a <c>tokenizer.json</c> like that contradicts itself.
+    /// </summary>
+    internal bool RefuseShadowed { get; init; }
 }

@@ -69,6 +69,7 @@ public static class TokenizerJsonFile
                 Merges = _model.Merges,
                 IgnoreMerges = _model.IgnoreMerges,
                 AddedTokens = _added,
+                RefuseShadowed = true,
                 PieceExpression = TokenizerJsonPipeline.PreTokenizer(_preTokenizer, source),
                 Prefix = prefix,
                 Suffix = suffix,

@@ -130,6 +130,7 @@ internal sealed class TokenizerJsonModel
 
     private void MergePair(ref Utf8JsonReader reader)
     {
+        int index = Merges.Count;
         reader.Read();
         if (reader.TokenType == JsonTokenType.String)
         {
@@ -149,7 +150,7 @@ internal sealed class TokenizerJsonModel
             }
         }
 
-        throw new TokenizerFileException(_source, $"merge {Merges.Count} must be a pair of strings of the byte-level alphabet.");
+        throw new TokenizerFileException(_source, $"merge {index} must be a pair of strings of the byte-level alphabet.");
     }
 
     private void Order()

@@ -25,7 +25,9 @@ internal static class UnicodeClasses
     private const int BlockBits = 8;
     private const int BlockSize = 1 << BlockBits;
     private const int CodePoints = 0x110000;
+    private const int UniformBlocks = 4;
 
+    // The first four blocks are each of one class; the others belong to one place.
     private static readonly byte[] BlockOf = new byte[CodePoints >> BlockBits];
     private static readonly CodePointClass[] Blocks = Build();
 
@@ -35,30 +37,39 @@ internal static class UnicodeClasses
 
     private static CodePointClass[] Build()
     {
-        var painted = new CodePointClass[CodePoints];
-        Paint(painted, UnicodeRanges.Letters, CodePointClass.Letter);
-        Paint(painted, UnicodeRanges.Numbers, CodePointClass.Number);
-        Paint(painted, UnicodeRanges.WhiteSpace, CodePointClass.WhiteSpace);
-
-        // Most of the 4352 blocks are equal to one of about a hundred.
-        var blocks = new List<CodePointClass>();
-        for (int block = 0; block < BlockOf.Length; block++)
-        {
-            ReadOnlySpan<CodePointClass> content = painted.AsSpan(block << BlockBits, BlockSize);
-            int known = 0;
-            while (known < blocks.Count && !content.SequenceEqual(System.Runtime.InteropServices.CollectionsMarshal.AsSpan(blocks).Slice(known, BlockSize)))
-                known += BlockSize;
-            if (known == blocks.Count)
-                blocks.AddRange(content);
-            BlockOf[block] = checked((byte)(known >> BlockBits));
-        }
-
-        return [.. blocks];
+        var blocks = new CodePointClass[256 * BlockSize];
+        for (int uniform = 0; uniform < UniformBlocks; uniform++)
+            blocks.AsSpan(uniform << BlockBits, BlockSize).Fill((CodePointClass)uniform);
+        int count = UniformBlocks;
+        Paint(blocks, ref count, UnicodeRanges.Letters, CodePointClass.Letter);
+        Paint(blocks, ref count, UnicodeRanges.Numbers, CodePointClass.Number);
+        Paint(blocks, ref count, UnicodeRanges.WhiteSpace, CodePointClass.WhiteSpace);
+        return blocks[..(count << BlockBits)];
     }
 
-    private static void Paint(CodePointClass[] painted, ReadOnlySpan<int> ranges, CodePointClass colour)
+    private static void Paint(CodePointClass[] blocks, ref int count, ReadOnlySpan<int> ranges, CodePointClass colour)
     {
         for (int i = 0; i < ranges.Length; i += 2)
-            painted.AsSpan(ranges[i], ranges[i + 1] - ranges[i] + 1).Fill(colour);
+        {
+            int end = ranges[i + 1] + 1;
+            for (int start = ranges[i]; start < end;)
+            {
+                int block = start >> BlockBits;
+                int stop = Math.Min(end, (block + 1) << BlockBits);
+                if (stop - start == BlockSize)
+                {
+                    BlockOf[block] = (byte)colour;
+                }
+                else
+                {
+                    if (BlockOf[block] < UniformBlocks)
+                        BlockOf[block] = checked((byte)count++);
+                    int shift = (BlockOf[block] << BlockBits) - (block << BlockBits);
+                    blocks.AsSpan(start + shift, stop - start).Fill(colour);
+                }
+
+                start = stop;
+            }
+        }
     }
 }

@@ -23,32 +23,42 @@ internal sealed class Vocabulary
 
         var added = new Dictionary<int, AddedToken>();
         int size = listed;
+        int bytes = data.Tokens.ByteCount;
         foreach (AddedToken token in AllAdded(data))
         {
             Check(data, token, listed);
             if (!added.TryAdd(token.Id, token) && added[token.Id].Content != token.Content)
                 throw new TokenizerFileException(data.Source, $"two added tokens have the id {token.Id}: '{added[token.Id].Content}' and '{token.Content}'.");
             size = Math.Max(size, token.Id + 1);
+            bytes = checked(bytes + Encoding.UTF8.GetByteCount(token.Content));
         }
 
-        Added = [.. added.Values.OrderBy(token => token.Id)];
-        var spellings = new Dictionary<string, int>(Added.Count, StringComparer.Ordinal);
-        foreach (AddedToken token in Added)
+        AddedToken[] ordered = [.. added.Values];
+        Array.Sort(ordered, (a, b) => a.Id.CompareTo(b.Id));
+        Added = ordered;
+        AddedIds = new Dictionary<string, int>(ordered.Length, StringComparer.Ordinal);
+        foreach (AddedToken token in ordered)
         {
-            if (!spellings.TryAdd(token.Content, token.Id))
-                throw new TokenizerFileException(data.Source, $"the added token '{token.Content}' has two ids: {spellings[token.Content]} and {token.Id}.");
+            if (!AddedIds.TryAdd(token.Content, token.Id))
+                throw new TokenizerFileException(data.Source, $"the added token '{token.Content}' has two ids: {AddedIds[token.Content]} and {token.Id}.");
         }
 
-        AddedIds = spellings;
         _kinds = new TokenKind[size];
         _starts = new int[size + 1];
-        _bytes = new byte[checked(data.Tokens.ByteCount + Added.Sum(token => Encoding.UTF8.GetByteCount(token.Content)))];
+        _bytes = new byte[bytes];
         Fill(data, added);
         Pieces = new PieceTable(TextCount, _bytes, _starts);
         for (int id = 0; id < listed; id++)
         {
             if (_kinds[id] == TokenKind.Text && !Pieces.TryAdd(id, out int known))
                 throw new TokenizerFileException(data.Source, $"the token '{Show(id)}' has two ids: {known} and {id}.");
+        }
+
+        foreach (AddedToken token in data.RefuseShadowed ? Added : [])
+        {
+            int text = Pieces.Find(BytesOf(token.Id));
+            if (text >= 0)
+                throw new TokenizerFileException(data.Source, $"the added token '{token.Content}' has the id {token.Id}, but the vocabulary lists it as {text}.");
         }
 
         if (TextCount == 0)
@@ -62,7 +72,7 @@ internal sealed class Vocabulary
     public int TextCount { get; private set; }
 
     /// <summary>Added tokens by id.</summary>
-    public IReadOnlyList<AddedToken> Added { get; }
+    public AddedToken[] Added { get; }
 
     /// <summary>Ids of added tokens by spelling.</summary>
     public Dictionary<string, int> AddedIds { get; }
@@ -77,17 +87,28 @@ internal sealed class Vocabulary
     public ReadOnlySpan<byte> BytesOf(int id) =>
         (uint)id < (uint)_kinds.Length ? _bytes.AsSpan(_starts[id], _starts[id + 1] - _starts[id]) : [];
 
-    private static IEnumerable<AddedToken> AllAdded(TokenizerData data)
+    /// <summary>For ranks files: enters the text tokens of two bytes with their ids as ranks.</summary>
+    public void RankBytePairs(BytePairs bytes)
     {
+        for (int id = 0; id < _kinds.Length; id++)
+        {
+            if (_kinds[id] == TokenKind.Text && _starts[id + 1] - _starts[id] == 2)
+                bytes.SetRank(_bytes[_starts[id]], _bytes[_starts[id] + 1], id);
+        }
+    }
+
+    private static List<AddedToken> AllAdded(TokenizerData data)
+    {
+        List<AddedToken> all = [];
         for (int id = 0; id < data.Kinds.Count; id++)
         {
             TokenKind kind = data.Kinds[id];
             if (kind is TokenKind.Added or TokenKind.Special && data.Tokens[id].Length > 0)
-                yield return new AddedToken(id, Encoding.UTF8.GetString(data.Tokens[id])) { Special = kind == TokenKind.Special };
+                all.Add(new AddedToken(id, Encoding.UTF8.GetString(data.Tokens[id])) { Special = kind == TokenKind.Special });
         }
 
-        foreach (AddedToken token in data.AddedTokens)
-            yield return token;
+        all.AddRange(data.AddedTokens);
+        return all;
     }
 
     private static void Check(TokenizerData data, AddedToken token, int listed)

@@ -1,29 +1,23 @@
-using System.Buffers.Binary;
-
 namespace Glimmer.Kernels.Formats;
 
 /// <summary>Blocks of 32: a half-precision scale d, then 32 signed bytes q; value = d·q.</summary>
-public sealed class Q8_0Codec : BlockCodec
+internal sealed class Q8_0Codec() : BlockwiseCodec(BlockFormat.Q8_0, 32, 34, canQuantise: true)
 {
     /// <inheritdoc/>
-    public override BlockFormat Format => BlockFormat.Q8_0;
-
-    /// <inheritdoc/>
-    public override int BlockLength => 32;
-
-    /// <inheritdoc/>
-    public override int BytesPerBlock => 34;
-
-    /// <inheritdoc/>
-    public override void Dequantise(ReadOnlySpan<byte> blocks, Span<float> values)
+    protected override void DequantiseBlock(ReadOnlySpan<byte> block, Span<float> values)
     {
-        for (int block = 0; block * 32 < values.Length; block++)
-        {
-            ReadOnlySpan<byte> source = blocks.Slice(block * 34, 34);
-            float scale = (float)BinaryPrimitives.ReadHalfLittleEndian(source);
-            Span<float> target = values.Slice(block * 32, 32);
-            for (int i = 0; i < 32; i++)
-                target[i] = scale * (sbyte)source[2 + i];
-        }
+        float scale = ReadHalf(block, 0);
+        for (int i = 0; i < 32; i++)
+            values[i] = scale * (sbyte)block[2 + i];
+    }
+
+    /// <inheritdoc/>
+    protected override void QuantiseBlock(ReadOnlySpan<float> values, Span<byte> block)
+    {
+        float scale = MathF.Abs(Rounding.Extreme(values)) / 127;
+        float inverse = Rounding.Reciprocal(scale);
+        WriteHalf(block, 0, scale);
+        for (int i = 0; i < 32; i++)
+            block[2 + i] = (byte)(sbyte)Rounding.AwayFromZero(values[i] * inverse, -128, 127);
     }
 }

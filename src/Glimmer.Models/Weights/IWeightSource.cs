@@ -37,6 +37,9 @@ public interface IWeightSource : IDisposable
     /// <summary>Names of all tensors, as stored.</summary>
     IReadOnlyCollection<string> Names { get; }
 
+    /// <summary>Whether the tensor is there; cheaper than <see cref="TryGet"/> where tensors are computed when asked for.</summary>
+    bool Contains(string name) => TryGet(name, out _);
+
     /// <summary>Finds a tensor by its stored name.</summary>
     bool TryGet(string name, [NotNullWhen(true)] out StoredTensor? tensor);
 }
