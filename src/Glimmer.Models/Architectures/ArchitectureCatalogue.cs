@@ -5,7 +5,7 @@ namespace Glimmer.Models.Architectures;
 /// <summary>The architectures this build runs.</summary>
 internal static class ArchitectureCatalogue
 {
-    private static readonly Architecture[] _all = [new ChatGlm(), new Glm(), new Glm4(), new Glm4Moe()];
+    private static readonly Architecture[] _all = [new ChatGlm(), new Glm(), new Glm4(), new Glm4Moe(), new Glm4MoeLite(), new GlmMoeDsa()];
 
     /// <summary>All of them.</summary>
     public static IReadOnlyList<Architecture> All => _all;

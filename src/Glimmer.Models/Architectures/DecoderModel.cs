@@ -56,6 +56,8 @@ internal sealed unsafe class DecoderModel : LanguageModel
         pass.Begin(batch.Chunks, batch.TokenCount, _config.VocabularySize, arena, team, batch.Observer);
         if (_rotation is not null)
             pass.Rotation = _rotation.For(pass);
+        if (_config.Indexer is { } indexer)
+            pass.ReserveSelection(indexer.MostChosen);
         if (_config.Rope?.Yarn is not null)
             pass.Observer?.Observe("yarn.inv_freq", 1, _rotation!.InverseFrequencies.Length, _rotation.InverseFrequencies);
         Rows embedded = pass.Scratch.Rows(pass.RowCount, _config.HiddenSize);

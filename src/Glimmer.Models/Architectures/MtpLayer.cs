@@ -49,6 +49,8 @@ internal sealed unsafe class MtpLayer : IDraftModel, IDisposable
         pass.Begin(batch.Chunks, batch.TokenCount, _config.VocabularySize, arena, team, batch.Observer);
         if (_rotation is not null)
             pass.Rotation = _rotation.For(pass);
+        if (_config.Indexer is { } indexer)
+            pass.ReserveSelection(indexer.MostChosen);
         int hidden = HiddenSize;
         Rows embedded = pass.Scratch.Rows(pass.RowCount, hidden), joined = pass.Scratch.Rows(pass.RowCount, 2 * hidden), stream = pass.Scratch.Rows(pass.RowCount, hidden);
         _embedding.Apply(pass, embedded);

@@ -39,7 +39,7 @@ internal sealed class HuggingFaceConfig : IConfigReader
         int kvHeads = _legacy && !_fields.Flag("multi_query_attention", true) ? heads : _fields.Int(kvKey, 1, ConfigLimits.Heads, heads);
         ConfigParts.CheckHeads(_fields, kvKey, heads, kvHeads);
         string headKey = Key("head_dim", "kv_channels");
-        if (!_fields.Has(headKey) && hidden % heads != 0)
+        if (!_fields.Has(headKey) && !_fields.Has("kv_lora_rank") && hidden % heads != 0)
             throw _fields.Fault("num_attention_heads", (long)heads, $"a divisor of hidden_size {hidden} when \"{headKey}\" is absent");
         ModelConfig config = new()
         {
@@ -77,9 +77,9 @@ internal sealed class HuggingFaceConfig : IConfigReader
         ConfigFields? scaling = _fields.Section("rope_parameters") ?? _fields.Section("rope_scaling");
         ConfigFields thetaAt = scaling is not null && scaling.Has("rope_theta") ? scaling : _fields;
         double theta = thetaAt.Real("rope_theta", ConfigLimits.ThetaMin, ConfigLimits.ThetaMax, 10000);
-        int dimensions = headDim;
-        if (pairing == RopePairing.HalfSplit || _fields.Section("rope_parameters") is not null || _fields.Has("partial_rotary_factor") || !_fields.Has("kv_lora_rank"))
-            dimensions = RotatedPart(scaling, headDim);
+        int dimensions = RotatedPart(scaling, headDim);
+        if (!_fields.Flag("rope_interleave", true))
+            pairing = RopePairing.HalfSplit;
         string type = scaling?.Text("rope_type") ?? scaling?.Text("type") ?? "default";
         string typeKey = scaling is not null && scaling.Has("rope_type") ? "rope_type" : "type";
         return type switch
@@ -128,7 +128,7 @@ internal sealed class HuggingFaceConfig : IConfigReader
         int pool = _fields.Int("index_kpool", 1, 4096, 1);
         if (pool > 1 && topK % pool != 0)
             throw _fields.Fault("index_topk", (long)topK, $"a multiple of index_kpool {pool}");
-        foreach (string required in (string[])["index_kpool_compress", "index_kpool_always_select_tail", "indexer_rope_interleave"])
+        foreach (string required in (string[])["index_kpool_compress", "index_kpool_always_select_tail", "indexer_rope_interleave", "rope_interleave"])
         {
             if (!_fields.Flag(required, true))
                 throw _fields.Fault(required, false, "true");

@@ -15,6 +15,17 @@ internal interface IConfigReader
     /// <summary>Rotary embedding of heads of <paramref name="headDim"/>.</summary>
     RopeConfig Rope(int headDim, RopePairing pairing);
 
+    /// <summary>Rotary embedding of the rotated part of latent attention, interleaved unless the file says otherwise.</summary>
+    RopeConfig LatentRope(LatentConfig latent)
+    {
+        if (latent.RopeDim == 0)
+            throw new ModelFileException(File, "the rotated part of a head is 0; it must be an even number from 2.");
+        RopeConfig rope = Rope(latent.RopeDim, RopePairing.Interleaved);
+        if (rope.Yarn is not null || rope.Dimensions != latent.RopeDim)
+            throw new ModelFileException(File, "latent attention is only supported with its whole rotated part and without YaRN.");
+        return rope;
+    }
+
     /// <summary>Mixture of experts for <paramref name="layers"/> trunk layers.</summary>
     MoeConfig Moe(int layers);
 

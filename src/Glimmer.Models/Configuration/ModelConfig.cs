@@ -59,7 +59,11 @@ internal sealed record LatentConfig(int QueryRank, int KvRank, int NopeDim, int 
 /// <param name="TopK">Positions chosen per token.</param>
 /// <param name="Full">Per layer: whether it has an indexer of its own or takes over the choice of the layer before.</param>
 /// <param name="Pool">Tokens per pooled key; 1 for none.</param>
-internal sealed record IndexerConfig(int Heads, int HeadDim, int TopK, IReadOnlyList<bool> Full, int Pool);
+internal sealed record IndexerConfig(int Heads, int HeadDim, int TopK, IReadOnlyList<bool> Full, int Pool)
+{
+    /// <summary>Most positions a token can be left with: with pools, the incomplete one at the end comes on top.</summary>
+    public int MostChosen => TopK + Pool - 1;
+}
 
 /// <summary>Mixture of experts.</summary>
 /// <param name="Experts">Routed experts.</param>

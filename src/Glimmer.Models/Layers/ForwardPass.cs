@@ -41,7 +41,16 @@ internal sealed unsafe class ForwardPass : IDisposable
     public RotationTable Rotation { get; set; }
 
     /// <summary>Positions that sparse attention may see, carried from a layer with an indexer to those that share it.</summary>
-    public Selection Selection { get; set; }
+    public Selection Selection { get; private set; }
+
+    /// <summary>Makes room for choices of at most <paramref name="positions"/> per row, for the whole pass; nothing is restricted until an indexer chooses.</summary>
+    public void ReserveSelection(int positions)
+    {
+        int stride = Math.Min(positions, LongestSequence());
+        int* counts = Scratch.Ints(RowCount);
+        new Span<int>(counts, RowCount).Fill(-1);
+        Selection = new Selection(Scratch.Ints((long)RowCount * stride), counts, stride);
+    }
 
     /// <summary>Takes over a batch; checks what a caller could get wrong.</summary>
     public void Begin(IReadOnlyList<SequenceChunk> chunks, int rows, int vocabulary, KvArena arena, ThreadTeam team, IForwardObserver? observer)

@@ -53,6 +53,9 @@ internal sealed class LayerBuilder(ModelConfig config, CheckpointTensors tensors
     /// <summary>A norm's weights.</summary>
     public RmsNorm Norm(string name, int width) => new(Tensors.Vector(Full(name + ".weight"), width), Config.NormEpsilon);
 
+    /// <summary>A layer norm's weights and biases.</summary>
+    public LayerNorm LayerNorm(string name, int width, float epsilon) => new(Vector(name + ".weight", width), Vector(name + ".bias", width), epsilon);
+
     /// <summary>A matrix.</summary>
     public WeightMatrix Matrix(string name, int rows, int columns) => Tensors.Matrix(Full(name), rows, columns);
 
@@ -125,6 +128,34 @@ internal sealed class LayerBuilder(ModelConfig config, CheckpointTensors tensors
         for (int e = 0; e < experts; e++)
             networks[e] = new FeedForwardWeights(gate.RowRange(e * stride, width), up.RowRange(e * stride + upStart, width), down.RowRange(e * hidden, hidden));
         return networks;
+    }
+
+    /// <summary>
+    /// The two halves of the latent up-projection, head by head: keys as a product from the unrotated query to the
+    /// latent, shape (heads · rank, nope), and values from the latent, shape (value, rank) per head.
+    /// </summary>
+    public (WeightMatrix[] QueryToLatent, WeightMatrix[] LatentToValue) LatentHeads(string name, int heads, LatentConfig latent)
+    {
+        WeightMatrix[] keys = new WeightMatrix[heads], values = new WeightMatrix[heads];
+        if (Has($"{name}.k_b_proj.weight"))
+        {
+            WeightMatrix k = Tensors.Stack(Full($"{name}.k_b_proj.weight"), heads, latent.KvRank, latent.NopeDim);
+            WeightMatrix v = Tensors.Stack(Full($"{name}.v_b_proj.weight"), heads, latent.ValueDim, latent.KvRank);
+            for (int h = 0; h < heads; h++)
+                (keys[h], values[h]) = (k.RowRange(h * latent.KvRank, latent.KvRank), v.RowRange(h * latent.ValueDim, latent.ValueDim));
+            return (keys, values);
+        }
+
+        // One matrix, per head key rows, then value rows. The key rows are needed transposed: copied once, in their own precision.
+        int stride = latent.NopeDim + latent.ValueDim;
+        WeightMatrix fused = Matrix($"{name}.kv_b_proj.weight", checked(heads * stride), latent.KvRank);
+        for (int h = 0; h < heads; h++)
+        {
+            keys[h] = TransposedMatrix.Of(fused.RowRange(h * stride, latent.NopeDim));
+            values[h] = fused.RowRange(h * stride + latent.NopeDim, latent.ValueDim);
+        }
+
+        return (keys, values);
     }
 
     /// <summary>The feed-forward part of the current layer: experts or dense, as the configuration says.</summary>
