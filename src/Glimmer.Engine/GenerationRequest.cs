@@ -23,6 +23,12 @@ public sealed record GenerationRequest
     /// <summary>Who asks: places in the batch are shared fairly between tenants.</summary>
     public string Tenant { get; init; } = "";
 
+    /// <summary>
+    /// How many of the most likely tokens to report with each token, 0 for the chosen one alone; null reports none.
+    /// The <see cref="Sink"/> must then be an <see cref="ILogProbSink"/>. At most 20.
+    /// </summary>
+    public int? TopLogProbs { get; init; }
+
     /// <summary>Receives the tokens.</summary>
     public required ITokenSink Sink { get; init; }
 }

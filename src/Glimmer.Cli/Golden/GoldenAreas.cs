@@ -10,6 +10,8 @@ public static class GoldenAreas
         new GgufModelsArea(),
         new TokenizerArea(),
         new DialogueArea(),
+        new TasksArea(),
         new QuantsArea(),
+        new MalformedArea(),
     ];
 }

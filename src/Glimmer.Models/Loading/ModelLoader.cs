@@ -28,12 +28,17 @@ public static class ModelLoader
         }
     }
 
-    /// <summary>
-    /// Computes what loading and running the model would need, without reading its weights: for a number of sequences of a
-    /// length, and passes of at most <paramref name="batchTokens"/> tokens.
-    /// </summary>
-    /// <exception cref="ModelFileException">As for <see cref="Load"/>.</exception>
-    public static MemoryPlan Plan(string path, LoadOptions? options, int contextTokens, int sequences, int batchTokens)
+    /// <summary>Checks a <c>config.json</c> without its weights: architecture, sizes and quantisation method.</summary>
+    /// <exception cref="ModelFileException">It cannot be used.</exception>
+    public static void CheckConfig(string configFile)
+    {
+        _ = ReadConfig(configFile);
+        if (CheckpointScheme.FindConfiguration(JsonConfigFields.Open(configFile).Element) is { } scheme)
+            CheckpointScheme.Check(configFile, scheme);
+    }
+
+    /// <summary>Reads only a <c>config.json</c>.</summary>
+    internal static (Architecture Architecture, ModelConfig Config) ReadConfig(string configFile)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(contextTokens, 1);
         ArgumentOutOfRangeException.ThrowIfLessThan(sequences, 1);

@@ -26,20 +26,14 @@ public abstract class CheckpointScheme
     /// <param name="raw">The checkpoint; the result owns it.</param>
     /// <param name="quantizationConfig">The object under <c>quantization_config</c> (see <see cref="FindConfiguration"/>).</param>
     /// <exception cref="ModelFileException">The method is not supported, or the tensors do not fit it.</exception>
-    public static IWeightSource Wrap(IWeightSource raw, JsonElement quantizationConfig)
-    {
-        SchemeConfiguration configuration = new(raw.Location, quantizationConfig);
-        string method = configuration.Text("quant_method") ?? throw configuration.Fault("has no 'quant_method'");
-        CheckpointScheme scheme = method switch
-        {
-            "fp8" => ScaledScheme.Fp8(configuration),
-            "compressed-tensors" => CompressedTensors(configuration),
-            "awq" => new AwqScheme(configuration),
-            "gptq" => new GptqScheme(configuration),
-            _ => throw configuration.Fault($"names the method '{method}', which is not supported; supported are {string.Join(", ", _methods)}, and unquantised checkpoints"),
-        };
-        return new DequantisedSource(raw, scheme);
-    }
+    public static IWeightSource Wrap(IWeightSource raw, JsonElement quantizationConfig) =>
+        new DequantisedSource(raw, Create(raw.Location, quantizationConfig));
+
+    /// <summary>Checks the description of a quantisation without any weights.</summary>
+    /// <param name="location">The file it stands in, for messages.</param>
+    /// <param name="quantizationConfig">The object under <c>quantization_config</c>.</param>
+    /// <exception cref="ModelFileException">The method is not supported.</exception>
+    public static void Check(string location, JsonElement quantizationConfig) => Create(location, quantizationConfig);
 
     /// <summary>Finds the description of the quantisation in a parsed <c>config.json</c>, also that of a nested text model; null when there is none.</summary>
     public static JsonElement? FindConfiguration(JsonElement config)
@@ -62,6 +56,20 @@ public abstract class CheckpointScheme
 
     /// <summary>The quantised weight of that name, or null when the stored tensor of the same name is the weight.</summary>
     internal abstract QuantisedTensor? Find(string plain, IWeightSource raw);
+
+    private static CheckpointScheme Create(string location, JsonElement quantizationConfig)
+    {
+        SchemeConfiguration configuration = new(location, quantizationConfig);
+        string method = configuration.Text("quant_method") ?? throw configuration.Fault("has no 'quant_method'");
+        return method switch
+        {
+            "fp8" => ScaledScheme.Fp8(configuration),
+            "compressed-tensors" => CompressedTensors(configuration),
+            "awq" => new AwqScheme(configuration),
+            "gptq" => new GptqScheme(configuration),
+            _ => throw configuration.Fault($"names the method '{method}', which is not supported; supported are {string.Join(", ", _methods)}, and unquantised checkpoints"),
+        };
+    }
 
     private static CheckpointScheme CompressedTensors(SchemeConfiguration configuration)
     {

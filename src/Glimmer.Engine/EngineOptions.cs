@@ -1,0 +1,80 @@
+using Glimmer.Models.Memory;
+
+namespace Glimmer.Engine;
+
+/// <summary>How an engine uses the machine. None of it changes an answer.</summary>
+public sealed record EngineOptions
+{
+    /// <summary>Threads of a forward pass; 0 takes one per physical core.</summary>
+    public int Threads { get; init; }
+
+    /// <summary>Tokens per page of the KV cache, a multiple of 32 up to 1024.</summary>
+    public int PageTokens { get; init; } = 64;
+
+    /// <summary>Pages of the KV cache; 0 takes as many as <see cref="KvBytes"/> holds.</summary>
+    public int Pages { get; init; }
+
+    /// <summary>
+    /// Bytes of the KV cache when <see cref="Pages"/> is 0. 0 takes a quarter of the memory, but no more than
+    /// <see cref="MaxBatch"/> sequences of full length need. The memory is committed as it is used.
+    /// </summary>
+    public long KvBytes { get; init; }
+
+    /// <summary>Longest sequence in tokens, prompt and answer; 0 takes the model's. Memory may allow less.</summary>
+    public int ContextLength { get; init; }
+
+    /// <summary>Sequences that run at once, 1 to 1024.</summary>
+    public int MaxBatch { get; init; } = 32;
+
+    /// <summary>Most prompt tokens in a pass that serves no running answer, at least 1.</summary>
+    public int PrefillTokens { get; init; } = 512;
+
+    /// <summary>Most prompt tokens in a pass beside running answers, at least 1: what a long prompt may delay the others' next token.</summary>
+    public int MixedPrefillTokens { get; init; } = 128;
+
+    /// <summary>Requests that may wait for a place, at least 0; more are refused.</summary>
+    public int QueueLimit { get; init; } = 1024;
+
+    /// <summary>Whether computed prefixes are kept for reuse.</summary>
+    public bool PrefixCache { get; init; } = true;
+
+    /// <summary>Whether tokens that a constraint leaves no choice about are taken without a pass of their own.</summary>
+    public bool JumpAhead { get; init; } = true;
+
+    /// <summary>Most tokens guessed per pass by n-gram look-up, 0 to 15; 0 switches speculation off. Guesses never change an answer.</summary>
+    public int SpeculativeTokens { get; init; }
+
+    /// <summary>Checks every value; the error names the option and a legal value.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">A value is out of its range.</exception>
+    public void Validate()
+    {
+        Require(Threads is >= 0 and <= 1024, nameof(Threads), Threads, "0 (one per physical core) to 1024");
+        Require(PageTokens is >= 32 and <= 1024 && PageTokens % 32 == 0, nameof(PageTokens), PageTokens, "a multiple of 32 from 32 to 1024");
+        Require(Pages is >= 0 and <= 1 << 24, nameof(Pages), Pages, "0 (by memory) to 16777216");
+        Require(KvBytes >= 0, nameof(KvBytes), KvBytes, "0 (a quarter of the memory) or more");
+        Require(ContextLength >= 0, nameof(ContextLength), ContextLength, "0 (the model's) or more");
+        Require(MaxBatch is >= 1 and <= 1024, nameof(MaxBatch), MaxBatch, "1 to 1024");
+        Require(PrefillTokens >= 1, nameof(PrefillTokens), PrefillTokens, "1 or more");
+        Require(MixedPrefillTokens >= 1, nameof(MixedPrefillTokens), MixedPrefillTokens, "1 or more");
+        Require(QueueLimit >= 0, nameof(QueueLimit), QueueLimit, "0 or more");
+        Require(SpeculativeTokens is >= 0 and <= 15, nameof(SpeculativeTokens), SpeculativeTokens, "0 (off) to 15");
+    }
+
+    /// <summary>Pages for a model under these options, at least 1.</summary>
+    internal int PagesFor(KvLayout layout, int contextLength)
+    {
+        if (Pages > 0)
+            return Pages;
+        long pageBytes = Math.Max(1, (long)layout.WidthPerToken * PageTokens * sizeof(float));
+        long useful = (long)MaxBatch * ((contextLength + PageTokens - 1) / PageTokens);
+        long budget = KvBytes > 0 ? KvBytes : Math.Min(GC.GetGCMemoryInfo().TotalAvailableMemoryBytes / 4, useful * pageBytes);
+        // The cache's own tables index tokens by int.
+        return (int)Math.Clamp(budget / pageBytes, 1, int.MaxValue / PageTokens);
+    }
+
+    private static void Require(bool holds, string name, long value, string legal)
+    {
+        if (!holds)
+            throw new ArgumentOutOfRangeException(name, value, $"{name} is {value}; legal is {legal}.");
+    }
+}

@@ -1,0 +1,220 @@
+namespace Glimmer.Engine.Memory;
+
+/// <summary>Rows of the cache that a prompt can reuse.</summary>
+/// <param name="FullPages">Whole pages to share, in order.</param>
+/// <param name="PartialPage">A page whose first rows can be copied, or −1.</param>
+/// <param name="PartialTokens">How many rows of it.</param>
+internal readonly record struct PrefixMatch(int FullPages, int PartialPage, int PartialTokens);
+
+/// <summary>
+/// A radix tree over the tokens of computed pages. Every node is one page: its tokens are the label of its edge, its
+/// number is the page's number, so that the tree lives in arrays made once. Only a leaf may hold fewer tokens than a
+/// page has room for. Used by the engine's thread alone.
+/// </summary>
+/// <remarks>
+/// A sequence that holds a node's page holds the pages of all its ancestors as well (<see cref="Insert"/> swaps a
+/// duplicate for the cached page), so every page that the cache holds alone can be evicted, leaves first.
+/// </remarks>
+internal sealed class PrefixCache
+{
+    private const int None = -1;
+    private readonly PagePool _pool;
+    private readonly int _pageTokens;
+    private readonly int[] _tokens;
+    private readonly int[] _count;
+    private readonly int[] _parent;
+    private readonly int[] _firstChild;
+    private readonly int[] _next;
+    private readonly int[] _previous;
+    private readonly long[] _lastUse;
+    private int _firstRoot = None;
+    private long _clock;
+
+    /// <summary>An empty cache over the pool's pages of <paramref name="pageTokens"/> tokens each.</summary>
+    public PrefixCache(PagePool pool, int pageTokens)
+    {
+        _pool = pool;
+        _pageTokens = pageTokens;
+        int pages = pool.Pages;
+        _tokens = new int[checked(pages * pageTokens)];
+        _count = new int[pages];
+        _parent = new int[pages];
+        _firstChild = new int[pages];
+        _next = new int[pages];
+        _previous = new int[pages];
+        _lastUse = new long[pages];
+    }
+
+    /// <summary>Pages in the tree.</summary>
+    public int Nodes { get; private set; }
+
+    /// <summary>
+    /// Finds the longest computed prefix of <paramref name="tokens"/> and writes its whole pages. Nothing is retained:
+    /// the caller does so before anything else can evict them.
+    /// </summary>
+    /// <param name="tokens">The tokens whose rows are wanted.</param>
+    /// <param name="pages">Room for tokens.Length / page tokens pages.</param>
+    public PrefixMatch Match(ReadOnlySpan<int> tokens, Span<int> pages)
+    {
+        int full = 0, child = _firstRoot;
+        _clock++;
+        while (true)
+        {
+            ReadOnlySpan<int> rest = tokens[(full * _pageTokens)..];
+            int best = None, bestLength = 0;
+            for (int node = child; node != None; node = _next[node])
+            {
+                int length = LabelOf(node).CommonPrefixLength(rest);
+                if (length <= bestLength)
+                    continue;
+                (best, bestLength) = (node, length);
+                if (length == _pageTokens)
+                    break;
+            }
+
+            if (best == None)
+                return new PrefixMatch(full, None, 0);
+            _lastUse[best] = _clock;
+            if (bestLength < _pageTokens)
+                return new PrefixMatch(full, best, bestLength);
+            pages[full++] = best;
+            child = _firstChild[best];
+        }
+    }
+
+    /// <summary>
+    /// Puts the pages of computed tokens into the tree. Where an equal page is there already, the caller's page is
+    /// swapped for it in <paramref name="pages"/> and its hold moves along.
+    /// </summary>
+    /// <param name="tokens">Tokens whose rows are computed, from the start of the sequence.</param>
+    /// <param name="pages">The pages that hold them, held by the caller; the last may be partly filled.</param>
+    /// <param name="keepPartial">Whether a partly filled last page may be cached: only when nobody writes to it any more.</param>
+    public void Insert(ReadOnlySpan<int> tokens, Span<int> pages, bool keepPartial)
+    {
+        int parent = None;
+        _clock++;
+        for (int i = 0; i * _pageTokens < tokens.Length; i++)
+        {
+            ReadOnlySpan<int> label = tokens[(i * _pageTokens)..Math.Min((i + 1) * _pageTokens, tokens.Length)];
+            bool partial = label.Length < _pageTokens;
+            if (partial && !keepPartial)
+                return;
+            int node = FindCovering(parent, label);
+            if (node == None)
+            {
+                node = pages[i];
+                _pool.HoldForCache(node);
+                Link(node, parent, label);
+            }
+            else if (node != pages[i] && !partial)
+            {
+                _pool.Retain(node);
+                _pool.Release(pages[i]);
+                pages[i] = node;
+            }
+
+            _lastUse[node] = _clock;
+            parent = node;
+        }
+    }
+
+    /// <summary>Frees the page that was not used for longest and that no sequence holds; false when there is none.</summary>
+    public bool EvictOne()
+    {
+        if (_pool.Cached == 0)
+            return false;
+        int oldest = None;
+        for (int page = 0; page < _count.Length; page++)
+        {
+            if (_count[page] > 0 && _firstChild[page] == None && _pool.Holders(page) == 0
+                && (oldest == None || _lastUse[page] < _lastUse[oldest]))
+            {
+                oldest = page;
+            }
+        }
+
+        if (oldest == None)
+            return false;
+        Remove(oldest);
+        return true;
+    }
+
+    /// <summary>Checks the tree against the pool; returns what is wrong with it, or null.</summary>
+    public string? FindFault()
+    {
+        int nodes = 0;
+        for (int page = 0; page < _count.Length; page++)
+        {
+            if (_count[page] > 0 != _pool.IsCached(page))
+                return $"Page {page} has {_count[page]} cached tokens but the pool says cached = {_pool.IsCached(page)}.";
+            if (_count[page] == 0)
+                continue;
+            nodes++;
+            if (_firstChild[page] != None && _count[page] < _pageTokens)
+                return $"Page {page} has children but only {_count[page]} tokens.";
+            int parent = _parent[page];
+            if (parent != None && _count[parent] == 0)
+                return $"Page {page} hangs below page {parent}, which is not cached.";
+            if (parent != None && _pool.Holders(page) > _pool.Holders(parent))
+                return $"Page {page} has {_pool.Holders(page)} holders, more than its parent {parent}.";
+            int found = 0;
+            for (int node = parent == None ? _firstRoot : _firstChild[parent]; node != None; node = _next[node])
+                found += node == page ? 1 : 0;
+            if (found != 1)
+                return $"Page {page} is {found} times among its parent's children.";
+        }
+
+        return nodes == Nodes ? null : $"The tree has {nodes} nodes but counted {Nodes}.";
+    }
+
+    private ReadOnlySpan<int> LabelOf(int node) => _tokens.AsSpan(node * _pageTokens, _count[node]);
+
+    /// <summary>A child whose label begins with the wanted one; drops childless children that the wanted one extends.</summary>
+    private int FindCovering(int parent, ReadOnlySpan<int> label)
+    {
+        int node = parent == None ? _firstRoot : _firstChild[parent];
+        while (node != None)
+        {
+            int next = _next[node];
+            int common = LabelOf(node).CommonPrefixLength(label);
+            if (common == label.Length)
+                return node;
+            if (common == _count[node] && _pool.Holders(node) == 0)
+                Remove(node);
+            node = next;
+        }
+
+        return None;
+    }
+
+    private void Link(int node, int parent, ReadOnlySpan<int> label)
+    {
+        label.CopyTo(_tokens.AsSpan(node * _pageTokens));
+        _count[node] = label.Length;
+        _parent[node] = parent;
+        _firstChild[node] = None;
+        _previous[node] = None;
+        ref int first = ref parent == None ? ref _firstRoot : ref _firstChild[parent];
+        _next[node] = first;
+        if (first != None)
+            _previous[first] = node;
+        first = node;
+        Nodes++;
+    }
+
+    private void Remove(int node)
+    {
+        int next = _next[node], previous = _previous[node], parent = _parent[node];
+        if (next != None)
+            _previous[next] = previous;
+        if (previous != None)
+            _next[previous] = next;
+        else if (parent == None)
+            _firstRoot = next;
+        else
+            _firstChild[parent] = next;
+        _count[node] = 0;
+        Nodes--;
+        _pool.DropFromCache(node);
+    }
+}

@@ -1,0 +1,193 @@
+using Glimmer.Dialogue.Constraints;
+using Glimmer.Dialogue.Conversations;
+using Glimmer.Dialogue.Output;
+using Glimmer.Dialogue.Rendering;
+using Glimmer.Engine;
+using Glimmer.Engine.Packages;
+using Glimmer.Protocol.Errors;
+using Microsoft.Extensions.Logging;
+
+namespace Glimmer.Inference.Embedded;
+
+/// <summary>Answers with a model that runs in this process.</summary>
+public sealed class EmbeddedChatBackend : IChatBackend, IAsyncDisposable
+{
+    private const int RememberedPromptTokens = 1 << 20;
+    private readonly ModelPackage _package;
+    private readonly InferenceEngine _engine;
+    private readonly PromptCache _prompts;
+    private readonly AnswerConstraints _constraints;
+    private readonly HashSet<int> _silentStops;
+    private volatile bool _stopping;
+
+    /// <summary>Starts an engine for a loaded model.</summary>
+    /// <param name="package">The model. The backend owns it from now on.</param>
+    /// <param name="options">How the engine uses the machine.</param>
+    /// <param name="logger">Hears of the engine's faults.</param>
+    public EmbeddedChatBackend(ModelPackage package, EngineOptions options, ILogger<InferenceEngine>? logger = null)
+    {
+        _package = package;
+        _engine = new InferenceEngine(package.Model, options, package.Tokenizer, logger);
+        _prompts = new PromptCache(package.Tokenizer, RememberedPromptTokens);
+        _constraints = new AnswerConstraints(package);
+        _silentStops = [.. package.StopTokens.Except(package.Generation.StopTokens(package.Tokenizer))];
+        Models = [package.Code];
+    }
+
+    /// <inheritdoc/>
+    public string Name => $"embedded:{_package.Code}";
+
+    /// <inheritdoc/>
+    public IReadOnlyList<string> Models { get; }
+
+    /// <inheritdoc/>
+    public bool IsReady => !_stopping;
+
+    /// <summary>The engine, for its statistics.</summary>
+    public InferenceEngine Engine => _engine;
+
+    /// <summary>The model it runs.</summary>
+    public ModelPackage Package => _package;
+
+    /// <summary>Loads a model and starts an engine for it.</summary>
+    /// <inheritdoc cref="ModelPackage.Load" path="/exception"/>
+    public static EmbeddedChatBackend Load(string path, EngineOptions options, PackageOptions? package = null, ILogger<InferenceEngine>? logger = null)
+    {
+        ModelPackage loaded = ModelPackage.Load(path, package);
+        try
+        {
+            return new EmbeddedChatBackend(loaded, options, logger);
+        }
+        catch
+        {
+            loaded.Dispose();
+            throw;
+        }
+    }
+
+    /// <inheritdoc/>
+    public ValueTask<ChatStart> StartAsync(ChatRequest request, CancellationToken cancel)
+    {
+        cancel.ThrowIfCancellationRequested();
+        return ValueTask.FromResult(Start(request));
+    }
+
+    /// <inheritdoc/>
+    /// <exception cref="ChatRequestException">The request can't be rendered.</exception>
+    public ValueTask<int> CountTokensAsync(ChatRequest request, CancellationToken cancel)
+    {
+        cancel.ThrowIfCancellationRequested();
+        RenderedPrompt? prompt = Render(request, out _, out PlatformError? error);
+        return ValueTask.FromResult(prompt is not null ? prompt.Tokens.Length : throw new ChatRequestException(error!));
+    }
+
+    /// <summary>Takes no more requests, lets the running ones finish within the grace, ends the rest.</summary>
+    public Task StopAsync(TimeSpan grace)
+    {
+        _stopping = true;
+        return _engine.StopAsync(grace);
+    }
+
+    /// <summary>Stops at once and closes the model.</summary>
+    public async ValueTask DisposeAsync()
+    {
+        await StopAsync(TimeSpan.Zero);
+        _engine.Dispose();
+        _package.Dispose();
+    }
+
+    private ChatStart Start(ChatRequest request)
+    {
+        // 1. The prompt, as tokens.
+        RenderedPrompt? prompt = Render(request, out Conversation conversation, out PlatformError? error);
+        if (prompt is null)
+            return new ChatStart(null, error);
+        if (prompt.Tokens.Length + 1 > _engine.ContextLength)
+            return new ChatStart(null, TooLong(prompt.Tokens.Length));
+
+        // 2. What the answer must look like.
+        ITokenConstraint? constraint = _constraints.For(request, conversation.Tools, prompt.Start, out error);
+        if (error is not null)
+            return new ChatStart(null, error);
+        OutputOptions output = new()
+        {
+            Start = prompt.Start,
+            Tools = conversation.Tools,
+            Stop = request.Stop,
+            ParallelToolCalls = request.ParallelToolCalls,
+            ThinkingBudget = request.ThinkingBudget,
+        };
+        if (request.ThinkingBudget is not null)
+            constraint = new ThinkingBudget(new OutputAutomaton(_package.Generation, _package.Tokenizer, output with { Stop = [], ParallelToolCalls = true }), constraint);
+
+        // 3. Into the engine.
+        EmbeddedChatAnswer answer = new(new OutputAutomaton(_package.Generation, _package.Tokenizer, output), _silentStops, prompt.Tokens.Length);
+        GenerationRequest generation = new()
+        {
+            Prompt = prompt.Tokens,
+            Sampling = request.Sampling,
+            // The context's end is another reason to stop than the client's limit, so the engine is told of the latter only.
+            MaxTokens = request.MaxTokens ?? int.MaxValue,
+            StopTokens = _package.StopTokens,
+            Constraint = constraint,
+            Tenant = request.Tenant,
+            Sink = answer,
+        };
+        return Submit(generation, answer);
+    }
+
+    private ChatStart Submit(GenerationRequest generation, EmbeddedChatAnswer answer)
+    {
+        SubmissionOutcome outcome;
+        RunningGeneration? running;
+        try
+        {
+            outcome = _engine.Submit(generation, CancellationToken.None, out running);
+        }
+        catch (ArgumentException fault)
+        {
+            return new ChatStart(null, new PlatformError(BusinessCode.ParameterInvalid, fault.Message));
+        }
+
+        switch (outcome)
+        {
+            case SubmissionOutcome.Accepted:
+                answer.Attach(running!);
+                return new ChatStart(answer, null);
+            case SubmissionOutcome.PromptTooLong:
+                return new ChatStart(null, TooLong(generation.Prompt.Count));
+            case SubmissionOutcome.QueueFull:
+                return new ChatStart(null, new PlatformError(BusinessCode.Overloaded, $"The model {_package.Code} is overloaded: too many requests wait. Try again later."));
+            default:
+                return new ChatStart(null, new PlatformError(BusinessCode.Overloaded, $"The model {_package.Code} is being stopped."));
+        }
+    }
+
+    private RenderedPrompt? Render(ChatRequest request, out Conversation conversation, out PlatformError? error)
+    {
+        conversation = request.ToolChoice.Mode == ToolChoiceMode.None
+            ? request.Conversation with { Tools = [] }
+            : request.Conversation;
+        RenderResult result = _package.Generation.Render(conversation, _package.Tokenizer, _prompts);
+        if (result.Fault is { } fault)
+        {
+            string field = fault.MessageIndex < 0 ? fault.Field : $"messages[{fault.MessageIndex}].{fault.Field}";
+            error = new PlatformError(BusinessCode.ParameterInvalid, fault.ToString(), field.TrimEnd('.'));
+            return null;
+        }
+
+        if (result.Prompt!.Media.Count > 0)
+        {
+            error = new PlatformError(BusinessCode.ModelUnsupported, $"The model {_package.Code} reads text only; leave out images, videos and sound.", "messages");
+            return null;
+        }
+
+        error = null;
+        return result.Prompt;
+    }
+
+    private PlatformError TooLong(int tokens) => new(
+        BusinessCode.PromptTooLong,
+        $"The prompt has {tokens} tokens; with the model {_package.Code} prompt and answer together may have {_engine.ContextLength}.",
+        "messages");
+}
