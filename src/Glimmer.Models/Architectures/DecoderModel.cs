@@ -109,8 +109,8 @@ internal sealed unsafe class DecoderModel : LanguageModel
             float* mean = target.Row(row), source = stream.Row(row);
             new Span<float>(mean, target.Width).Clear();
             for (int s = 0; s < _streams; s++)
-                PlainMath.Add(mean, source + s * target.Width, target.Width);
-            PlainMath.Scale(mean, 1f / _streams, target.Width);
+                RowMath.Add(mean, source + s * target.Width, target.Width);
+            RowMath.Scale(mean, 1f / _streams, target.Width);
         }
 
         return target;

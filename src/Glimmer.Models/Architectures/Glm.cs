@@ -1,3 +1,4 @@
+using Glimmer.Kernels;
 using Glimmer.Models.Configuration;
 using Glimmer.Models.Layers;
 using Glimmer.Models.Loading;
@@ -23,7 +24,7 @@ internal class Glm : Architecture
     public override ModelConfig ReadConfig(IConfigReader reader)
     {
         ModelConfig config = reader.Common(Name);
-        return config with { Rope = reader.Rope(config.Attention.HeadDim, RopePairing.Interleaved) };
+        return config with { Rope = reader.Rope(config.Attention.HeadDim, RotaryPairing.Interleaved) };
     }
 
     /// <inheritdoc/>

@@ -1,3 +1,4 @@
+using Glimmer.Kernels;
 using Glimmer.Models.Configuration;
 using Glimmer.Models.Layers;
 using Glimmer.Models.Loading;
@@ -26,7 +27,7 @@ internal sealed class Glm4 : Architecture
     public override ModelConfig ReadConfig(IConfigReader reader)
     {
         // Text files made from the vision models have the rotated rows permuted.
-        RopePairing pairing = reader is GgufConfig { Permuted: true } ? RopePairing.HalfSplit : RopePairing.Interleaved;
+        RotaryPairing pairing = reader is GgufConfig { Permuted: true } ? RotaryPairing.HalfSplit : RotaryPairing.Interleaved;
         ModelConfig config = reader.Common(Name);
         return config with { Rope = reader.Rope(config.Attention.HeadDim, pairing) };
     }

@@ -1,3 +1,4 @@
+using Glimmer.Kernels;
 using Glimmer.Models.Configuration;
 using Glimmer.Models.Layers;
 using Glimmer.Models.Loading;
@@ -25,7 +26,7 @@ internal sealed class Glm4Moe : Architecture
         ModelConfig config = reader.Common(Name);
         return config with
         {
-            Rope = reader.Rope(config.Attention.HeadDim, RopePairing.HalfSplit),
+            Rope = reader.Rope(config.Attention.HeadDim, RotaryPairing.HalfSplit),
             Moe = reader.Moe(config.Layers),
         };
     }

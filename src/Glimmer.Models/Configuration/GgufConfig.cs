@@ -1,3 +1,5 @@
+using Glimmer.Kernels;
+
 namespace Glimmer.Models.Configuration;
 
 /// <summary>Reads the metadata of a GGUF file, whose keys begin with the architecture's name.</summary>
@@ -43,7 +45,7 @@ internal sealed class GgufConfig(ConfigFields fields, string architecture, int e
     }
 
     /// <inheritdoc/>
-    public RopeConfig Rope(int headDim, RopePairing pairing)
+    public RopeConfig Rope(int headDim, RotaryPairing pairing)
     {
         string countKey = Key("rope.dimension_count");
         int dimensions = fields.Int(countKey, 1, ConfigLimits.Rank, headDim);
@@ -152,20 +154,20 @@ internal sealed class GgufConfig(ConfigFields fields, string architecture, int e
 
     private string Key(string name) => $"{architecture}.{name}";
 
-    private RouterScore Score(int layers)
+    private ExpertGating Score(int layers)
     {
         string key = Key("expert_gating_func");
         if (!fields.Has(key))
         {
             // Early files of GLM-4.7-Flash lack the key; its shape tells them from DeepSeek's softmax models.
             bool flash = embeddingRows == 154880 && layers is 47 or 48;
-            return architecture != "deepseek2" || flash ? RouterScore.Sigmoid : RouterScore.Softmax;
+            return architecture != "deepseek2" || flash ? ExpertGating.Sigmoid : ExpertGating.Softmax;
         }
 
         return fields.Int(key, 0, 255) switch
         {
-            1 => RouterScore.Softmax,
-            2 => RouterScore.Sigmoid,
+            1 => ExpertGating.Softmax,
+            2 => ExpertGating.Sigmoid,
             int other => throw fields.Fault(key, (long)other, "1 (softmax) or 2 (sigmoid)"),
         };
     }

@@ -1,3 +1,5 @@
+using Glimmer.Kernels;
+
 namespace Glimmer.Models.Configuration;
 
 /// <summary>
@@ -64,13 +66,13 @@ internal sealed class HuggingFaceConfig : IConfigReader
     }
 
     /// <inheritdoc/>
-    public RopeConfig Rope(int headDim, RopePairing pairing)
+    public RopeConfig Rope(int headDim, RotaryPairing pairing)
     {
         if (_legacy)
         {
             double ratio = _fields.Real("rope_ratio", 1e-3, 1e9, 1);
             ConfigParts.CheckRotation(_fields, "kv_channels", (long)headDim, headDim / 2, headDim);
-            return new RopeConfig(headDim / 2, 10000 * ratio, RopePairing.Interleaved, 1, null);
+            return new RopeConfig(headDim / 2, 10000 * ratio, RotaryPairing.Interleaved, 1, null);
         }
 
         // transformers 5 puts everything under rope_parameters, 4 keeps theta and the fraction at the top.
@@ -79,7 +81,7 @@ internal sealed class HuggingFaceConfig : IConfigReader
         double theta = thetaAt.Real("rope_theta", ConfigLimits.ThetaMin, ConfigLimits.ThetaMax, 10000);
         int dimensions = RotatedPart(scaling, headDim);
         if (!_fields.Flag("rope_interleave", true))
-            pairing = RopePairing.HalfSplit;
+            pairing = RotaryPairing.HalfSplit;
         string type = scaling?.Text("rope_type") ?? scaling?.Text("type") ?? "default";
         string typeKey = scaling is not null && scaling.Has("rope_type") ? "rope_type" : "type";
         return type switch
@@ -223,10 +225,10 @@ internal sealed class HuggingFaceConfig : IConfigReader
             scaling.Flag("truncate", true));
     }
 
-    private RouterScore ScoreFunction() => _fields.Text("scoring_func") switch
+    private ExpertGating ScoreFunction() => _fields.Text("scoring_func") switch
     {
-        null or "sigmoid" => RouterScore.Sigmoid,
-        "softmax" => RouterScore.Softmax,
+        null or "sigmoid" => ExpertGating.Sigmoid,
+        "softmax" => ExpertGating.Softmax,
         string other => throw _fields.Fault("scoring_func", other, "sigmoid or softmax"),
     };
 

@@ -1,3 +1,5 @@
+using Glimmer.Kernels;
+
 namespace Glimmer.Models.Configuration;
 
 /// <summary>
@@ -13,14 +15,14 @@ internal interface IConfigReader
     ModelConfig Common(string architecture);
 
     /// <summary>Rotary embedding of heads of <paramref name="headDim"/>.</summary>
-    RopeConfig Rope(int headDim, RopePairing pairing);
+    RopeConfig Rope(int headDim, RotaryPairing pairing);
 
     /// <summary>Rotary embedding of the rotated part of latent attention, interleaved unless the file says otherwise.</summary>
     RopeConfig LatentRope(LatentConfig latent)
     {
         if (latent.RopeDim == 0)
             throw new ModelFileException(File, "the rotated part of a head is 0; it must be an even number from 2.");
-        RopeConfig rope = Rope(latent.RopeDim, RopePairing.Interleaved);
+        RopeConfig rope = Rope(latent.RopeDim, RotaryPairing.Interleaved);
         if (rope.Yarn is not null || rope.Dimensions != latent.RopeDim)
             throw new ModelFileException(File, "latent attention is only supported with its whole rotated part and without YaRN.");
         return rope;

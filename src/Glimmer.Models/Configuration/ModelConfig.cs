@@ -1,24 +1,6 @@
+using Glimmer.Kernels;
+
 namespace Glimmer.Models.Configuration;
-
-/// <summary>Which components of a head a rotary embedding turns together.</summary>
-internal enum RopePairing
-{
-    /// <summary>(2j, 2j+1), as GPT-J.</summary>
-    Interleaved,
-
-    /// <summary>(j, j + d/2), as GPT-NeoX.</summary>
-    HalfSplit,
-}
-
-/// <summary>What the router makes of its logits.</summary>
-internal enum RouterScore
-{
-    /// <summary>Each expert by itself.</summary>
-    Sigmoid,
-
-    /// <summary>Normalised over all experts.</summary>
-    Softmax,
-}
 
 /// <summary>YaRN interpolation of the rotary frequencies (arXiv 2309.00071).</summary>
 /// <param name="Factor">Stretch of the context, at least 1.</param>
@@ -35,7 +17,7 @@ internal sealed record YarnConfig(double Factor, int OriginalContext, double Bet
 /// <param name="Pairing">Which components turn together.</param>
 /// <param name="LinearFactor">Positions are divided by it; 1 for none.</param>
 /// <param name="Yarn">YaRN, when configured.</param>
-internal sealed record RopeConfig(int Dimensions, double Theta, RopePairing Pairing, double LinearFactor, YarnConfig? Yarn);
+internal sealed record RopeConfig(int Dimensions, double Theta, RotaryPairing Pairing, double LinearFactor, YarnConfig? Yarn);
 
 /// <summary>Heads of ordinary (grouped-query) attention.</summary>
 /// <param name="Heads">Query heads.</param>
@@ -92,7 +74,7 @@ internal sealed record MoeConfig(
     int GroupsKept,
     bool Normalise,
     double Scale,
-    RouterScore Score,
+    ExpertGating Score,
     IReadOnlyList<bool> Sparse);
 
 /// <summary>Kimi delta attention: linear attention with a decaying state.</summary>

@@ -58,6 +58,6 @@ internal sealed unsafe class ResidualLayer : DecoderLayer
             pass.Observe("layer", _layer, outNormName, output);
         }
 
-        PlainMath.Add(stream.Data, output.Data, checked(stream.Count * stream.Width));
+        RowMath.Add(stream.Data, output.Data, checked(stream.Count * stream.Width));
     }
 }

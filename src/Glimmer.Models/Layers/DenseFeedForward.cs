@@ -29,5 +29,12 @@ internal sealed unsafe class DenseFeedForward(FeedForwardWeights weights, float 
 
     /// <summary>gate = silu(gate) ⊙ up, both bounded by <paramref name="limit"/>.</summary>
     public static void Activate(ForwardPass pass, Rows gate, Rows up, float limit) =>
-        pass.Parallel(gate.Count, gate.Width * 16, (Gate: gate, Up: up, Limit: limit), static (s, row) => PlainMath.Swiglu(s.Gate.Row(row), s.Up.Row(row), s.Gate.Width, s.Limit));
+        pass.Parallel(gate.Count, gate.Width * 16, (Gate: gate, Up: up, Limit: limit), static (s, row) =>
+        {
+            Span<float> g = new(s.Gate.Row(row), s.Gate.Width), u = new(s.Up.Row(row), s.Up.Width);
+            if (float.IsPositiveInfinity(s.Limit))
+                Activations.SwiGlu(g, u, g);
+            else
+                Activations.SwiGlu(g, u, s.Limit, g);
+        });
 }

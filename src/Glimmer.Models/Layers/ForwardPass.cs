@@ -37,6 +37,9 @@ internal sealed unsafe class ForwardPass : IDisposable
     /// <summary>Number of chunks.</summary>
     public int ChunkCount { get; private set; }
 
+    /// <summary>Room for an attention chunk per chunk.</summary>
+    public AttentionChunk[] AttentionChunks { get; private set; } = [];
+
     /// <summary>Cosines and sines of each row's position; null data for models without rotation.</summary>
     public RotationTable Rotation { get; set; }
 
@@ -72,6 +75,7 @@ internal sealed unsafe class ForwardPass : IDisposable
         {
             int capacity = Math.Max(chunks.Count, _firstRow.Length * 2) + 1;
             (_firstRow, _slots, _pages) = (new int[capacity], new int[capacity], new int*[capacity]);
+            AttentionChunks = new AttentionChunk[capacity];
         }
 
         int row = 0;
@@ -136,6 +140,9 @@ internal sealed unsafe class ForwardPass : IDisposable
         return Arena.Rows(plane, pages[position / pageTokens]) + (long)(position % pageTokens) * Arena.Layout.Planes[plane].Width;
     }
 
+    /// <summary>A plane of the cache, for attention.</summary>
+    public KvRows Plane(int plane) => new(Arena.Rows(plane, 0), Arena.PageStride, Arena.Layout.Planes[plane].Width, Arena.PageTokens);
+
     /// <summary>Runs a body for every part; small jobs stay on this thread.</summary>
     /// <param name="parts">Number of parts.</param>
     /// <param name="cost">Rough operations per part; decides whether other threads are worth waking.</param>
@@ -174,20 +181,4 @@ internal sealed unsafe class ForwardPass : IDisposable
         if (arena.Layout.StateWidth > 0 && (uint)chunk.StateSlot >= (uint)arena.StateSlots)
             throw new ArgumentException($"State slot {chunk.StateSlot} is outside the arena's {arena.StateSlots}.", nameof(chunk));
     }
-}
-
-/// <summary>Positions chosen for each row by an indexer, ascending; rows with everything allowed have a count of −1.</summary>
-/// <param name="positions">Chosen positions, <paramref name="stride"/> per row.</param>
-/// <param name="counts">Chosen per row, or −1 for all.</param>
-/// <param name="stride">Room per row.</param>
-internal readonly unsafe struct Selection(int* positions, int* counts, int stride)
-{
-    /// <summary>Chosen positions, <see cref="Stride"/> per row, ascending.</summary>
-    public readonly int* Positions = positions;
-
-    /// <summary>Number chosen per row, or −1 when the row sees all before it; null when nothing is restricted.</summary>
-    public readonly int* Counts = counts;
-
-    /// <summary>Room per row.</summary>
-    public readonly int Stride = stride;
 }

@@ -1,3 +1,4 @@
+using Glimmer.Kernels;
 using Glimmer.Models.Configuration;
 
 namespace Glimmer.Models.Layers;
@@ -6,8 +7,8 @@ namespace Glimmer.Models.Layers;
 internal sealed unsafe class GroupedQueryAttention : ILayerPart
 {
     private readonly int _layer;
-    private readonly int _headDim;
-    private readonly AttentionShape _shape;
+    private readonly AttentionConfig _config;
+    private readonly CachedAttention _attention;
     private readonly Linear _q;
     private readonly Linear _k;
     private readonly Linear _v;
@@ -21,7 +22,7 @@ internal sealed unsafe class GroupedQueryAttention : ILayerPart
         AttentionConfig config = builder.Config.Attention;
         int hidden = builder.Config.HiddenSize, width = config.Heads * config.HeadDim, kvWidth = config.KvHeads * config.HeadDim;
         _layer = builder.Layer;
-        _headDim = config.HeadDim;
+        _config = config;
         (_q, _k, _v) = builder.QueryKeyValue("self_attn", hidden, width, kvWidth, config.Bias);
         _o = builder.Linear("self_attn.o_proj", hidden, width);
         if (config.QkNorm ?? builder.Has("self_attn.q_norm.weight"))
@@ -30,8 +31,8 @@ internal sealed unsafe class GroupedQueryAttention : ILayerPart
             _kNorm = builder.Norm("self_attn.k_norm", config.HeadDim);
         }
 
-        int keyPlane = builder.AddPlane("k", kvWidth), valuePlane = builder.AddPlane("v", kvWidth);
-        _shape = new AttentionShape(config.Heads, config.KvHeads, config.HeadDim, config.HeadDim, config.HeadDim, keyPlane, valuePlane, 1 / MathF.Sqrt(config.HeadDim), Sparse: false);
+        AttentionShape shape = new(config.Heads, config.KvHeads, config.HeadDim, config.HeadDim, 1 / MathF.Sqrt(config.HeadDim));
+        _attention = new CachedAttention(shape, builder.AddPlane("k", kvWidth), builder.AddPlane("v", kvWidth), sparse: false);
     }
 
     /// <inheritdoc/>
@@ -50,20 +51,19 @@ internal sealed unsafe class GroupedQueryAttention : ILayerPart
         pass.Observe("layer", _layer, "q_rope", q);
         pass.Observe("layer", _layer, "k_rope", k);
         Rows heads = pass.Scratch.Rows(x.Count, q.Width);
-        PagedAttention.Run(pass, _shape, q, heads);
+        _attention.Run(pass, q, heads);
         _o.Apply(pass, heads, y);
     }
 
     // Norm before rotation; then key and value go into the cache.
     private void PrepareRow(ForwardPass pass, int row, Rows q, Rows k, Rows v)
     {
-        _qNorm?.ApplyToHeads(q.Row(row), _shape.Heads);
-        _kNorm?.ApplyToHeads(k.Row(row), _shape.KvHeads);
-        for (int head = 0; head < _shape.Heads; head++)
-            pass.Rotation.Apply(q.Row(row) + head * _headDim, row);
-        for (int head = 0; head < _shape.KvHeads; head++)
-            pass.Rotation.Apply(k.Row(row) + head * _headDim, row);
-        new ReadOnlySpan<float>(k.Row(row), k.Width).CopyTo(new Span<float>(pass.CacheRow(_shape.KeyPlane, row), k.Width));
-        new ReadOnlySpan<float>(v.Row(row), v.Width).CopyTo(new Span<float>(pass.CacheRow(_shape.ValuePlane, row), v.Width));
+        float* query = q.Row(row), key = k.Row(row);
+        _qNorm?.ApplyToHeads(query, query, _config.Heads);
+        _kNorm?.ApplyToHeads(key, key, _config.KvHeads);
+        pass.Rotation.Apply(query, _config.Heads, _config.HeadDim, row);
+        pass.Rotation.Apply(key, _config.KvHeads, _config.HeadDim, row);
+        RowMath.Copy(key, pass.CacheRow(_attention.KeyPlane, row), k.Width);
+        RowMath.Copy(v.Row(row), pass.CacheRow(_attention.ValuePlane, row), v.Width);
     }
 }

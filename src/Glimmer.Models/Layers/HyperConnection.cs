@@ -40,7 +40,7 @@ internal sealed unsafe class HyperConnection
         {
             Rows flat = pass.Scratch.Rows(stream.Count, stream.Width);
             pass.Parallel(stream.Count, stream.Width * 2, (Stream: stream, Flat: flat, Epsilon: _normEpsilon), static (s, row) =>
-                PlainMath.RmsNorm(s.Stream.Row(row), null, s.Flat.Row(row), s.Flat.Width, s.Epsilon));
+                Normalise(s.Stream.Row(row), s.Flat.Row(row), s.Flat.Width, s.Epsilon));
             _function.Apply(pass, flat, gates);
         }
 
@@ -56,7 +56,7 @@ internal sealed unsafe class HyperConnection
             float* to = s.Input.Row(row);
             new Span<float>(to, s.Input.Width).Clear();
             for (int i = 0; i < s.Streams; i++)
-                PlainMath.AddScaled(to, s.Gates.Row(row)[i], s.Stream.Row(row) + i * s.Input.Width, s.Input.Width);
+                RowMath.AddScaled(to, s.Gates.Row(row)[i], s.Stream.Row(row) + i * s.Input.Width, s.Input.Width);
         });
         if (pass.Observer is null)
             return;
@@ -78,13 +78,19 @@ internal sealed unsafe class HyperConnection
             new Span<float>(to, n * width).Clear();
             for (int j = 0; j < n; j++)
             {
-                PlainMath.AddScaled(to + j * width, post[j], s.Output.Row(row), width);
+                RowMath.AddScaled(to + j * width, post[j], s.Output.Row(row), width);
                 for (int i = 0; i < n; i++)
-                    PlainMath.AddScaled(to + j * width, matrix[i * n + j], from + i * width, width);
+                    RowMath.AddScaled(to + j * width, matrix[i * n + j], from + i * width, width);
             }
 
             new ReadOnlySpan<float>(to, n * width).CopyTo(new Span<float>(from, n * width));
         });
+    }
+
+    private static void Normalise(float* x, float* y, int width, float epsilon)
+    {
+        RowMath.Copy(x, y, width);
+        RowMath.Scale(y, 1 / MathF.Sqrt(RowMath.Dot(x, x, width) / width + epsilon), width);
     }
 
     // Sigmoid gates, and Sinkhorn's alternation of column and row normalisation.
@@ -93,8 +99,8 @@ internal sealed unsafe class HyperConnection
         int n = _streams;
         for (int i = 0; i < n; i++)
         {
-            gates[i] = PlainMath.Sigmoid(gates[i] * _scale[0] + _base[i]) + _epsilon;
-            gates[n + i] = 2 * PlainMath.Sigmoid(gates[n + i] * _scale[1] + _base[n + i]);
+            gates[i] = RowMath.Sigmoid(gates[i] * _scale[0] + _base[i]) + _epsilon;
+            gates[n + i] = 2 * RowMath.Sigmoid(gates[n + i] * _scale[1] + _base[n + i]);
         }
 
         float* matrix = gates + 2 * n;

@@ -117,7 +117,7 @@ internal sealed unsafe class KimiDeltaAttention : ILayerPart
         }
 
         for (int i = 0; i < width; i++)
-            to[i] *= PlainMath.Sigmoid(to[i]);
+            to[i] *= RowMath.Sigmoid(to[i]);
     }
 
     private void PrepareRow(int row, Rows mixed, Rows decay, Rows beta)
@@ -128,17 +128,17 @@ internal sealed unsafe class KimiDeltaAttention : ILayerPart
         {
             Normalise(q + h * _dim, scale);
             Normalise(k + h * _dim, 1);
-            b[h] = PlainMath.Sigmoid(b[h]);
+            b[h] = RowMath.Sigmoid(b[h]);
             for (int i = h * _dim; i < (h + 1) * _dim; i++)
             {
                 float input = g[i] + _bias[i];
-                g[i] = _lowerBound is { } bound ? bound * PlainMath.Sigmoid(_rate[h] * input) : -_rate[h] * Softplus(input);
+                g[i] = _lowerBound is { } bound ? bound * RowMath.Sigmoid(_rate[h] * input) : -_rate[h] * Softplus(input);
             }
         }
     }
 
     private void Normalise(float* head, float scale) =>
-        PlainMath.Scale(head, scale / MathF.Sqrt(PlainMath.Dot(head, head, _dim) + NormEpsilon), _dim);
+        RowMath.Scale(head, scale / MathF.Sqrt(RowMath.Dot(head, head, _dim) + NormEpsilon), _dim);
 
     private static float Softplus(float x) => x > 20 ? x : MathF.Log(1 + MathF.Exp(x));
 
@@ -167,8 +167,8 @@ internal sealed unsafe class KimiDeltaAttention : ILayerPart
             new Span<float>(change, _dim).Clear();
             for (int i = 0; i < _dim; i++)
             {
-                PlainMath.Scale(memory + i * _dim, MathF.Exp(g[i]), _dim);
-                PlainMath.AddScaled(change, k[i], memory + i * _dim, _dim);
+                RowMath.Scale(memory + i * _dim, MathF.Exp(g[i]), _dim);
+                RowMath.AddScaled(change, k[i], memory + i * _dim, _dim);
             }
 
             float b = beta.Row(row)[head];
@@ -177,13 +177,13 @@ internal sealed unsafe class KimiDeltaAttention : ILayerPart
             new Span<float>(o, _dim).Clear();
             for (int i = 0; i < _dim; i++)
             {
-                PlainMath.AddScaled(memory + i * _dim, k[i], change, _dim);
-                PlainMath.AddScaled(o, q[i], memory + i * _dim, _dim);
+                RowMath.AddScaled(memory + i * _dim, k[i], change, _dim);
+                RowMath.AddScaled(o, q[i], memory + i * _dim, _dim);
             }
 
             _norm.Apply(o, o);
             for (int i = 0; i < _dim; i++)
-                o[i] *= PlainMath.Sigmoid(z[i]);
+                o[i] *= RowMath.Sigmoid(z[i]);
         }
     }
 

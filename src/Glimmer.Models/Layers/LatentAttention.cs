@@ -12,7 +12,7 @@ internal sealed unsafe class LatentAttention : ILayerPart
     private readonly int _layer;
     private readonly LatentConfig _config;
     private readonly int _heads;
-    private readonly AttentionShape _shape;
+    private readonly CachedAttention _attention;
     private readonly Linear _queryDown;
     private readonly RmsNorm _queryNorm;
     private readonly Linear _queryUp;
@@ -42,7 +42,7 @@ internal sealed unsafe class LatentAttention : ILayerPart
         (_queryToLatent, _latentToValue) = builder.LatentHeads("self_attn", _heads, _config);
         _output = builder.Linear("self_attn.o_proj", hidden, checked(_heads * _config.ValueDim));
         int plane = builder.AddPlane("latent", cached);
-        _shape = new AttentionShape(_heads, 1, cached, _config.KvRank, 0, plane, plane, 1 / MathF.Sqrt(head), sparse);
+        _attention = new CachedAttention(new AttentionShape(_heads, 1, cached, _config.KvRank, 1 / MathF.Sqrt(head)), plane, plane, sparse);
     }
 
     /// <inheritdoc/>
@@ -50,7 +50,7 @@ internal sealed unsafe class LatentAttention : ILayerPart
     {
         using Scratch.Frame frame = pass.Scratch.Open();
         Scratch scratch = pass.Scratch;
-        Rows down = scratch.Rows(x.Count, _config.QueryRank), cached = scratch.Rows(x.Count, _shape.KeyWidth);
+        Rows down = scratch.Rows(x.Count, _config.QueryRank), cached = scratch.Rows(x.Count, _attention.Shape.KeyWidth);
         pass.Products.Add(_queryDown.Weight, x, down);
         pass.Products.Add(_latentDown.Weight, x, cached);
         pass.Products.Run(pass);
@@ -60,18 +60,18 @@ internal sealed unsafe class LatentAttention : ILayerPart
         Rows q = scratch.Rows(x.Count, _queryUp.Outputs);
         _queryUp.Apply(pass, down, q);
 
-        Rows queries = scratch.Rows(x.Count, _heads * _shape.KeyWidth);
+        Rows queries = scratch.Rows(x.Count, _heads * _attention.Shape.KeyWidth);
         pass.Parallel(x.Count, (q.Width + cached.Width) * 4, (This: this, Pass: pass, Q: q, Queries: queries, Cached: cached), static (s, row) => s.This.PrepareRow(s.Pass, row, s.Q, s.Queries, s.Cached));
         if (pass.Observer is not null)
             Observe(pass, queries, cached);
         int head = _config.NopeDim + _config.RopeDim;
         for (int h = 0; h < _heads; h++)
-            pass.Products.Add(_queryToLatent[h], q.Data + h * head, q.Width, q.Count, queries.Data + h * _shape.KeyWidth, queries.Width);
+            pass.Products.Add(_queryToLatent[h], q.Data + h * head, q.Width, q.Count, queries.Data + h * _attention.Shape.KeyWidth, queries.Width);
         pass.Products.Run(pass);
 
         _indexer?.Choose(pass, x, down);
         Rows sums = scratch.Rows(x.Count, _heads * _config.KvRank), values = scratch.Rows(x.Count, _heads * _config.ValueDim);
-        PagedAttention.Run(pass, _shape, queries, sums);
+        _attention.Run(pass, queries, sums);
         for (int h = 0; h < _heads; h++)
             pass.Products.Add(_latentToValue[h], sums.Data + h * _config.KvRank, sums.Width, sums.Count, values.Data + h * _config.ValueDim, values.Width);
         pass.Products.Run(pass);
@@ -86,16 +86,13 @@ internal sealed unsafe class LatentAttention : ILayerPart
         _latentNorm.Apply(latent, latent);
         if (rope > 0)
         {
-            pass.Rotation.Apply(latent + rank, row);
+            pass.Rotation.Apply(latent + rank, 1, rope, row);
             for (int h = 0; h < _heads; h++)
-            {
-                float* rotated = queries.Row(row) + h * _shape.KeyWidth + rank;
-                new ReadOnlySpan<float>(q.Row(row) + h * (nope + rope) + nope, rope).CopyTo(new Span<float>(rotated, rope));
-                pass.Rotation.Apply(rotated, row);
-            }
+                RowMath.Copy(q.Row(row) + h * (nope + rope) + nope, queries.Row(row) + h * _attention.Shape.KeyWidth + rank, rope);
+            pass.Rotation.Apply(queries.Row(row) + rank, _heads, _attention.Shape.KeyWidth, row);
         }
 
-        new ReadOnlySpan<float>(latent, cached.Width).CopyTo(new Span<float>(pass.CacheRow(_shape.KeyPlane, row), cached.Width));
+        RowMath.Copy(latent, pass.CacheRow(_attention.KeyPlane, row), cached.Width);
     }
 
     private void Observe(ForwardPass pass, Rows queries, Rows cached)
@@ -108,7 +105,7 @@ internal sealed unsafe class LatentAttention : ILayerPart
         Rows key = Columns(pass, cached, 1, rope, rank, cached.Width);
         pass.Observe("cache", _layer, "kpe", key);
         pass.Observe("layer", _layer, "k_rope", key);
-        pass.Observe("layer", _layer, "q_rope", Columns(pass, queries, _heads, rope, rank, _shape.KeyWidth));
+        pass.Observe("layer", _layer, "q_rope", Columns(pass, queries, _heads, rope, rank, _attention.Shape.KeyWidth));
     }
 
     // Per head the same columns of wide rows.

@@ -1,3 +1,4 @@
+using Glimmer.Kernels;
 using Glimmer.Models.Configuration;
 
 namespace Glimmer.Models.Layers;
@@ -41,7 +42,7 @@ internal sealed unsafe class LightningIndexer : IIndexer
         for (int row = 0; row < x.Count; row++)
         {
             _keyNorm.Apply(keys.Row(row), keys.Row(row));
-            pass.Rotation.Apply(keys.Row(row), row);
+            pass.Rotation.Apply(keys.Row(row), 1, keys.Width, row);
             new ReadOnlySpan<float>(keys.Row(row), keys.Width).CopyTo(new Span<float>(pass.CacheRow(_plane, row), keys.Width));
         }
 
@@ -59,27 +60,26 @@ internal sealed unsafe class LightningIndexer : IIndexer
         float scale = 1 / MathF.Sqrt(_config.Heads) / MathF.Sqrt(_config.HeadDim);
         for (int row = 0; row < x.Count; row++)
         {
-            for (int head = 0; head < _config.Heads; head++)
-                pass.Rotation.Apply(queries.Row(row) + head * _config.HeadDim, row);
-            PlainMath.Scale(gates.Row(row), scale, gates.Width);
+            pass.Rotation.Apply(queries.Row(row), _config.Heads, _config.HeadDim, row);
+            RowMath.Scale(gates.Row(row), scale, gates.Width);
         }
 
         pass.Observe("indexer", _layer, "q", queries);
         int block = pass.Observer is null ? Math.Min(RowsAtOnce, x.Count) : x.Count;
-        Rows scores = pass.Scratch.Rows(block, longest), work = pass.Scratch.Rows(block, longest);
+        Rows scores = pass.Scratch.Rows(block, longest);
         for (int first = 0; first < x.Count; first += block)
-            ChooseBlock(pass, first, Math.Min(block, x.Count - first), queries, gates, scores, work);
+            ChooseBlock(pass, first, Math.Min(block, x.Count - first), queries, gates, scores);
         if (pass.Observer is not null)
             Observe(pass, scores);
     }
 
-    private void ChooseBlock(ForwardPass pass, int first, int rows, Rows queries, Rows gates, Rows scores, Rows work)
+    private void ChooseBlock(ForwardPass pass, int first, int rows, Rows queries, Rows gates, Rows scores)
     {
         int tiles = (scores.Width + TileTokens - 1) / TileTokens;
         pass.Parallel(rows * tiles, (long)TileTokens * _config.Heads * _config.HeadDim, (This: this, Pass: pass, First: first, Tiles: tiles, Queries: queries, Gates: gates, Scores: scores), static (s, part) =>
             s.This.Score(s.Pass, s.First + part / s.Tiles, part % s.Tiles * TileTokens, s.Queries, s.Gates, s.Scores.Row(part / s.Tiles)));
-        pass.Parallel(rows, scores.Width * 8, (This: this, Pass: pass, First: first, Scores: scores, Work: work), static (s, row) =>
-            s.This.Take(s.Pass, s.First + row, s.Scores.Row(row), s.Work.Row(row)));
+        pass.Parallel(rows, scores.Width * 8, (This: this, Pass: pass, First: first, Scores: scores), static (s, row) =>
+            s.This.Take(s.Pass, s.First + row, s.Scores.Row(row)));
     }
 
     // score = Σ_h gate_h · relu(query_h · key), for a tile of visible tokens.
@@ -93,12 +93,12 @@ internal sealed unsafe class LightningIndexer : IIndexer
             float* key = pass.CacheRow(_plane, pages, position);
             float sum = 0;
             for (int head = 0; head < _config.Heads; head++)
-                sum += gate[head] * Math.Max(0, PlainMath.Dot(query + head * _config.HeadDim, key, _config.HeadDim));
+                sum += gate[head] * Math.Max(0, RowMath.Dot(query + head * _config.HeadDim, key, _config.HeadDim));
             scores[position] = sum;
         }
     }
 
-    private void Take(ForwardPass pass, int row, float* scores, float* work)
+    private void Take(ForwardPass pass, int row, float* scores)
     {
         int visible = pass.Position(row) + 1;
         Selection selection = pass.Selection;
@@ -108,7 +108,9 @@ internal sealed unsafe class LightningIndexer : IIndexer
             return;
         }
 
-        TopK.Select(scores, visible, _config.TopK, work, selection.Positions + (long)row * selection.Stride);
+        Span<int> chosen = new(selection.Row(row), _config.TopK);
+        Ranking.TopK(new ReadOnlySpan<float>(scores, visible), chosen);
+        chosen.Sort();
         selection.Counts[row] = _config.TopK;
     }
 
@@ -121,7 +123,7 @@ internal sealed unsafe class LightningIndexer : IIndexer
             int visible = pass.Position(row) + 1, count = pass.Selection.Counts[row];
             new Span<float>(scores.Row(row) + visible, scores.Width - visible).Fill(float.NegativeInfinity);
             for (int i = 0; i < (count < 0 ? visible : count); i++)
-                chosen.Row(row)[i] = count < 0 ? i : (pass.Selection.Positions + (long)row * pass.Selection.Stride)[i];
+                chosen.Row(row)[i] = count < 0 ? i : pass.Selection.Row(row)[i];
         }
 
         pass.Observe("indexer", _layer, "scores", scores);

@@ -26,7 +26,7 @@ internal sealed unsafe class Linear(WeightMatrix weight, float[]? bias)
         fixed (float* b = bias)
         {
             for (int row = 0; row < y.Count; row++)
-                PlainMath.Add(y.Row(row), b, y.Width);
+                RowMath.Add(y.Row(row), b, y.Width);
         }
     }
 }

@@ -1,3 +1,4 @@
+using Glimmer.Kernels;
 using Glimmer.Models.Configuration;
 
 namespace Glimmer.Models.Layers;
@@ -57,12 +58,12 @@ internal sealed unsafe class PooledIndexer : IIndexer
         _query.Apply(pass, queryLatent, queries);
         _weights.Apply(pass, x, weights);
         int block = pass.Observer is null ? Math.Min(RowsAtOnce, x.Count) : x.Count;
-        Rows scores = pass.Scratch.Rows(block, pools), work = pass.Scratch.Rows(block, pools);
+        Rows scores = pass.Scratch.Rows(block, pools);
         int* chosen = pass.Scratch.Ints((long)block * Budget);
         for (int first = 0; first < x.Count; first += block)
         {
-            pass.Parallel(Math.Min(block, x.Count - first), (long)pools * _config.Heads * _config.HeadDim, (This: this, Pass: pass, First: first, Queries: queries, Weights: weights, Scores: scores, Work: work, Chosen: (nint)chosen), static (s, row) =>
-                s.This.ChooseRow(s.Pass, s.First + row, s.Queries, s.Weights, s.Scores.Row(row), s.Work.Row(row), (int*)s.Chosen + row * s.This.Budget));
+            pass.Parallel(Math.Min(block, x.Count - first), (long)pools * _config.Heads * _config.HeadDim, (This: this, Pass: pass, First: first, Queries: queries, Weights: weights, Scores: scores, Chosen: (nint)chosen), static (s, row) =>
+                s.This.ChooseRow(s.Pass, s.First + row, s.Queries, s.Weights, s.Scores.Row(row), (int*)s.Chosen + row * s.This.Budget));
         }
 
         if (pass.Observer is not null)
@@ -114,7 +115,7 @@ internal sealed unsafe class PooledIndexer : IIndexer
         }
     }
 
-    private void ChooseRow(ForwardPass pass, int row, Rows queries, Rows weights, float* scores, float* work, int* chosen)
+    private void ChooseRow(ForwardPass pass, int row, Rows queries, Rows weights, float* scores, int* chosen)
     {
         int dim = _config.HeadDim, visible = pass.Position(row) + 1, complete = visible / _config.Pool;
         int* pages = pass.Pages(row);
@@ -125,7 +126,7 @@ internal sealed unsafe class PooledIndexer : IIndexer
             float* key = pass.CacheRow(_poolPlane, pages, (p + 1) * _config.Pool - 1);
             float sum = 0;
             for (int head = 0; head < _config.Heads; head++)
-                sum += weight[head] * weightScale * Math.Max(0, PlainMath.Dot(query + head * dim, key, dim) * scale);
+                sum += weight[head] * weightScale * Math.Max(0, RowMath.Dot(query + head * dim, key, dim) * scale);
             scores[p] = sum;
         }
 
@@ -139,8 +140,9 @@ internal sealed unsafe class PooledIndexer : IIndexer
         }
         else
         {
-            TopK.Select(scores, complete, Budget, work, chosen);
-            int* positions = selection.Positions + (long)row * selection.Stride;
+            Ranking.TopK(new ReadOnlySpan<float>(scores, complete), new Span<int>(chosen, Budget));
+            new Span<int>(chosen, Budget).Sort();
+            int* positions = selection.Row(row);
             int count = 0;
             for (int i = 0; i < taken; i++)
             {
@@ -169,7 +171,7 @@ internal sealed unsafe class PooledIndexer : IIndexer
             for (int i = 0; i < Budget; i++)
                 pools.Row(row)[i] = chosen[row * Budget + i];
             for (int i = 0; i < (count < 0 ? visible : count); i++)
-                allowed.Row(row)[count < 0 ? i : (pass.Selection.Positions + (long)row * pass.Selection.Stride)[i]] = 1;
+                allowed.Row(row)[count < 0 ? i : pass.Selection.Row(row)[i]] = 1;
         }
 
         for (int p = 0; p < keys.Count; p++)

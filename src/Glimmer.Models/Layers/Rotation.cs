@@ -1,28 +1,25 @@
+using Glimmer.Kernels;
 using Glimmer.Models.Configuration;
 
 namespace Glimmer.Models.Layers;
 
 /// <summary>Cosines and sines for the rows of a pass, shape (rows, pairs) each.</summary>
-internal readonly unsafe struct RotationTable(float* cos, float* sin, int pairs, RopePairing pairing)
+internal readonly unsafe struct RotationTable(float* cos, float* sin, int pairs, RotaryPairing pairing)
 {
     private readonly float* _cos = cos;
     private readonly float* _sin = sin;
     private readonly int _pairs = pairs;
-    private readonly RopePairing _pairing = pairing;
+    private readonly RotaryPairing _pairing = pairing;
 
-    /// <summary>Rotates the first 2·pairs components of a head of the token in <paramref name="row"/>.</summary>
-    public void Apply(float* head, int row)
+    /// <summary>Rotates the first 2·pairs components of heads of the token in <paramref name="row"/>.</summary>
+    /// <param name="first">The first head.</param>
+    /// <param name="heads">How many.</param>
+    /// <param name="stride">Numbers from one head to the next.</param>
+    /// <param name="row">Row of the token.</param>
+    public void Apply(float* first, int heads, int stride, int row)
     {
-        float* c = _cos + (long)row * _pairs;
-        float* s = _sin + (long)row * _pairs;
-        bool half = _pairing == RopePairing.HalfSplit;
-        int step = half ? 1 : 2, partner = half ? _pairs : 1;
-        for (int j = 0; j < _pairs; j++)
-        {
-            float u = head[j * step], v = head[j * step + partner];
-            head[j * step] = u * c[j] - v * s[j];
-            head[j * step + partner] = v * c[j] + u * s[j];
-        }
+        ReadOnlySpan<float> c = new(_cos + (long)row * _pairs, _pairs), s = new(_sin + (long)row * _pairs, _pairs);
+        RotaryEmbedding.RotateHeads(_pairing, new Span<float>(first, (heads - 1) * stride + 2 * _pairs), heads, stride, c, s);
     }
 }
 
@@ -31,7 +28,7 @@ internal sealed unsafe class Rotation
 {
     private readonly float[] _frequencies;
     private readonly float _magnitude;
-    private readonly RopePairing _pairing;
+    private readonly RotaryPairing _pairing;
 
     /// <summary>Computes the frequencies of <paramref name="config"/>.</summary>
     public Rotation(RopeConfig config)
@@ -55,9 +52,9 @@ internal sealed unsafe class Rotation
             float* c = cos.Row(row), s = sin.Row(row);
             for (int j = 0; j < pairs; j++)
             {
-                (float sine, float cosine) = MathF.SinCos(position * _frequencies[j]);
-                c[j] = cosine * _magnitude;
-                s[j] = sine * _magnitude;
+                (double sine, double cosine) = Math.SinCos(position * _frequencies[j]);
+                c[j] = (float)cosine * _magnitude;
+                s[j] = (float)sine * _magnitude;
             }
         }
 

@@ -1,3 +1,4 @@
+using Glimmer.Kernels;
 using Glimmer.Models.Configuration;
 
 namespace Glimmer.Models.Layers;
@@ -13,6 +14,7 @@ internal sealed unsafe class SparseFeedForward : ILayerPart
     private readonly float _limit;
     private readonly Linear _gate;
     private readonly ExpertRouter _router;
+    private readonly float[] _bias;
     private readonly FeedForwardWeights[] _experts;
     private readonly FeedForwardWeights? _shared;
 
@@ -23,7 +25,8 @@ internal sealed unsafe class SparseFeedForward : ILayerPart
         _layer = builder.Layer;
         _limit = builder.SwigluLimit;
         _gate = builder.Linear("mlp.gate", config.Experts, hidden);
-        _router = new ExpertRouter(config, builder.TryVector("mlp.gate.e_score_correction_bias", config.Experts));
+        _router = new ExpertRouter(config.Experts, config.PerToken, config.Groups, config.GroupsKept, config.Normalise, (float)config.Scale, config.Score);
+        _bias = builder.TryVector("mlp.gate.e_score_correction_bias", config.Experts) ?? [];
         _experts = builder.Experts("mlp.experts", config.Experts, hidden, config.ExpertWidth);
         if (config.SharedExperts > 0)
             _shared = builder.FeedForward("mlp.shared_experts", hidden, checked(config.ExpertWidth * config.SharedExperts));
@@ -34,7 +37,7 @@ internal sealed unsafe class SparseFeedForward : ILayerPart
     {
         using Scratch.Frame frame = pass.Scratch.Open();
         Scratch scratch = pass.Scratch;
-        int perToken = _router.PerToken, pairs = checked(x.Count * perToken), experts = _experts.Length;
+        int perToken = _router.Chosen, pairs = checked(x.Count * perToken), experts = _experts.Length;
         Rows weights = scratch.Rows(x.Count, perToken);
         int* indices = scratch.Ints(pairs);
         Route(pass, x, indices, weights);
@@ -44,7 +47,7 @@ internal sealed unsafe class SparseFeedForward : ILayerPart
         Sort(indices, pairs, start, place);
         Rows gathered = scratch.Rows(pairs, x.Width);
         pass.Parallel(pairs, x.Width, (X: x, To: gathered, Place: (nint)place, PerToken: perToken), static (s, pair) =>
-            Copy(s.X.Row(pair / s.PerToken), s.To.Row(((int*)s.Place)[pair]), s.X.Width));
+            RowMath.Copy(s.X.Row(pair / s.PerToken), s.To.Row(((int*)s.Place)[pair]), s.X.Width));
 
         Rows gate = scratch.Rows(pairs, _experts[0].Width), up = scratch.Rows(pairs, _experts[0].Width);
         Rows sharedGate = scratch.Rows(x.Count, _shared?.Width ?? 0), sharedUp = scratch.Rows(x.Count, _shared?.Width ?? 0);
@@ -86,11 +89,11 @@ internal sealed unsafe class SparseFeedForward : ILayerPart
     private void Route(ForwardPass pass, Rows x, int* indices, Rows weights)
     {
         using Scratch.Frame frame = pass.Scratch.Open();
-        Rows logits = pass.Scratch.Rows(x.Count, _router.Experts), choice = pass.Scratch.Rows(x.Count, _router.Experts);
+        Rows logits = pass.Scratch.Rows(x.Count, _router.Experts);
         _gate.Apply(pass, x, logits);
         pass.Observe("router", _layer, "logits", logits);
-        pass.Parallel(x.Count, (long)_router.Experts * (_router.PerToken + 8), (Router: _router, Logits: logits, Choice: choice, Indices: (nint)indices, Weights: weights), static (s, row) =>
-            s.Router.Choose(s.Logits.Row(row), s.Choice.Row(row), (int*)s.Indices + row * s.Weights.Width, s.Weights.Row(row)));
+        pass.Parallel(x.Count, (long)_router.Experts * (_router.Chosen + 8), (This: this, Logits: logits, Indices: (nint)indices, Weights: weights), static (s, row) =>
+            s.This._router.Route(new ReadOnlySpan<float>(s.Logits.Row(row), s.Logits.Width), s.This._bias, new Span<int>((int*)s.Indices + row * s.Weights.Width, s.Weights.Width), new Span<float>(s.Weights.Row(row), s.Weights.Width)));
         if (pass.Observer is null)
             return;
         Rows numbers = pass.Scratch.Rows(weights.Count, weights.Width);
@@ -120,10 +123,8 @@ internal sealed unsafe class SparseFeedForward : ILayerPart
         int width = results.Width;
         new Span<float>(y, width).Clear();
         for (int k = 0; k < perToken; k++)
-            PlainMath.AddScaled(y, weights[k], results.Row(place[k]), width);
+            RowMath.AddScaled(y, weights[k], results.Row(place[k]), width);
         if (shared is not null)
-            PlainMath.Add(y, shared, width);
+            RowMath.Add(y, shared, width);
     }
-
-    private static void Copy(float* from, float* to, int length) => new ReadOnlySpan<float>(from, length).CopyTo(new Span<float>(to, length));
 }

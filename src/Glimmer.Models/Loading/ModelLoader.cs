@@ -2,6 +2,7 @@ using Glimmer.Kernels.Formats;
 using Glimmer.Models.Architectures;
 using Glimmer.Models.Configuration;
 using Glimmer.Models.Weights;
+using Glimmer.Models.Weights.Schemes;
 
 namespace Glimmer.Models.Loading;
 
@@ -28,17 +29,12 @@ public static class ModelLoader
         }
     }
 
-    /// <summary>Checks a <c>config.json</c> without its weights: architecture, sizes and quantisation method.</summary>
-    /// <exception cref="ModelFileException">It cannot be used.</exception>
-    public static void CheckConfig(string configFile)
-    {
-        _ = ReadConfig(configFile);
-        if (CheckpointScheme.FindConfiguration(JsonConfigFields.Open(configFile).Element) is { } scheme)
-            CheckpointScheme.Check(configFile, scheme);
-    }
-
-    /// <summary>Reads only a <c>config.json</c>.</summary>
-    internal static (Architecture Architecture, ModelConfig Config) ReadConfig(string configFile)
+    /// <summary>
+    /// Computes what loading and running the model would need, without reading its weights: for a number of sequences of a
+    /// length, and passes of at most <paramref name="batchTokens"/> tokens.
+    /// </summary>
+    /// <exception cref="ModelFileException">As for <see cref="Load"/>.</exception>
+    public static MemoryPlan Plan(string path, LoadOptions? options, int contextTokens, int sequences, int batchTokens)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(contextTokens, 1);
         ArgumentOutOfRangeException.ThrowIfLessThan(sequences, 1);
@@ -50,6 +46,17 @@ public static class ModelLoader
         PlannedTensors tensors = new(files.Stored, files.Logical, files.Names, options.QuantiseTo);
         using DecoderModel model = new(files.Architecture, files.Config, tensors, options.DraftLayer);
         return new MemoryPlan(path, files.Config, model.KvLayout, tensors.MappedBytes, tensors.CopiedBytes, contextTokens, sequences, batchTokens);
+    }
+
+    /// <summary>Checks a <c>config.json</c> without its weights: architecture, sizes and quantisation method.</summary>
+    /// <exception cref="ModelFileException">It cannot be used.</exception>
+    public static void CheckConfig(string configFile)
+    {
+        JsonConfigFields fields = JsonConfigFields.Open(configFile);
+        HuggingFaceConfig reader = new(fields);
+        _ = ArchitectureCatalogue.ForModelType(fields, reader.ModelType).ReadConfig(reader);
+        if (CheckpointScheme.FindConfiguration(fields.Element) is { } scheme)
+            CheckpointScheme.Check(configFile, scheme);
     }
 
     private static void CheckFormat(string path, LoadOptions options)

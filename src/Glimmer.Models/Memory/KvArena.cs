@@ -55,6 +55,9 @@ public sealed unsafe class KvArena : IDisposable
     /// <summary>Bytes reserved.</summary>
     public long Bytes => (_pageWidth * Pages + (long)Layout.StateWidth * StateSlots) * sizeof(float);
 
+    /// <summary>Numbers from one page to the next.</summary>
+    public long PageStride => _pageWidth;
+
     /// <summary>First number of a plane's rows in a page; row t of the page starts at t·width.</summary>
     public float* Rows(int plane, int page) => _pages + page * _pageWidth + _planeOffset[plane];
 

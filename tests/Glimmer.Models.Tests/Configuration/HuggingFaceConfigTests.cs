@@ -1,6 +1,7 @@
 using System.Text;
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using Glimmer.Kernels;
 using Glimmer.Models.Architectures;
 using Glimmer.Models.Configuration;
 using Glimmer.Testing;
@@ -86,7 +87,7 @@ public sealed class HuggingFaceConfigTests
         node.AsObject().Remove("first_k_dense_replace");
         node["mlp_layer_types"] = JsonNode.Parse("""["dense","sparse"]""");
         ModelConfig five = Parse(node.ToJsonString());
-        Assert.Equal(new RopeConfig(8, 50000, RopePairing.HalfSplit, 1, null), four.Rope);
+        Assert.Equal(new RopeConfig(8, 50000, RotaryPairing.HalfSplit, 1, null), four.Rope);
         Assert.Equal(four.Rope, five.Rope);
         Assert.Equal([false, true], four.Moe!.Sparse);
         Assert.Equal(four.Moe.Sparse, five.Moe!.Sparse);

@@ -23,12 +23,12 @@ public sealed unsafe class RotationTests
         float[] frequencies = Floats(units, key), x = Floats(units, "rope.x");
         int[] positions = [.. Floats(units, "rope.positions").Select(position => (int)position)];
         int width = x.Length / positions.Length;
-        foreach (RopePairing pairing in (RopePairing[])[RopePairing.HalfSplit, RopePairing.Interleaved])
+        foreach (RotaryPairing pairing in (RotaryPairing[])[RotaryPairing.HalfSplit, RotaryPairing.Interleaved])
         {
             Rotation rotation = new(new RopeConfig(2 * frequencies.Length, theta, pairing, 1, null));
             for (int j = 0; j < frequencies.Length; j++)
                 Assert.Equal(frequencies[j], rotation.InverseFrequencies[j], frequencies[j] * 2e-7f);
-            float[] expected = Floats(units, prefix + (pairing == RopePairing.HalfSplit ? "half" : "interleaved"));
+            float[] expected = Floats(units, prefix + (pairing == RotaryPairing.HalfSplit ? "half" : "interleaved"));
             for (int i = 0; i < x.Length; i += HeadDim)
             {
                 int position = positions[i / width];
@@ -47,7 +47,7 @@ public sealed unsafe class RotationTests
         using ForwardPass pass = new();
         pass.Begin([new SequenceChunk(new int[1], position, new int[1], 0, LogitsWanted.None)], 1, 1, arena, team, null);
         fixed (float* first = head)
-            rotation.For(pass).Apply(first, 0);
+            rotation.For(pass).Apply(first, 1, head.Length, 0);
     }
 
     private static float[] Floats(SafetensorsFile file, string name)
