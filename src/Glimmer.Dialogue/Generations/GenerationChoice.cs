@@ -65,7 +65,7 @@ public readonly record struct GenerationChoice(Generation Generation, Generation
         bool Has(string part) => template.Contains(part, StringComparison.Ordinal);
         bool media = Has("<|begin_of_image|>");
         if (Has("Reasoning Effort: "))
-            return Has("low") ? media ? "glm-5.3-flash" : "glm-5.3" : "glm-5.2";
+            return Has("'low'") || Has("\"low\"") ? media ? "glm-5.3-flash" : "glm-5.3" : "glm-5.2";
         if (Has("tool_reference") || Has("defer_loading"))
             return "glm-5.1";
         if (Has("clear_thinking"))
