@@ -106,7 +106,7 @@ internal sealed class ObjectShape
                 return new([], [], 1, 0);
         }
 
-        List<string> named = [.. declared.Union(required)];
+        List<string> named = [.. declared.Union(required, StringComparer.Ordinal)];
         List<ShapeExtra> extras = patternsWork
             ? FindExtras(all, named, allowedNames)
             : [new(Except(named), [])];

@@ -34,7 +34,7 @@ internal sealed class SchemaGrammar
         List<List<SchemaNode>> alternatives = _expansion.Expand(goal);
         if (alternatives is [var only] && only.TrueForAll(n => n.IsTrivial && !n.IsFalse))
             return _goals[key] = JsonGrammar.Value;
-        bool hasContainers = alternatives.Exists(a => (SchemaExpansion.TypesOf(a) & (JsonTypes.Array | JsonTypes.Object)) != 0);
+        bool hasContainers = alternatives.Exists(a => (SchemaExpansion.TypesOf(a) & (JsonTypes.Array | JsonTypes.Object)) != JsonTypes.None);
         Expression value;
         if (!hasContainers)
         {
@@ -77,7 +77,7 @@ internal sealed class SchemaGrammar
         {
             foreach ((JsonTypes concerned, UnsupportedKeyword keyword) in node.Unsupported)
             {
-                if ((concerned & types) != 0)
+                if ((concerned & types) != JsonTypes.None)
                     Report.Add(keyword);
             }
 
@@ -85,19 +85,19 @@ internal sealed class SchemaGrammar
         }
 
         List<Expression> choices = [];
-        if ((types & JsonTypes.Null) != 0 && !Forbids(all, JsonValueKind.Null))
+        if ((types & JsonTypes.Null) != JsonTypes.None && !Forbids(all, JsonValueKind.Null))
             choices.Add(JsonGrammar.Null);
-        if ((types & JsonTypes.Boolean) != 0 && !Forbids(all, JsonValueKind.True))
+        if ((types & JsonTypes.Boolean) != JsonTypes.None && !Forbids(all, JsonValueKind.True))
             choices.Add(JsonGrammar.True);
-        if ((types & JsonTypes.Boolean) != 0 && !Forbids(all, JsonValueKind.False))
+        if ((types & JsonTypes.Boolean) != JsonTypes.None && !Forbids(all, JsonValueKind.False))
             choices.Add(JsonGrammar.False);
-        if ((types & JsonTypes.Number) != 0)
+        if ((types & JsonTypes.Number) != JsonTypes.None)
             choices.Add(NumberOf(all, types & JsonTypes.Number));
-        if ((types & JsonTypes.String) != 0)
+        if ((types & JsonTypes.String) != JsonTypes.None)
             choices.Add(StringOf(StringLanguage.Of(all, Report), TextEncoding.JsonString));
-        if ((types & JsonTypes.Array) != 0)
+        if ((types & JsonTypes.Array) != JsonTypes.None)
             choices.Add(ArrayGrammar.Of(this, all));
-        if ((types & JsonTypes.Object) != 0)
+        if ((types & JsonTypes.Object) != JsonTypes.None)
             choices.Add(ObjectGrammar.Of(this, all));
         return Expression.Choice(choices);
     }
@@ -133,8 +133,8 @@ internal sealed class SchemaGrammar
     {
         foreach (JsonElement value in node.ForbiddenValues)
         {
-            if ((value.ValueKind == JsonValueKind.Array && (types & JsonTypes.Array) != 0)
-                || (value.ValueKind == JsonValueKind.Object && (types & JsonTypes.Object) != 0))
+            if ((value.ValueKind == JsonValueKind.Array && (types & JsonTypes.Array) != JsonTypes.None)
+                || (value.ValueKind == JsonValueKind.Object && (types & JsonTypes.Object) != JsonTypes.None))
             {
                 Report.Add(new(node.Pointer, "not", "single objects and arrays cannot be excluded"));
             }
@@ -147,7 +147,7 @@ internal sealed class SchemaGrammar
         CodePointDfa? union = null;
         foreach (List<SchemaNode> alternative in _expansion.Expand(rules))
         {
-            if ((SchemaExpansion.TypesOf(alternative) & JsonTypes.String) == 0)
+            if ((SchemaExpansion.TypesOf(alternative) & JsonTypes.String) == JsonTypes.None)
                 continue;
             CodePointDfa names = FixedValues(alternative) is { } values
                 ? DfaAlgebra.OneOf(values.Where(v => v.ValueKind == JsonValueKind.String).Select(v => v.GetString()!))

@@ -48,11 +48,11 @@ public sealed class SchemaConstraintTests
                 byte[] text = RandomWalk.Bytes(Tokenizer, tokens);
                 using JsonDocument document = JsonDocument.Parse(text, new() { MaxDepth = 1000 });
                 IReadOnlyList<SchemaViolation> violations = validator.Validate(document.RootElement);
-                Assert.True(violations.Count == 0, $"{row.Name}: {Encoding.UTF8.GetString(text)}: {violations.FirstOrDefault()}");
+                Assert.True(violations.Count == 0, $"{row.Name}: {Encoding.UTF8.GetString(text)}: {(violations.Count > 0 ? violations[0] : null)}");
             }
         }
 
-        Assert.InRange(unended, 0, 2 * cases);
+        Assert.InRange(unended, 0, 4 * cases);
     }
 
     [Fact]

@@ -35,10 +35,10 @@ internal static partial class FormatChecks
     {
         Match match = TimePattern().Match(text);
         return match.Success
-            && int.Parse(match.Groups[1].ValueSpan) < 24
-            && int.Parse(match.Groups[2].ValueSpan) < 60
-            && int.Parse(match.Groups[3].ValueSpan) < 60
-            && (!match.Groups[4].Success || (int.Parse(match.Groups[4].ValueSpan) < 24 && int.Parse(match.Groups[5].ValueSpan) < 60));
+            && int.Parse(match.Groups["h"].ValueSpan) < 24
+            && int.Parse(match.Groups["m"].ValueSpan) < 60
+            && int.Parse(match.Groups["s"].ValueSpan) < 60
+            && (!match.Groups["oh"].Success || (int.Parse(match.Groups["oh"].ValueSpan) < 24 && int.Parse(match.Groups["om"].ValueSpan) < 60));
     }
 
     private static bool IsIPv4(string text)
@@ -59,7 +59,7 @@ internal static partial class FormatChecks
     private static bool IsHost(string text) =>
         text.Length is > 0 and <= 253 && text.Split('.').All(label => label.Length is > 0 and <= 63 && LabelPattern().IsMatch(label));
 
-    [GeneratedRegex(@"^([0-9]{2}):([0-9]{2}):([0-9]{2})(?:\.[0-9]+)?(?:[Zz]|[+-]([0-9]{2}):([0-9]{2}))\z", RegexOptions.None, 1000)]
+    [GeneratedRegex(@"^(?<h>[0-9]{2}):(?<m>[0-9]{2}):(?<s>[0-9]{2})(?:\.[0-9]+)?(?:[Zz]|[+-](?<oh>[0-9]{2}):(?<om>[0-9]{2}))\z", RegexOptions.ExplicitCapture, 1000)]
     private static partial Regex TimePattern();
 
     [GeneratedRegex(@"^P(?:[0-9]+W|(?:[0-9]+Y)?(?:[0-9]+M)?(?:[0-9]+D)?(?:T(?:[0-9]+H)?(?:[0-9]+M)?(?:[0-9]+S)?)?)\z", RegexOptions.None, 1000)]

@@ -11,7 +11,7 @@ namespace Glimmer.Cli.Golden;
 /// <c>core</c> must compile under strictness; of others a refusal that names a keyword passes too. The validator is held to
 /// the same verdicts.
 /// </summary>
-public sealed class GrammarGoldenArea : IGoldenArea
+public sealed class GrammarArea : IGoldenArea
 {
     private const string FileName = "schemas.jsonl";
 
