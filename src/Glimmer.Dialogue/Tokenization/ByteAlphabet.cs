@@ -44,7 +44,7 @@ internal static class ByteAlphabet
 
     /// <summary>Decodes a token in the alphabet (given as UTF-8) into the bytes that it stands for.</summary>
     /// <param name="spelling">UTF-8 of characters of the alphabet.</param>
-    /// <param name="bytes">At least as long as the spelling.</param>
+    /// <param name="bytes">At least as long as the spelling, which it may overwrite.</param>
     /// <param name="written">How many bytes it stands for.</param>
     /// <returns>False when a character is not of the alphabet.</returns>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)] // runs once for each token at start, before the JIT would tier it up

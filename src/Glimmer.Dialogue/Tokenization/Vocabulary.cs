@@ -54,13 +54,8 @@ internal sealed class Vocabulary
                 throw new TokenizerFileException(data.Source, $"the token '{Show(id)}' has two ids: {known} and {id}.");
         }
 
-        foreach (AddedToken token in data.RefuseShadowed ? Added : [])
-        {
-            int text = Pieces.Find(BytesOf(token.Id));
-            if (text >= 0)
-                throw new TokenizerFileException(data.Source, $"the added token '{token.Content}' has the id {token.Id}, but the vocabulary lists it as {text}.");
-        }
-
+        if (data.RefuseShadowed)
+            CheckShadowed(data);
         if (TextCount == 0)
             throw new TokenizerFileException(data.Source, "the vocabulary holds no text token.");
     }
@@ -94,6 +89,20 @@ internal sealed class Vocabulary
         {
             if (_kinds[id] == TokenKind.Text && _starts[id + 1] - _starts[id] == 2)
                 bytes.SetRank(_bytes[_starts[id]], _bytes[_starts[id] + 1], id);
+        }
+    }
+
+    // The reference compares the spellings: "Ċ" is the text token of a line break, an added token "\n" is something else.
+    private void CheckShadowed(TokenizerData data)
+    {
+        foreach (AddedToken token in Added)
+        {
+            byte[] spelling = Encoding.UTF8.GetBytes(token.Content);
+            if (!ByteAlphabet.TryDecode(spelling, spelling, out int length))
+                continue;
+            int text = Pieces.Find(spelling.AsSpan(0, length));
+            if (text >= 0)
+                throw new TokenizerFileException(data.Source, $"the added token '{token.Content}' has the id {token.Id}, but the vocabulary lists it as {text}.");
         }
     }
 
