@@ -9,6 +9,10 @@ internal sealed class Vocabulary
     private const int GapFactor = 4;
     private const int GapSlack = 4096;
 
+    // Published vocabularies have 512 bytes a token at most and some 250,000 characters of added tokens.
+    private const int MaxTokenBytes = 4096;
+    private const int MaxAddedCharacters = 4 << 20;
+
     private readonly byte[] _bytes;
     private readonly int[] _starts;
     private readonly TokenKind[] _kinds;
@@ -24,12 +28,16 @@ internal sealed class Vocabulary
         var added = new Dictionary<int, AddedToken>();
         int size = listed;
         int bytes = data.Tokens.ByteCount;
+        long characters = 0;
         foreach (AddedToken token in AllAdded(data))
         {
             Check(data, token, listed);
             if (!added.TryAdd(token.Id, token) && added[token.Id].Content != token.Content)
                 throw new TokenizerFileException(data.Source, $"two added tokens have the id {token.Id}: '{added[token.Id].Content}' and '{token.Content}'.");
             size = Math.Max(size, token.Id + 1);
+            characters += token.Content.Length;
+            if (characters > MaxAddedCharacters)
+                throw new TokenizerFileException(data.Source, $"the added tokens together are longer than {MaxAddedCharacters} characters.");
             bytes = checked(bytes + Encoding.UTF8.GetByteCount(token.Content));
         }
 
@@ -158,6 +166,8 @@ internal sealed class Vocabulary
                 spelling.CopyTo(_bytes.AsSpan(end));
             else if (!ByteAlphabet.TryDecode(spelling, _bytes.AsSpan(end), out written))
                 throw new TokenizerFileException(data.Source, $"the token {id}, '{Encoding.UTF8.GetString(spelling)}', is not in the byte-level alphabet.");
+            if (written > MaxTokenBytes)
+                throw new TokenizerFileException(data.Source, $"the token {id} has {written} bytes; {MaxTokenBytes} are the most.");
             end += written;
             TextCount++;
         }
