@@ -83,6 +83,9 @@ internal class Glm45 : Generation
     private protected virtual void WriteResultContent(PromptWriter writer, ChatMessage message, int index) =>
         writer.Content(index, MessageText.Visible(message));
 
+    /// <summary>Whether a tool result is written as one block per <c>{"output": …}</c> item.</summary>
+    private protected virtual bool SplitsOutputs(ChatMessage message) => message.Content.Any(part => part is ToolOutputPart);
+
     private void WriteUser(PromptWriter writer, ChatMessage message, int index, bool thinks)
     {
         writer.Template(UserTurn);
@@ -122,7 +125,7 @@ internal class Glm45 : Generation
     private void WriteTool(PromptWriter writer, Conversation conversation, int index)
     {
         ChatMessage message = conversation.Messages[index];
-        if (message.Content.Any(part => part is ToolOutputPart))
+        if (SplitsOutputs(message))
         {
             writer.Control(ControlTokens.Observation);
             foreach (ContentPart part in message.Content)

@@ -10,7 +10,10 @@ namespace Glimmer.Dialogue.Generations;
 internal sealed class GlmOcr() : Glm45V("glm-ocr")
 {
     private protected override void WriteResultContent(PromptWriter writer, ChatMessage message, int index) =>
-        WriteContent(writer, message, index);
+        WriteUserContent(writer, message, index);
+
+    // Its template looks at the types of a list's items, and these have none.
+    private protected override bool SplitsOutputs(ChatMessage message) => false;
 
     private protected override void WriteAfterResult(PromptWriter writer, ChatMessage message)
     {

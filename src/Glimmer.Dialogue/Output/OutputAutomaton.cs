@@ -14,6 +14,7 @@ public sealed class OutputAutomaton
     private readonly ITokenizer? _tokenizer;
     private readonly OutputOptions _options;
     private readonly IReadOnlySet<int> _stops;
+    private readonly HashSet<int> _tags = [];
     private readonly int _partToken = -1;
     private readonly EventWriter _events = new();
     private readonly RepairLog _repairs;
@@ -38,6 +39,8 @@ public sealed class OutputAutomaton
         _stops = tokenizer is null ? new HashSet<int>() : generation.StopTokens(tokenizer);
         if (generation.Output.ToolCalls == ToolCallSyntax.NameAndJson && tokenizer is not null && tokenizer.TryGetAdded(ControlTokens.Assistant, out int part))
             _partToken = part;
+        if (tokenizer is not null)
+            AddTags(tokenizer);
         EndThinkTokens = tokenizer is null ? [] : EndThink(tokenizer);
     }
 
@@ -105,7 +108,7 @@ public sealed class OutputAutomaton
         else
         {
             Decode([], flush: true);
-            if (kind == TokenKind.Added)
+            if (kind == TokenKind.Added || _tags.Contains(token))
                 Decode(tokenizer.BytesOf(token), flush: true);
             else if (token == _partToken)
                 _parser.Part();
@@ -177,6 +180,20 @@ public sealed class OutputAutomaton
         EndCause.StopText => FinishReason.Stop,
         _ => _parser.CallCount > 0 ? FinishReason.ToolCalls : FinishReason.Stop,
     };
+
+    // Some converters mark every added token as one that output never shows; the tags are read all the same.
+    private void AddTags(ITokenizer tokenizer)
+    {
+        foreach (string tag in (string[])
+        [
+            ControlTokens.Think, ControlTokens.ThinkEnd, ControlTokens.ToolCall, ControlTokens.ToolCallEnd, ControlTokens.ArgKey, ControlTokens.ArgKeyEnd,
+            ControlTokens.ArgValue, ControlTokens.ArgValueEnd, ControlTokens.Answer, ControlTokens.AnswerEnd, ControlTokens.BoxBegin, ControlTokens.BoxEnd,
+        ])
+        {
+            if (tokenizer.TryGetAdded(tag, out int id))
+                _tags.Add(id);
+        }
+    }
 
     private static List<int> EndThink(ITokenizer tokenizer)
     {

@@ -1,6 +1,7 @@
 using Glimmer.Dialogue.Conversations;
 using Glimmer.Dialogue.Generations;
 using Glimmer.Dialogue.Output;
+using Glimmer.Dialogue.Tokenization;
 using static Glimmer.Dialogue.Tests.Output.Answer;
 
 namespace Glimmer.Dialogue.Tests.Output;
@@ -311,5 +312,26 @@ public sealed class OutputAutomatonTests
         allocated = GC.GetAllocatedBytesForCurrentThread() - allocated;
         long strings = events.Skip(before).Sum(said => (22L + 2 * said.Text.Length + 7) / 8 * 8);
         Assert.InRange(allocated, 0, strings + 1024);
+    }
+
+    [Fact]
+    public void Tags_that_a_converter_marked_as_never_shown_are_still_read()
+    {
+        ITokenizer hidden = new AllSpecial(Vocabularies.Small);
+        Answer answer = OfTokens("R</think>A" + Call + "<|observation|>", Options(OutputStart.Reasoning), hidden);
+        Assert.Equal(("A", "R", 1), (answer.Content, answer.Reasoning, answer.Calls.Count));
+    }
+
+    private sealed class AllSpecial(ITokenizer inner) : ITokenizer
+    {
+        public int VocabularySize => inner.VocabularySize;
+
+        public void Encode(ReadOnlySpan<char> text, bool recogniseAdded, List<int> ids) => inner.Encode(text, recogniseAdded, ids);
+
+        public bool TryGetAdded(ReadOnlySpan<char> token, out int id) => inner.TryGetAdded(token, out id);
+
+        public TokenKind KindOf(int id) => inner.KindOf(id) == TokenKind.Added ? TokenKind.Special : inner.KindOf(id);
+
+        public ReadOnlySpan<byte> BytesOf(int id) => inner.BytesOf(id);
     }
 }
