@@ -134,7 +134,7 @@ public sealed unsafe class ThreadTeam : IDisposable
 
         // Publishes the fields above: a thread that sees the new generation sees them too.
         uint generation = (uint)(_shared.Ticket >> 32) + 1;
-        Interlocked.Exchange(ref _shared.Ticket, (long)((ulong)generation << 32));
+        Interlocked.Exchange(ref _shared.Ticket, (long)((ulong)generation << 32 | (uint)parts));
         int helpers = Math.Min(_workers.Length, parts - 1);
         for (int i = 0; i < helpers; i++)
             _workers[i].Wake();
@@ -149,23 +149,25 @@ public sealed unsafe class ThreadTeam : IDisposable
 
     /// <summary>Takes parts of one operation until none is left.</summary>
     /// <remarks>
-    /// The ticket holds the operation's number and the next part. A successful exchange proves that the operation was
-    /// still unfinished, so the fields read before it belong to it: they change only after all parts have completed.
+    /// The ticket holds the operation's number and how many of its parts nobody has taken yet. The caller changes the fields
+    /// of the operation only when that is 0 and all parts have completed. So a successful exchange from a number above 0 proves that
+    /// the fields read before it belong to this operation. (Counting up to <c>_parts</c> would not: a late thread could
+    /// compare the old ticket with the next operation's number of parts.)
     /// </remarks>
     private void TakeParts(uint generation)
     {
         while (true)
         {
             long ticket = Volatile.Read(ref _shared.Ticket);
-            if ((uint)(ticket >> 32) != generation)
+            int left = (int)ticket;
+            if ((uint)(ticket >> 32) != generation || left == 0)
                 return;
-            int part = (int)ticket, parts = _parts;
+            int parts = _parts;
             void* body = _body;
             delegate*<void*, int, void> invoke = _invoke;
-            if (part >= parts)
-                return;
-            if (Interlocked.CompareExchange(ref _shared.Ticket, ticket + 1, ticket) != ticket)
+            if (Interlocked.CompareExchange(ref _shared.Ticket, ticket - 1, ticket) != ticket)
                 continue;
+            int part = parts - left;
             try
             {
                 if (Volatile.Read(ref _failure) is null)

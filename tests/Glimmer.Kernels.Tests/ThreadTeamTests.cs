@@ -23,6 +23,22 @@ public class ThreadTeamTests
     }
 
     [Fact]
+    public void A_late_thread_never_takes_a_part_of_the_next_operation()
+    {
+        // Short operations of changing length, more threads than processors: threads are put aside between reading the ticket and taking a part.
+        using var team = new ThreadTeam(Environment.ProcessorCount + 3);
+        var body = new CheckedBody(new int[64]);
+        for (int round = 0; round < 60_000; round++)
+        {
+            body.Parts = 2 + round * 7 % 61;
+            Array.Clear(body.Runs);
+            team.Run(body.Parts, ref body);
+            for (int part = 0; part < body.Runs.Length; part++)
+                Assert.Equal(part < body.Parts ? 1 : 0, body.Runs[part]);
+        }
+    }
+
+    [Fact]
     public void Operations_after_a_pause_wake_the_sleeping_threads()
     {
         using var team = new ThreadTeam(4);
@@ -152,6 +168,15 @@ public class ThreadTeamTests
     [InlineData(5000)]
     public void An_impossible_size_is_refused(int threads) =>
         Assert.Throws<ArgumentOutOfRangeException>(() => new ThreadTeam(threads));
+
+    private struct CheckedBody(int[] runs) : IParallelBody
+    {
+        public int Parts;
+
+        public int[] Runs { get; } = runs;
+
+        public readonly void Invoke(int part) => Interlocked.Increment(ref Runs[part]);
+    }
 
     private struct AddBody(long[] sums) : IParallelBody
     {

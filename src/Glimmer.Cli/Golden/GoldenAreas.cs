@@ -12,6 +12,7 @@ public static class GoldenAreas
         new DialogueArea(),
         new TasksArea(),
         new QuantsArea(),
+        new GrammarArea(),
         new MalformedArea(),
     ];
 }

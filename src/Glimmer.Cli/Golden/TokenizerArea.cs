@@ -20,7 +20,7 @@ public sealed class TokenizerArea : IGoldenArea
     // GLM-4-9B, 0414 and Z1 know only the first of the added tokens: there "/nothink" and "<think>" are plain text.
     private const int EarlyAddedTokens = 14;
 
-    private static readonly string[] EarlyGenerations = ["glm-4-9b-chat", "glm-4-0414", "glm-z1"];
+    private static readonly string[] _earlyGenerations = ["glm-4-9b-chat", "glm-4-0414", "glm-z1"];
 
     /// <inheritdoc/>
     public string Name => "tokenizer";
@@ -183,7 +183,7 @@ public sealed class TokenizerArea : IGoldenArea
 
         bool IsRight(Tokenizer tokenizer, JsonElement row)
         {
-            if (EarlyGenerations.Contains(Text(row, "generation")))
+            if (_earlyGenerations.Contains(Text(row, "generation")))
                 tokenizer = early ??= OpenReal(folder, 0, EarlyAddedTokens);
             List<int> ids = tokenizer.Encode(prompts[(Text(row, "generation"), Text(row, "id"))], recogniseAdded: true);
             int[] first = Ids(row, "first");

@@ -7,7 +7,7 @@ internal sealed class ConstraintCache(int capacity)
     private readonly LinkedList<Entry> _order = new();
     private readonly Lock _gate = new();
 
-    public CompiledConstraint GetOrAdd((string Kind, AnswerPreamble Preamble, string Source) key, Func<CompiledConstraint> make)
+    public SchemaCompilation GetOrAdd((string Kind, AnswerPreamble Preamble, string Source) key, Func<SchemaCompilation> make)
     {
         lock (_gate)
         {
@@ -15,16 +15,16 @@ internal sealed class ConstraintCache(int capacity)
             {
                 _order.Remove(known);
                 _order.AddFirst(known);
-                return known.Value.Constraint;
+                return known.Value.Result;
             }
         }
 
         // Compiled outside the lock: two requests may do the same work once, but none waits for another's schema.
-        CompiledConstraint made = make();
+        SchemaCompilation made = make();
         lock (_gate)
         {
             if (_entries.TryGetValue(key, out LinkedListNode<Entry>? known))
-                return known.Value.Constraint;
+                return known.Value.Result;
             _entries.Add(key, _order.AddFirst(new Entry(key, made)));
             if (_entries.Count > capacity)
             {
@@ -36,5 +36,5 @@ internal sealed class ConstraintCache(int capacity)
         return made;
     }
 
-    private sealed record Entry((string Kind, AnswerPreamble Preamble, string Source) Key, CompiledConstraint Constraint);
+    private sealed record Entry((string Kind, AnswerPreamble Preamble, string Source) Key, SchemaCompilation Result);
 }

@@ -1,5 +1,7 @@
+using System.Text.Json;
 using Glimmer.Dialogue.Constraints.Grammars;
 using Glimmer.Dialogue.Constraints.Matching;
+using Glimmer.Dialogue.Constraints.Schemas;
 using Glimmer.Dialogue.Tokenization;
 
 namespace Glimmer.Dialogue.Constraints;
@@ -41,11 +43,25 @@ public sealed class ConstraintCompiler
     /// JSON mode: exactly one JSON object, nested at most <see cref="MaxNesting"/> deep, with bounded white space.
     /// </summary>
     public CompiledConstraint JsonObject(AnswerPreamble preamble) =>
-        _cache.GetOrAdd(("json_object", preamble, ""), () => Compile(JsonGrammar.Text(JsonGrammar.Object), preamble));
+        _cache.GetOrAdd(("json_object", preamble, ""), () => Done(TextGrammar.JsonObject, preamble)).Constraint!;
+
+    /// <summary>Exactly one JSON text that satisfies a schema (draft 2020-12), keys in the order of the schema.</summary>
+    /// <param name="schema">The schema.</param>
+    /// <param name="strict">Whether a keyword that cannot be enforced is an error rather than a relaxation.</param>
+    /// <param name="preamble">What may come before the text.</param>
+    /// <exception cref="JsonSchemaException">The schema is wrong, too large, or no value can satisfy it.</exception>
+    public SchemaCompilation JsonSchema(JsonElement schema, bool strict, AnswerPreamble preamble) =>
+        _cache.GetOrAdd((strict ? "strict" : "schema", preamble, schema.GetRawText()), () => CompileSchema(schema, strict, preamble));
 
     /// <summary>Deepest nesting that any constraint can produce.</summary>
     public const int MaxNesting = GrammarMachine.MaxDepth - 8;
 
-    private CompiledConstraint Compile(Expression answer, AnswerPreamble preamble) =>
-        new(_vocabulary, Grammar.Compile(TagGrammar.After(preamble, answer)), _stopTokens);
+    private SchemaCompilation CompileSchema(JsonElement schema, bool strict, AnswerPreamble preamble)
+    {
+        TextGrammar grammar = TextGrammar.JsonSchema(schema, out IReadOnlyList<UnsupportedKeyword> unsupported);
+        return strict && unsupported.Count > 0 ? new(null, unsupported) : Done(grammar, preamble) with { Unsupported = unsupported };
+    }
+
+    private SchemaCompilation Done(TextGrammar answer, AnswerPreamble preamble) =>
+        new(new CompiledConstraint(_vocabulary, Grammar.Compile(TagGrammar.After(preamble, answer.Root)), _stopTokens), []);
 }

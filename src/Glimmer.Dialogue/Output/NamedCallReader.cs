@@ -41,21 +41,26 @@ internal sealed class NamedCallReader(ToolCatalog tools, CallWriter writer, Repa
         (_state, _name, _depth, _inString, _escaped, _fenced) = (State.Name, "", 0, false, false, false);
     }
 
-    /// <summary>Reads on; what is no call goes to the content.</summary>
-    public void Write(ReadOnlySpan<char> text, ContentFilter content)
+    /// <summary>Reads on, at most to the end of a call; what is no call goes to the content. Returns how much was read.</summary>
+    public int Write(ReadOnlySpan<char> text, ContentFilter content)
     {
+        int calls = writer.Count;
         for (int i = 0; i < text.Length; i++)
         {
             if (_state == State.Content)
             {
                 content.Write(text[i..]);
-                return;
+                break;
             }
 
             _held.Append(text[i]);
             if (!Step(text[i], content) || _held.Length > LongestCall)
                 GiveUp(content);
+            if (writer.Count != calls)
+                return i + 1;
         }
+
+        return text.Length;
     }
 
     /// <summary>This part of the answer is over.</summary>

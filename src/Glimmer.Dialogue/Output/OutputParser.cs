@@ -222,7 +222,8 @@ internal sealed class OutputParser
         if (_namedCall is null)
             _content.Write(text);
         else
-            _namedCall.Write(text, _content);
+            while (!text.IsEmpty && !CheckEnd())
+                text = text[_namedCall.Write(text, _content)..];
     }
 
     private bool EndCall(CallOutcome outcome)

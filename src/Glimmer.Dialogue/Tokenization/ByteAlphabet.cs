@@ -10,15 +10,15 @@ internal static class ByteAlphabet
 {
     private const int Limit = 0x144;
 
-    private static readonly short[] ByteOf = BuildByteOf();
-    private static readonly char[] CharOf = BuildCharOf();
+    private static readonly short[] _byteOf = BuildByteOf();
+    private static readonly char[] _charOf = BuildCharOf();
 
     /// <summary>How many bytes of UTF-8 the spelling of some bytes takes.</summary>
     public static int EncodedLength(ReadOnlySpan<byte> bytes)
     {
         int length = bytes.Length;
         foreach (byte value in bytes)
-            length += CharOf[value] >= 0x80 ? 1 : 0;
+            length += _charOf[value] >= 0x80 ? 1 : 0;
         return length;
     }
 
@@ -30,7 +30,7 @@ internal static class ByteAlphabet
         int end = 0;
         foreach (byte value in bytes)
         {
-            char character = CharOf[value];
+            char character = _charOf[value];
             if (character < 0x80)
             {
                 spelling[end++] = (byte)character;
@@ -44,7 +44,7 @@ internal static class ByteAlphabet
 
     /// <summary>Decodes a token in the alphabet (given as UTF-8) into the bytes that it stands for.</summary>
     /// <param name="spelling">UTF-8 of characters of the alphabet.</param>
-    /// <param name="bytes">At least as long as the spelling.</param>
+    /// <param name="bytes">At least as long as the spelling, which it may overwrite.</param>
     /// <param name="written">How many bytes it stands for.</param>
     /// <returns>False when a character is not of the alphabet.</returns>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)] // runs once for each token at start, before the JIT would tier it up
@@ -64,9 +64,9 @@ internal static class ByteAlphabet
                     return false;
             }
 
-            if (character >= Limit || ByteOf[character] < 0)
+            if (character >= Limit || _byteOf[character] < 0)
                 return false;
-            bytes[written++] = (byte)ByteOf[character];
+            bytes[written++] = (byte)_byteOf[character];
         }
 
         return true;
@@ -77,8 +77,8 @@ internal static class ByteAlphabet
         var map = new char[256];
         for (int c = 0; c < Limit; c++)
         {
-            if (ByteOf[c] >= 0)
-                map[ByteOf[c]] = (char)c;
+            if (_byteOf[c] >= 0)
+                map[_byteOf[c]] = (char)c;
         }
 
         return map;

@@ -14,9 +14,9 @@ internal sealed class GlmPieceScanner : PieceScanner
 
     private const byte MultiByte = 4;
 
-    private static ReadOnlySpan<byte> ClassOfByte => ClassTable;
+    private static ReadOnlySpan<byte> ClassOfByte => _classTable;
 
-    private static readonly byte[] ClassTable = BuildClassTable();
+    private static readonly byte[] _classTable = BuildClassTable();
 
     /// <inheritdoc/>
     public override int Next(ReadOnlySpan<byte> text, int start, out int reach)

@@ -36,7 +36,7 @@ internal sealed class MergeTable
 {
     private const ulong Empty = ulong.MaxValue;
 
-    private static readonly ulong Seed = (ulong)Random.Shared.NextInt64();
+    private static readonly ulong _seed = (ulong)Random.Shared.NextInt64();
 
     private readonly Entry[] _entries;
     private readonly int[] _results;
@@ -82,7 +82,7 @@ internal sealed class MergeTable
     {
         Entry[] entries = _entries;
         int mask = entries.Length - 1;
-        ulong high = Math.BigMul(key ^ Seed, 0x9E3779B97F4A7C15, out ulong low);
+        ulong high = Math.BigMul(key ^ _seed, 0x9E3779B97F4A7C15, out ulong low);
         int slot = (int)((high ^ low) >> _shift);
         while (true)
         {

@@ -20,7 +20,7 @@ internal abstract class PieceScanner
     public virtual bool MayCutAfter(ReadOnlySpan<byte> piece) => true;
 
     /// <summary>The code point at a position of well-formed UTF-8, and how many bytes it takes.</summary>
-    protected static int Decode(ReadOnlySpan<byte> text, int position, out int length)
+    internal static int Decode(ReadOnlySpan<byte> text, int position, out int length)
     {
         int lead = text[position];
         if (lead < 0x80)

@@ -12,7 +12,7 @@ namespace Glimmer.Dialogue.Tokenization;
 internal sealed class PieceTable
 {
     // Seeded, so that no file can be made to collide on purpose.
-    private static readonly ulong Seed = (ulong)Random.Shared.NextInt64();
+    private static readonly ulong _seed = (ulong)Random.Shared.NextInt64();
 
     private readonly Entry[] _entries;
     private readonly int _shift;
@@ -62,7 +62,7 @@ internal sealed class PieceTable
     private ref Entry Find(ReadOnlySpan<byte> piece, out ulong key)
     {
         key = piece.Length <= 8 ? ShortKey(piece) : LongHash(piece);
-        ulong hash = Fold(key ^ Seed, (ulong)piece.Length ^ 0x9E3779B97F4A7C15);
+        ulong hash = Fold(key ^ _seed, (ulong)piece.Length ^ 0x9E3779B97F4A7C15);
         Entry[] entries = _entries;
         int mask = entries.Length - 1;
         int slot = (int)(hash >> _shift);
@@ -107,8 +107,8 @@ internal sealed class PieceTable
         ulong hash = (ulong)piece.Length;
         int position = 0;
         for (; position + 8 <= piece.Length; position += 8)
-            hash = Fold(BinaryPrimitives.ReadUInt64LittleEndian(piece[position..]) ^ Seed, hash ^ 0xD6E8FEB86659FD93);
-        return Fold(BinaryPrimitives.ReadUInt64LittleEndian(piece[^8..]) ^ Seed, hash ^ 0xA0761D6478BD642F);
+            hash = Fold(BinaryPrimitives.ReadUInt64LittleEndian(piece[position..]) ^ _seed, hash ^ 0xD6E8FEB86659FD93);
+        return Fold(BinaryPrimitives.ReadUInt64LittleEndian(piece[^8..]) ^ _seed, hash ^ 0xA0761D6478BD642F);
     }
 
     private static ulong Fold(ulong a, ulong b)

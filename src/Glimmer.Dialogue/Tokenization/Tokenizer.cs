@@ -8,9 +8,7 @@ namespace Glimmer.Dialogue.Tokenization;
 public sealed class Tokenizer : ITokenizer
 {
     private readonly Vocabulary _vocabulary;
-    private readonly MergeTable? _merges;
-    private readonly bool _ignoreMerges;
-    private readonly BytePairs _bytePairs;
+    private readonly PieceEncoder _pieces;
     private readonly PieceScanner _scanner;
     private readonly AddedTokenMatcher _plainAdded;
     private readonly AddedTokenMatcher _normalizedAdded;
@@ -20,22 +18,10 @@ public sealed class Tokenizer : ITokenizer
     public Tokenizer(TokenizerData data)
     {
         _vocabulary = new Vocabulary(data);
-        _ignoreMerges = data.IgnoreMerges || data.Merges is null;
         _scanner = data.PieceExpression is null or GlmPieceScanner.Pattern
             ? new GlmPieceScanner()
             : ClassPieceScanner.Parse(data.PieceExpression, data.Source);
-        _bytePairs = new BytePairs(_vocabulary.Pieces);
-        if (data.Merges is null)
-        {
-            if (!EncodesEveryByte)
-                throw new TokenizerFileException(data.Source, $"no token for the byte 0x{_bytePairs.FirstMissing:X2}; a ranks file has one for each of the 256 bytes.");
-            _vocabulary.RankBytePairs(_bytePairs);
-        }
-        else
-        {
-            _merges = MergeReader.Read(data, _vocabulary, _bytePairs);
-        }
-
+        _pieces = new PieceEncoder(data, _vocabulary);
         _plainAdded = new AddedTokenMatcher(Array.FindAll(_vocabulary.Added, token => !token.Normalized));
         _normalizedAdded = new AddedTokenMatcher(Array.FindAll(_vocabulary.Added, token => token.Normalized));
         Prefix = CheckIds(data, data.Prefix);
@@ -58,7 +44,7 @@ public sealed class Tokenizer : ITokenizer
     /// Whether each of the 256 bytes has a token, as in every published vocabulary. A byte without one is dropped by
     /// encoding, as in the reference.
     /// </summary>
-    public bool EncodesEveryByte => _bytePairs.FirstMissing < 0;
+    public bool EncodesEveryByte => _pieces.EncodesEveryByte;
 
     /// <inheritdoc/>
     public void Encode(ReadOnlySpan<char> text, bool recogniseAdded, List<int> ids)
@@ -169,29 +155,11 @@ public sealed class Tokenizer : ITokenizer
             int end = _scanner.Next(utf8, position, out int reach);
             if (reach >= utf8.Length && !isEnd)
                 break;
-            EncodePiece(utf8[position..end], ids);
+            _pieces.Encode(utf8[position..end], ids);
             position = end;
         }
 
         return position;
-    }
-
-    private void EncodePiece(ReadOnlySpan<byte> piece, List<int> ids)
-    {
-        if (_ignoreMerges)
-        {
-            int whole = _vocabulary.Pieces.Find(piece);
-            if (whole >= 0)
-            {
-                ids.Add(whole);
-                return;
-            }
-        }
-
-        if (_merges is null)
-            PieceMerger.Merge(piece, _bytePairs, new TokenRanks(_vocabulary.Pieces), ids);
-        else
-            PieceMerger.Merge(piece, _bytePairs, new ListedRanks(_merges), ids);
     }
 
     private void EncodeAround(AddedTokenMatcher matcher, ReadOnlySpan<char> text, List<int> ids)

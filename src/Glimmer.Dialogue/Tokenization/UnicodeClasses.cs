@@ -28,12 +28,12 @@ internal static class UnicodeClasses
     private const int UniformBlocks = 4;
 
     // The first four blocks are each of one class; the others belong to one place.
-    private static readonly byte[] BlockOf = new byte[CodePoints >> BlockBits];
-    private static readonly CodePointClass[] Blocks = Build();
+    private static readonly byte[] _blockOf = new byte[CodePoints >> BlockBits];
+    private static readonly CodePointClass[] _blocks = Build();
 
     /// <summary>The class of a code point (0 … 0x10FFFF).</summary>
     public static CodePointClass Of(int codePoint) =>
-        Blocks[(BlockOf[codePoint >> BlockBits] << BlockBits) | (codePoint & (BlockSize - 1))];
+        _blocks[(_blockOf[codePoint >> BlockBits] << BlockBits) | (codePoint & (BlockSize - 1))];
 
     private static CodePointClass[] Build()
     {
@@ -58,13 +58,13 @@ internal static class UnicodeClasses
                 int stop = Math.Min(end, (block + 1) << BlockBits);
                 if (stop - start == BlockSize)
                 {
-                    BlockOf[block] = (byte)colour;
+                    _blockOf[block] = (byte)colour;
                 }
                 else
                 {
-                    if (BlockOf[block] < UniformBlocks)
-                        BlockOf[block] = checked((byte)count++);
-                    int shift = (BlockOf[block] << BlockBits) - (block << BlockBits);
+                    if (_blockOf[block] < UniformBlocks)
+                        _blockOf[block] = checked((byte)count++);
+                    int shift = (_blockOf[block] << BlockBits) - (block << BlockBits);
                     blocks.AsSpan(start + shift, stop - start).Fill(colour);
                 }
 

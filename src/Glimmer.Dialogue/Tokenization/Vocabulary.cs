@@ -9,6 +9,10 @@ internal sealed class Vocabulary
     private const int GapFactor = 4;
     private const int GapSlack = 4096;
 
+    // Published vocabularies have 512 bytes a token at most and some 250,000 characters of added tokens.
+    private const int MaxTokenBytes = 4096;
+    private const int MaxAddedCharacters = 4 << 20;
+
     private readonly byte[] _bytes;
     private readonly int[] _starts;
     private readonly TokenKind[] _kinds;
@@ -24,12 +28,16 @@ internal sealed class Vocabulary
         var added = new Dictionary<int, AddedToken>();
         int size = listed;
         int bytes = data.Tokens.ByteCount;
+        long characters = 0;
         foreach (AddedToken token in AllAdded(data))
         {
             Check(data, token, listed);
             if (!added.TryAdd(token.Id, token) && added[token.Id].Content != token.Content)
                 throw new TokenizerFileException(data.Source, $"two added tokens have the id {token.Id}: '{added[token.Id].Content}' and '{token.Content}'.");
             size = Math.Max(size, token.Id + 1);
+            characters += token.Content.Length;
+            if (characters > MaxAddedCharacters)
+                throw new TokenizerFileException(data.Source, $"the added tokens together are longer than {MaxAddedCharacters} characters.");
             bytes = checked(bytes + Encoding.UTF8.GetByteCount(token.Content));
         }
 
@@ -54,13 +62,8 @@ internal sealed class Vocabulary
                 throw new TokenizerFileException(data.Source, $"the token '{Show(id)}' has two ids: {known} and {id}.");
         }
 
-        foreach (AddedToken token in data.RefuseShadowed ? Added : [])
-        {
-            int text = Pieces.Find(BytesOf(token.Id));
-            if (text >= 0)
-                throw new TokenizerFileException(data.Source, $"the added token '{token.Content}' has the id {token.Id}, but the vocabulary lists it as {text}.");
-        }
-
+        if (data.RefuseShadowed)
+            CheckShadowed(data);
         if (TextCount == 0)
             throw new TokenizerFileException(data.Source, "the vocabulary holds no text token.");
     }
@@ -94,6 +97,20 @@ internal sealed class Vocabulary
         {
             if (_kinds[id] == TokenKind.Text && _starts[id + 1] - _starts[id] == 2)
                 bytes.SetRank(_bytes[_starts[id]], _bytes[_starts[id] + 1], id);
+        }
+    }
+
+    // The reference compares the spellings: "Ċ" is the text token of a line break, an added token "\n" is something else.
+    private void CheckShadowed(TokenizerData data)
+    {
+        foreach (AddedToken token in Added)
+        {
+            byte[] spelling = Encoding.UTF8.GetBytes(token.Content);
+            if (!ByteAlphabet.TryDecode(spelling, spelling, out int length))
+                continue;
+            int text = Pieces.Find(spelling.AsSpan(0, length));
+            if (text >= 0)
+                throw new TokenizerFileException(data.Source, $"the added token '{token.Content}' has the id {token.Id}, but the vocabulary lists it as {text}.");
         }
     }
 
@@ -149,6 +166,8 @@ internal sealed class Vocabulary
                 spelling.CopyTo(_bytes.AsSpan(end));
             else if (!ByteAlphabet.TryDecode(spelling, _bytes.AsSpan(end), out written))
                 throw new TokenizerFileException(data.Source, $"the token {id}, '{Encoding.UTF8.GetString(spelling)}', is not in the byte-level alphabet.");
+            if (written > MaxTokenBytes)
+                throw new TokenizerFileException(data.Source, $"the token {id} has {written} bytes; {MaxTokenBytes} are the most.");
             end += written;
             TextCount++;
         }

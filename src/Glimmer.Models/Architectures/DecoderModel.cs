@@ -19,7 +19,7 @@ internal sealed unsafe class DecoderModel : LanguageModel
     private readonly int _streams;
 
     /// <summary>Builds the model of <paramref name="architecture"/> over the file's tensors.</summary>
-    public DecoderModel(Architecture architecture, ModelConfig config, CheckpointTensors tensors, bool draft)
+    public DecoderModel(Architecture architecture, ModelConfig config, ITensorProvider tensors, bool draft)
     {
         LayerBuilder builder = new(config, tensors);
         _config = config;
@@ -37,6 +37,9 @@ internal sealed unsafe class DecoderModel : LanguageModel
         KvLayout = builder.KvLayout;
         Description = new ModelDescription(architecture.Name, config.VocabularySize, config.HiddenSize, config.Layers, config.ContextLength, tensors.Parameters);
     }
+
+    /// <summary>Bytes of activations held: as much as the largest pass so far needed.</summary>
+    internal long ScratchBytes => _pass.Scratch.Bytes;
 
     /// <inheritdoc/>
     public override ModelDescription Description { get; }

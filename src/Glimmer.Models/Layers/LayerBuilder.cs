@@ -6,7 +6,7 @@ using Glimmer.Models.Memory;
 namespace Glimmer.Models.Layers;
 
 /// <summary>Hands the parts of a model their tensors, and collects what they cache.</summary>
-internal sealed class LayerBuilder(ModelConfig config, CheckpointTensors tensors)
+internal sealed class LayerBuilder(ModelConfig config, ITensorProvider tensors)
 {
     private readonly List<KvPlane> _planes = [];
 
@@ -14,7 +14,7 @@ internal sealed class LayerBuilder(ModelConfig config, CheckpointTensors tensors
     public ModelConfig Config { get; } = config;
 
     /// <summary>The file's tensors.</summary>
-    public CheckpointTensors Tensors { get; } = tensors;
+    public ITensorProvider Tensors { get; } = tensors;
 
     /// <summary>The layer being built; −1 for what belongs to none.</summary>
     public int Layer { get; private set; } = -1;
@@ -51,7 +51,7 @@ internal sealed class LayerBuilder(ModelConfig config, CheckpointTensors tensors
     }
 
     /// <summary>A norm's weights.</summary>
-    public RmsNorm Norm(string name, int width) => new(Tensors.Vector(Full(name + ".weight"), width), Config.NormEpsilon);
+    public RmsNorm Norm(string name, int width) => new(Vector(name + ".weight", width), Config.NormEpsilon);
 
     /// <summary>A layer norm's weights and biases.</summary>
     public LayerNorm LayerNorm(string name, int width, float epsilon) => new(Vector(name + ".weight", width), Vector(name + ".bias", width), epsilon);
@@ -60,7 +60,7 @@ internal sealed class LayerBuilder(ModelConfig config, CheckpointTensors tensors
     public WeightMatrix Matrix(string name, int rows, int columns) => Tensors.Matrix(Full(name), rows, columns);
 
     /// <summary>A vector.</summary>
-    public float[] Vector(string name, int length) => Tensors.Vector(Full(name), length);
+    public float[] Vector(string name, int length) => Tensors.Floats(Full(name), length);
 
     /// <summary>A small tensor of any shape.</summary>
     public float[] Floats(string name, params ReadOnlySpan<long> shape) => Tensors.Floats(Full(name), shape);
@@ -154,7 +154,7 @@ internal sealed class LayerBuilder(ModelConfig config, CheckpointTensors tensors
         WeightMatrix fused = Matrix($"{name}.kv_b_proj.weight", checked(heads * stride), latent.KvRank);
         for (int h = 0; h < heads; h++)
         {
-            keys[h] = TransposedMatrix.Of(fused.RowRange(h * stride, latent.NopeDim));
+            keys[h] = Tensors.Transposed(fused.RowRange(h * stride, latent.NopeDim));
             values[h] = fused.RowRange(h * stride + latent.NopeDim, latent.ValueDim);
         }
 

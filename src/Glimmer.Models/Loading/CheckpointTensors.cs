@@ -1,21 +1,27 @@
 using System.Diagnostics.CodeAnalysis;
 using Glimmer.Kernels;
+using Glimmer.Kernels.Formats;
+using Glimmer.Models.Configuration;
 using Glimmer.Models.Weights;
+using Glimmer.Models.Weights.Schemes;
 
 namespace Glimmer.Models.Loading;
 
-/// <summary>The tensors of a checkpoint under canonical names, with their shapes checked.</summary>
-internal sealed unsafe class CheckpointTensors(IWeightSource source, ITensorNames names)
+/// <summary>The tensors of a checkpoint. Matrices stay where they are unless they are to be quantised while loading.</summary>
+internal sealed unsafe class CheckpointTensors(IWeightSource source, ITensorNames names, BlockFormat? wanted = null) : ITensorProvider
 {
-    private readonly HashSet<string> _counted = [];
+    private readonly HashSet<string> _counted = new(StringComparer.Ordinal);
 
-    /// <summary>Numbers in the tensors taken so far, each counted once.</summary>
+    /// <inheritdoc/>
     public long Parameters { get; private set; }
 
-    /// <summary>Bytes of the tensors taken so far.</summary>
-    public long Bytes { get; private set; }
+    /// <inheritdoc/>
+    public long MappedBytes { get; private set; }
 
-    /// <summary>Whether the file has the tensor.</summary>
+    /// <inheritdoc/>
+    public long CopiedBytes { get; private set; }
+
+    /// <inheritdoc/>
     public bool Has(string canonical) => names.Find(canonical) is { } name && source.Contains(name);
 
     /// <summary>Rows of the embedding: the vocabulary of files that do not state it.</summary>
@@ -23,36 +29,57 @@ internal sealed unsafe class CheckpointTensors(IWeightSource source, ITensorName
     {
         if (!TryFind("embed_tokens.weight", out StoredTensor? tensor))
             throw new ModelFileException(source.Location, $"tensor {names.Find("embed_tokens.weight")} is missing.");
-        if (tensor.Shape.Length != 2 || tensor.Shape[0] is < 1 or > Configuration.ConfigLimits.Vocabulary)
+        if (tensor.Shape.Length != 2 || tensor.Shape[0] is < 1 or > ConfigLimits.Vocabulary)
             throw new ModelFileException(source.Location, $"tensor {tensor.Name} has shape ({string.Join(", ", tensor.Shape)}); it must be (vocabulary, hidden).");
         return (int)tensor.Shape[0];
     }
 
-    /// <summary>A vector, as floats.</summary>
-    public float[] Vector(string canonical, int length) => Tensor(canonical, length).ToFloats();
+    /// <inheritdoc/>
+    public float[] Floats(string canonical, params ReadOnlySpan<long> shape)
+    {
+        StoredTensor tensor = Tensor(canonical, shape, out bool first);
+        if (first)
+            CopiedBytes += tensor.Count * sizeof(float);
+        return tensor.ToFloats();
+    }
 
-    /// <summary>A small tensor, as floats.</summary>
-    public float[] Floats(string canonical, params ReadOnlySpan<long> shape) => Tensor(canonical, shape).ToFloats();
+    /// <inheritdoc/>
+    public WeightMatrix Matrix(string canonical, int rows, int columns) => Wrap(canonical, Tensor(canonical, [rows, columns], out bool first), rows, columns, first);
 
-    /// <summary>A matrix in its stored form.</summary>
-    public WeightMatrix Matrix(string canonical, int rows, int columns) => Wrap(Tensor(canonical, rows, columns), rows, columns);
-
-    /// <summary>A stack of matrices, each shape (rows, columns), as one matrix of all their rows.</summary>
+    /// <inheritdoc/>
     public WeightMatrix Stack(string canonical, int count, int rows, int columns) =>
-        Wrap(Tensor(canonical, count, rows, columns), checked(count * rows), columns);
+        Wrap(canonical, Tensor(canonical, [count, rows, columns], out bool first), checked(count * rows), columns, first);
 
-    private StoredTensor Tensor(string canonical, params ReadOnlySpan<long> shape)
+    /// <inheritdoc/>
+    public WeightMatrix Transposed(WeightMatrix matrix)
+    {
+        BlockFormat format = WeightPlacement.Transposed(matrix.Format);
+        BlockCodec codec = BlockCodecs.For(format);
+        int rows = matrix.Rows, columns = matrix.Columns;
+        float[] values = new float[checked(rows * columns)], row = new float[columns];
+        for (int r = 0; r < rows; r++)
+        {
+            matrix.ReadRow(r, row);
+            for (int c = 0; c < columns; c++)
+                values[c * rows + r] = row[c];
+        }
+
+        long bytes = codec.BytesFor(values.Length);
+        CopiedBytes += bytes;
+        NativeFloats memory = new((bytes + sizeof(float) - 1) / sizeof(float));
+        codec.Quantise(values, new Span<byte>(memory.Start, checked((int)bytes)));
+        return new WeightMatrix(format, columns, rows, (byte*)memory.Start, memory);
+    }
+
+    private StoredTensor Tensor(string canonical, ReadOnlySpan<long> shape, out bool first)
     {
         if (!TryFind(canonical, out StoredTensor? tensor))
             throw new ModelFileException(source.Location, $"tensor {names.Find(canonical) ?? canonical} is missing.");
         if (!tensor.Shape.AsSpan().SequenceEqual(shape))
             throw new ModelFileException(source.Location, $"tensor {tensor.Name} has shape ({string.Join(", ", tensor.Shape)}); the configuration asks for ({string.Join(", ", shape.ToArray())}).");
-        if (_counted.Add(tensor.Name))
-        {
+        first = _counted.Add(tensor.Name);
+        if (first)
             Parameters += tensor.Count;
-            Bytes += tensor.ByteLength;
-        }
-
         return tensor;
     }
 
@@ -62,15 +89,44 @@ internal sealed unsafe class CheckpointTensors(IWeightSource source, ITensorName
         return names.Find(canonical) is { } name && source.TryGet(name, out tensor);
     }
 
-    private WeightMatrix Wrap(StoredTensor tensor, int rows, int columns)
+    private WeightMatrix Wrap(string canonical, StoredTensor tensor, int rows, int columns, bool first)
     {
+        WeightMatrix matrix;
         try
         {
-            return new WeightMatrix(tensor.Format, rows, columns, (byte*)tensor.Address, tensor.Owner);
+            matrix = new WeightMatrix(tensor.Format, rows, columns, (byte*)tensor.Address, tensor.Owner);
         }
         catch (Exception e) when (e is ArgumentException or NotSupportedException)
         {
             throw new ModelFileException(source.Location, $"tensor {tensor.Name} cannot be used as a matrix: {e.Message}", e);
         }
+
+        BlockFormat format = WeightPlacement.Choose(canonical, tensor.Format, columns, wanted);
+        if (format != tensor.Format)
+            matrix = Quantise(matrix, format);
+        if (first && (format != tensor.Format || tensor.Owner is NativeFloats))
+            CopiedBytes += matrix.Bytes;
+        else if (first)
+            MappedBytes += matrix.Bytes;
+        return matrix;
+    }
+
+    private static WeightMatrix Quantise(WeightMatrix matrix, BlockFormat format)
+    {
+        BlockCodec codec = BlockCodecs.For(format);
+        long rowBytes = codec.BytesFor(matrix.Columns);
+        NativeFloats memory = new((rowBytes * matrix.Rows + sizeof(float) - 1) / sizeof(float));
+        Parallel.For(
+            0,
+            matrix.Rows,
+            () => new float[matrix.Columns],
+            (row, _, values) =>
+            {
+                matrix.ReadRow(row, values);
+                codec.Quantise(values, new Span<byte>((byte*)memory.Start + row * rowBytes, checked((int)rowBytes)));
+                return values;
+            },
+            _ => { });
+        return new WeightMatrix(format, matrix.Rows, matrix.Columns, (byte*)memory.Start, memory);
     }
 }

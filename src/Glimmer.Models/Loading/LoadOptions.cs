@@ -1,3 +1,5 @@
+using Glimmer.Kernels.Formats;
+
 namespace Glimmer.Models.Loading;
 
 /// <summary>How a model is loaded.</summary>
@@ -5,4 +7,11 @@ public sealed record LoadOptions
 {
     /// <summary>Loads the model's own draft (MTP) layer when the file has one. It costs its weights and its planes of the cache.</summary>
     public bool DraftLayer { get; init; } = true;
+
+    /// <summary>
+    /// Quantises matrices that are stored as F32, F16 or BF16 (or that a checkpoint's own quantisation scheme computes) to this
+    /// format while loading; null leaves them as they are. Routers and a few other small matrices keep their precision, and so
+    /// do matrices whose rows do not fill whole blocks.
+    /// </summary>
+    public BlockFormat? QuantiseTo { get; init; }
 }

@@ -1,11 +1,11 @@
+using Glimmer.Kernels.Formats;
 using Glimmer.Models.Architectures;
 using Glimmer.Models.Configuration;
 using Glimmer.Models.Weights;
-using Glimmer.Models.Weights.Schemes;
 
 namespace Glimmer.Models.Loading;
 
-/// <summary>Opens model files. Weights stay where they are: nothing is copied but norms and biases.</summary>
+/// <summary>Opens model files. Weights stay where they are: nothing is copied but norms and biases, unless the options or the file's own scheme ask for it.</summary>
 public static class ModelLoader
 {
     /// <summary>Loads a GGUF file or a checkpoint folder (<c>config.json</c> with safetensors).</summary>
@@ -13,14 +13,17 @@ public static class ModelLoader
     public static LoadedModel Load(string path, LoadOptions? options = null)
     {
         options ??= new LoadOptions();
-        IWeightSource source = CheckpointOpener.Open(path);
+        CheckFormat(path, options);
+        ModelFiles files = ModelFiles.Open(path);
         try
         {
-            return source is GgufFile gguf ? LoadGguf(gguf, options) : LoadCheckpoint(path, source, options);
+            CheckpointTensors tensors = new(files.Logical, files.Names, options.QuantiseTo);
+            DecoderModel model = new(files.Architecture, files.Config, tensors, options.DraftLayer);
+            return new LoadedModel(model, files.Logical, files.Tokenizer, files.Generation(), files.DisplayName, Warnings(files));
         }
         catch
         {
-            source.Dispose();
+            files.Logical.Dispose();
             throw;
         }
     }
@@ -37,50 +40,29 @@ public static class ModelLoader
     /// <summary>Reads only a <c>config.json</c>.</summary>
     internal static (Architecture Architecture, ModelConfig Config) ReadConfig(string configFile)
     {
-        HuggingFaceConfig reader = new(JsonConfigFields.Open(configFile));
-        Architecture architecture = ArchitectureCatalogue.ForModelType(reader.Root, reader.ModelType);
-        return (architecture, architecture.ReadConfig(reader));
+        ArgumentOutOfRangeException.ThrowIfLessThan(contextTokens, 1);
+        ArgumentOutOfRangeException.ThrowIfLessThan(sequences, 1);
+        ArgumentOutOfRangeException.ThrowIfLessThan(batchTokens, 1);
+        options ??= new LoadOptions();
+        CheckFormat(path, options);
+        ModelFiles files = ModelFiles.Open(path);
+        using IWeightSource source = files.Logical;
+        PlannedTensors tensors = new(files.Stored, files.Logical, files.Names, options.QuantiseTo);
+        using DecoderModel model = new(files.Architecture, files.Config, tensors, options.DraftLayer);
+        return new MemoryPlan(path, files.Config, model.KvLayout, tensors.MappedBytes, tensors.CopiedBytes, contextTokens, sequences, batchTokens);
     }
 
-    private static LoadedModel LoadCheckpoint(string path, IWeightSource source, LoadOptions options)
+    private static void CheckFormat(string path, LoadOptions options)
     {
-        string folder = Directory.Exists(path) ? path : Path.GetDirectoryName(Path.GetFullPath(path))!;
-        string configFile = Path.Combine(folder, "config.json");
-        if (!File.Exists(configFile))
-            throw new ModelFileException(configFile, "is missing; a checkpoint folder needs config.json beside its weights.");
-        JsonConfigFields fields = JsonConfigFields.Open(configFile);
-        HuggingFaceConfig reader = new(fields);
-        Architecture architecture = ArchitectureCatalogue.ForModelType(reader.Root, reader.ModelType);
-        ModelConfig config = architecture.ReadConfig(reader);
-        if (CheckpointScheme.FindConfiguration(fields.Element) is { } scheme)
-            source = CheckpointScheme.Wrap(source, scheme);
-        CheckpointTensors tensors = new(source, architecture.CheckpointTensors(source.Names));
-        DecoderModel model = new(architecture, config, tensors, options.DraftLayer);
-        return new LoadedModel(
-            model,
-            source,
-            new TokenizerSource(folder, null),
-            GenerationDefaults.FromFolder(folder, reader.Root, config.VocabularySize),
-            Path.GetFileName(Path.TrimEndingDirectorySeparator(Path.GetFullPath(folder))),
-            []);
+        if (options.QuantiseTo is { } format && !(BlockCodecs.Quantisable.Contains(format)))
+            throw new ModelFileException(path, $"weights cannot be quantised to {format}; possible are {string.Join(", ", BlockCodecs.Quantisable)}.");
     }
 
-    private static LoadedModel LoadGguf(GgufFile source, LoadOptions options)
+    private static List<string> Warnings(ModelFiles files)
     {
-        Architecture architecture = ArchitectureCatalogue.ForGguf(source.Location, source.Architecture);
-        CheckpointTensors tensors = new(source, architecture.GgufTensors);
-        GgufConfig reader = new(new GgufConfigFields(source.Metadata), source.Architecture, tensors.EmbeddingRows());
-        ModelConfig config = architecture.ReadConfig(reader);
-        DecoderModel model = new(architecture, config, tensors, options.DraftLayer);
         List<string> warnings = [];
-        if (architecture.Name == "glm" && config.Rope is { Theta: 10000 } && config.ContextLength > 32768)
-            warnings.Add($"{source.Location}: the rotary base is 10000 with a context of {config.ContextLength}; converters write this for GLM-4-9B-chat-hf whatever the model was trained with (5000000).");
-        return new LoadedModel(
-            model,
-            source,
-            new TokenizerSource(null, source.Metadata),
-            GenerationDefaults.FromGguf(source.Metadata, config.VocabularySize),
-            source.Metadata.FindString("general.name"),
-            warnings);
+        if (files.Stored is GgufFile && files.Architecture.Name == "glm" && files.Config.Rope is { Theta: 10000 } && files.Config.ContextLength > 32768)
+            warnings.Add($"{files.Stored.Location}: the rotary base is 10000 with a context of {files.Config.ContextLength}; converters write this for GLM-4-9B-chat-hf whatever the model was trained with (5000000).");
+        return warnings;
     }
 }

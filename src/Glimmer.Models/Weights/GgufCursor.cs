@@ -42,14 +42,14 @@ internal unsafe ref struct GgufCursor(FileBytes file, long offset)
         {
             long start = Offset;
             Skip(type, 1, key, 0);
-            return new GgufValue(type, type, 1, start);
+            return new GgufValue(type, type, 1, start, Offset - start);
         }
 
         GgufValueType element = ReadType(key);
         ulong count = Read<ulong>($"the length of the array '{key}'");
         long first = Offset;
         Skip(element, count, key, 1);
-        return new GgufValue(GgufValueType.Array, element, (long)count, first);
+        return new GgufValue(GgufValueType.Array, element, (long)count, first, Offset - first);
     }
 
     private GgufValueType ReadType(string key)

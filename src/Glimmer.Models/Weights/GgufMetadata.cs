@@ -177,7 +177,7 @@ public sealed class GgufMetadata
         }
     }
 
-    /// <summary>The value as the file stores it, without its type, for copying into another file.</summary>
+    /// <summary>Where a value lies, without its type, for copying it into another file.</summary>
     internal (GgufValue Value, FileBytes File) Locate(string key) => (_values[key], _file);
 
     private static bool IsInteger(GgufValueType type) => type is GgufValueType.UInt8 or GgufValueType.Int8 or GgufValueType.UInt16

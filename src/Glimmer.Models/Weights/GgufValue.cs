@@ -5,7 +5,8 @@ namespace Glimmer.Models.Weights;
 /// <param name="ElementType">For arrays the type of the elements, else <paramref name="Type"/>.</param>
 /// <param name="Count">For arrays the number of elements, else 1.</param>
 /// <param name="Offset">First byte of the (first) value in the file.</param>
-internal readonly record struct GgufValue(GgufValueType Type, GgufValueType ElementType, long Count, long Offset)
+/// <param name="ByteLength">Bytes from there to the end of the (last) value.</param>
+internal readonly record struct GgufValue(GgufValueType Type, GgufValueType ElementType, long Count, long Offset, long ByteLength)
 {
     /// <summary>For messages: <c>String</c>, <c>Array of Int32</c>.</summary>
     public string Description => Type == GgufValueType.Array ? $"Array of {ElementType}" : Type.ToString();

@@ -5,7 +5,7 @@ namespace Glimmer.Cli.Tests.Golden;
 
 public sealed class TokenizerAreaTests
 {
-    private static readonly string Folder = Fixtures.Path("tokenizer");
+    private static readonly string _folder = Fixtures.Path("tokenizer");
 
     public static TheoryData<string> Checks =>
     [
@@ -13,29 +13,29 @@ public sealed class TokenizerAreaTests
         "real-glm4/encode.jsonl", "real-glm5-ids.jsonl",
     ];
 
-    private static readonly Lazy<IReadOnlyList<GoldenCheck>> Results = new(() => [.. new TokenizerArea().Run(Folder, CancellationToken.None)]);
+    private static readonly Lazy<IReadOnlyList<GoldenCheck>> _results = new(() => [.. new TokenizerArea().Run(_folder, CancellationToken.None)]);
 
     [Theory]
     [MemberData(nameof(Checks))]
     public void Every_row_is_as_the_reference_has_it(string name)
     {
-        GoldenCheck check = Assert.Single(Results.Value, check => check.Name == name);
+        GoldenCheck check = Assert.Single(_results.Value, check => check.Name == name);
         Assert.True(check.Passed, check.Detail);
     }
 
     [Fact]
     public void Rendered_prompts_are_as_the_reference_has_them()
     {
-        if (!Directory.Exists(Path.Combine(Folder, "..", "dialogue", "rendered")))
+        if (!Directory.Exists(Path.Combine(_folder, "..", "dialogue", "rendered")))
             Assert.Skip("The rendered prompts of the area dialogue are not in this clone.");
-        GoldenCheck check = Assert.Single(Results.Value, check => check.Name == "real-glm4/prompts.jsonl");
+        GoldenCheck check = Assert.Single(_results.Value, check => check.Name == "real-glm4/prompts.jsonl");
         Assert.True(check.Passed, check.Detail);
     }
 
     [Fact]
     public void Prompts_without_their_texts_are_skipped_and_do_not_pass()
     {
-        using var copy = new FixtureCopy(Folder);
+        using var copy = new FixtureCopy(_folder);
         GoldenCheck check = Assert.Single(new TokenizerArea().Run(copy.Folder, CancellationToken.None), check => check.Name == "real-glm4/prompts.jsonl");
         Assert.False(check.Passed);
         Assert.StartsWith("skipped", check.Detail);
@@ -53,7 +53,7 @@ public sealed class TokenizerAreaTests
     [InlineData("unicode-classes.json", "[[65,90]", "[[65,89]")]
     public void A_damaged_expectation_is_reported(string file, string right, string wrong)
     {
-        using var copy = new FixtureCopy(Folder);
+        using var copy = new FixtureCopy(_folder);
         string path = Path.Combine(copy.Folder, file);
         string content = File.ReadAllText(path);
         int place = content.IndexOf(right, StringComparison.Ordinal);
@@ -69,7 +69,7 @@ public sealed class TokenizerAreaTests
     [Fact]
     public void A_tokenizer_that_cannot_be_read_is_a_failed_check()
     {
-        using var copy = new FixtureCopy(Folder);
+        using var copy = new FixtureCopy(_folder);
         File.WriteAllText(Path.Combine(copy.Folder, "tokenizer.json"), "{");
         GoldenCheck check = Assert.Single(new TokenizerArea().Run(copy.Folder, CancellationToken.None), check => check.Name == "encode.jsonl");
         Assert.False(check.Passed);
@@ -78,7 +78,7 @@ public sealed class TokenizerAreaTests
     [Fact]
     public void Folders_are_recognised_by_their_files()
     {
-        Assert.True(new TokenizerArea().Recognises(Folder));
+        Assert.True(new TokenizerArea().Recognises(_folder));
         Assert.False(new TokenizerArea().Recognises(Path.GetTempPath()));
         Assert.Contains(GoldenAreas.All, area => area is TokenizerArea);
     }

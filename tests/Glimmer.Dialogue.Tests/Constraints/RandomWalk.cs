@@ -14,7 +14,7 @@ internal static class RandomWalk
     /// Takes random allowed tokens for a while, then prefers what closes the text, and returns the tokens without the end-of-turn.
     /// Null when the text did not end within the limit.
     /// </summary>
-    public static List<int>? Run(CompiledConstraint compiled, ITokenizer tokenizer, Random random, int free, int limit = 4000, bool checkMasks = false)
+    public static List<int>? Run(CompiledConstraint compiled, ITokenizer tokenizer, Random random, int free, int limit = 1500, bool checkMasks = false)
     {
         GrammarConstraint constraint = compiled.Start();
         List<int> tokens = [];
@@ -31,7 +31,7 @@ internal static class RandomWalk
             }
 
             Assert.NotEmpty(allowed);
-            if (checkMasks)
+            if (checkMasks && tokens.Count < 60)
                 AssertMaskIsExact(constraint, tokenizer, mask);
             int token = Choose(allowed, constraint, tokenizer, random, tokens.Count < free);
             constraint.Accept(token);

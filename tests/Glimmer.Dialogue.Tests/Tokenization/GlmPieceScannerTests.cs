@@ -10,7 +10,7 @@ public sealed partial class GlmPieceScannerTests
     [GeneratedRegex(@"'(?:[sSſ]|[tT]|[rR][eE]|[vV][eE]|[mM]|[lL][lL]|[dD])|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+", RegexOptions.None, 10_000)]
     private static partial Regex Reference { get; }
 
-    private static readonly string Alphabet = "abestlrvmdSTRELVMDſÉж你好0123²٣Ⅷ \t\n\r\u00A0\u3000\u2028'’.,!—({<|>\u0301\u200B\uFEFF\0";
+    private static readonly string _alphabet = "abestlrvmdSTRELVMDſÉж你好0123²٣Ⅷ \t\n\r\u00A0\u3000\u2028'’.,!—({<|>\u0301\u200B\uFEFF\0";
 
     [Fact]
     public void Pieces_are_those_of_the_expression()
@@ -21,10 +21,10 @@ public sealed partial class GlmPieceScannerTests
         {
             text.Clear();
             int length = random.Next(1, 24);
-            int span = random.Next(2, Alphabet.Length);
-            int first = random.Next(Alphabet.Length - span);
+            int span = random.Next(2, _alphabet.Length);
+            int first = random.Next(_alphabet.Length - span);
             for (int i = 0; i < length; i++)
-                text.Append(Alphabet[random.Next(3) == 0 ? random.Next(Alphabet.Length) : first + random.Next(span)]);
+                text.Append(_alphabet[random.Next(3) == 0 ? random.Next(_alphabet.Length) : first + random.Next(span)]);
             string sample = text.ToString();
             Assert.Equal([.. Reference.Matches(sample).Select(match => match.Value)], Pieces(sample, out _));
         }

@@ -7,14 +7,14 @@ namespace Glimmer.Dialogue.Tests.Tokenization;
 
 public sealed class MalformedFileTests
 {
-    private static readonly string Folder = Fixtures.Path("tokenizer", "malformed");
+    private static readonly string _folder = Fixtures.Path("tokenizer", "malformed");
 
     public static TheoryData<string, string, string> Index
     {
         get
         {
             var rows = new TheoryData<string, string, string>();
-            foreach (string line in File.ReadAllLines(Path.Combine(Folder, "index.jsonl")))
+            foreach (string line in File.ReadAllLines(Path.Combine(_folder, "index.jsonl")))
             {
                 using JsonDocument row = JsonDocument.Parse(line);
                 rows.Add(
@@ -31,7 +31,7 @@ public sealed class MalformedFileTests
     [MemberData(nameof(Index))]
     public void A_file_gives_what_the_index_says(string file, string expect, string reason)
     {
-        string path = Path.Combine(Folder, file);
+        string path = Path.Combine(_folder, file);
         long before = GC.GetAllocatedBytesForCurrentThread();
         TokenizerFileException? fault = null;
         try
@@ -74,7 +74,7 @@ public sealed class MalformedFileTests
     [InlineData("token-empty.tokenizer.model", "line 258")]
     public void The_message_names_what_is_wrong(string file, string part)
     {
-        TokenizerFileException fault = Assert.Throws<TokenizerFileException>(() => TokenizerFiles.Open(Path.Combine(Folder, file)));
+        TokenizerFileException fault = Assert.Throws<TokenizerFileException>(() => TokenizerFiles.Open(Path.Combine(_folder, file)));
         Assert.Contains(part, fault.Fault, StringComparison.OrdinalIgnoreCase);
     }
 
@@ -123,7 +123,7 @@ public sealed class MalformedFileTests
     [InlineData("{\"version\"", "[{\"version\"", "object")]
     public void A_damaged_json_names_the_damage(string right, string wrong, string part)
     {
-        string valid = File.ReadAllText(Path.Combine(Folder, "valid.tokenizer.json"));
+        string valid = File.ReadAllText(Path.Combine(_folder, "valid.tokenizer.json"));
         Assert.Contains(right, valid, StringComparison.Ordinal);
         int place = valid.IndexOf(right, StringComparison.Ordinal);
         byte[] damaged = Encoding.UTF8.GetBytes(valid[..place] + wrong + valid[(place + right.Length)..]);
@@ -135,7 +135,7 @@ public sealed class MalformedFileTests
     [Fact]
     public void Order_and_form_of_the_sections_do_not_matter()
     {
-        using JsonDocument valid = JsonDocument.Parse(File.ReadAllBytes(Path.Combine(Folder, "valid.tokenizer.json")));
+        using JsonDocument valid = JsonDocument.Parse(File.ReadAllBytes(Path.Combine(_folder, "valid.tokenizer.json")));
         string sections = string.Join(',', valid.RootElement.EnumerateObject().Reverse().Select(section => section.Name == "model"
             ? "\"model\":{" + string.Join(',', section.Value.EnumerateObject().Reverse().Select(field => $"\"{field.Name}\":{field.Value.GetRawText()}")) + "}"
             : $"\"{section.Name}\":{section.Value.GetRawText()}"));
@@ -161,7 +161,7 @@ public sealed class MalformedFileTests
     [Fact]
     public void Ranks_may_come_in_any_order_and_with_other_line_ends()
     {
-        string[] lines = File.ReadAllLines(Path.Combine(Folder, "valid-no-final-newline.tokenizer.model"));
+        string[] lines = File.ReadAllLines(Path.Combine(_folder, "valid-no-final-newline.tokenizer.model"));
         byte[] other = Encoding.ASCII.GetBytes(string.Join("\r\n", lines.Reverse()) + "\r\n");
         var tokenizer = new Tokenizer(TokenizerRanksFile.Read(other, "t.model", []));
         Assert.Equal([256], tokenizer.Encode("ab", false));
@@ -174,9 +174,9 @@ public sealed class MalformedFileTests
     [Fact]
     public void A_missing_file_or_folder_is_a_file_error()
     {
-        Assert.Throws<TokenizerFileException>(() => TokenizerFiles.Open(Path.Combine(Folder, "nowhere", "tokenizer.json")));
-        Assert.Throws<TokenizerFileException>(() => TokenizerFiles.Open(Path.Combine(Folder, "nowhere.model")));
-        Assert.Contains("neither", Assert.Throws<TokenizerFileException>(() => TokenizerFiles.Open(Folder)).Fault, StringComparison.Ordinal);
+        Assert.Throws<TokenizerFileException>(() => TokenizerFiles.Open(Path.Combine(_folder, "nowhere", "tokenizer.json")));
+        Assert.Throws<TokenizerFileException>(() => TokenizerFiles.Open(Path.Combine(_folder, "nowhere.model")));
+        Assert.Contains("neither", Assert.Throws<TokenizerFileException>(() => TokenizerFiles.Open(_folder)).Fault, StringComparison.Ordinal);
     }
 
     [Fact]
@@ -189,6 +189,18 @@ public sealed class MalformedFileTests
         Refused("two ids", data => new TokenizerData { Source = "t", Tokens = data, Spelling = TokenSpelling.Bytes, AddedTokens = [new AddedToken(300, "xx"), new AddedToken(301, "xx")] });
         Refused("two added tokens", data => new TokenizerData { Source = "t", Tokens = data, Spelling = TokenSpelling.Bytes, AddedTokens = [new AddedToken(300, "xx"), new AddedToken(300, "yy")] });
         Refused("post-processor", data => new TokenizerData { Source = "t", Tokens = data, Spelling = TokenSpelling.Bytes, Prefix = [700] });
+        Refused("4096 are the most", data =>
+        {
+            data.Add(new byte[5000]);
+            return new TokenizerData { Source = "t", Tokens = data, Spelling = TokenSpelling.Bytes };
+        });
+        Refused("added tokens together", data => new TokenizerData
+        {
+            Source = "t",
+            Tokens = data,
+            Spelling = TokenSpelling.Bytes,
+            AddedTokens = [.. Enumerable.Range(256, 5000).Select(id => new AddedToken(id, new string('x', 1000) + id))],
+        });
         Refused("no text token", data => new TokenizerData { Source = "t", Tokens = new Utf8StringList(), Merges = new Utf8StringList() });
 
         static void Refused(string part, Func<Utf8StringList, TokenizerData> make)

@@ -8,10 +8,10 @@ namespace Glimmer.Dialogue.Tests.Tokenization;
 /// <summary>Random damage to valid files: an error of the one kind, or a tokenizer that works.</summary>
 public sealed class MutatedFileTests
 {
-    private static readonly int Cases =
+    private static readonly int _cases =
         int.TryParse(Environment.GetEnvironmentVariable("GLIMMER_FUZZ_CASES"), NumberStyles.None, CultureInfo.InvariantCulture, out int cases) ? cases : 1_500;
 
-    private static readonly string[] Splices =
+    private static readonly string[] _splices =
     [
         "null", "true", "[]", "{}", "\"\"", "-1", "1e999", "2147483648", "18446744073709551616", "\"\\ud800\"", "\"\\u0000\"", ",", ":", "[", "]", "{", "}", "\"",
         "\\p{L}+", "|", "(", "*", "[^", "{1,99999}", "?", "\uFEFF", "Ġ", "你", " ", "\n", "=", "AAAA",
@@ -49,7 +49,7 @@ public sealed class MutatedFileTests
     {
         var random = new Random(seed);
         int opened = 0;
-        for (int round = 0; round < Cases; round++)
+        for (int round = 0; round < _cases; round++)
         {
             Tokenizer tokenizer;
             try
@@ -76,7 +76,7 @@ public sealed class MutatedFileTests
         }
 
         // Otherwise the damage would be so rough that only the first check of each reader is tried.
-        Assert.InRange(opened, Cases / 300, Cases - 1);
+        Assert.InRange(opened, _cases / 300, _cases - 1);
     }
 
     private static byte[] Damage(Random random, byte[] valid)
@@ -101,7 +101,7 @@ public sealed class MutatedFileTests
                     bytes.InsertRange(place, bytes.GetRange(random.Next(bytes.Count - length + 1), length));
                     break;
                 case 4:
-                    bytes.InsertRange(place, Encoding.UTF8.GetBytes(Splices[random.Next(Splices.Length)]));
+                    bytes.InsertRange(place, Encoding.UTF8.GetBytes(_splices[random.Next(_splices.Length)]));
                     break;
                 default:
                     if (random.Next(4) == 0)

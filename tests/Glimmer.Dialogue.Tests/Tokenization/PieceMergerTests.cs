@@ -5,7 +5,7 @@ namespace Glimmer.Dialogue.Tests.Tokenization;
 
 public sealed class PieceMergerTests
 {
-    private static readonly Lazy<Vocabulary> RealVocabulary = new(() => new Vocabulary(TestVocabularies.RealData()));
+    private static readonly Lazy<Vocabulary> _realVocabulary = new(() => new Vocabulary(TestVocabularies.RealData()));
 
     [Fact]
     public void Short_long_and_plain_merging_agree()
@@ -38,7 +38,7 @@ public sealed class PieceMergerTests
     [InlineData("ab")]
     public void Many_bytes_of_one_thing_take_few_steps(string bit)
     {
-        Vocabulary vocabulary = RealVocabulary.Value;
+        Vocabulary vocabulary = _realVocabulary.Value;
         var bytes = new BytePairs(vocabulary.Pieces);
         vocabulary.RankBytePairs(bytes);
         byte[] piece = Encoding.UTF8.GetBytes(new StringBuilder().Insert(0, bit, 200_000 / bit.Length).ToString());

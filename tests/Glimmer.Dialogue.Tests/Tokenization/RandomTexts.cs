@@ -5,7 +5,7 @@ namespace Glimmer.Dialogue.Tests.Tokenization;
 /// <summary>Seeded texts that press on the borders of the pre-tokenizer.</summary>
 internal static class RandomTexts
 {
-    private static readonly string[] Bits =
+    private static readonly string[] _bits =
     [
         "a", "b", "e", "s", "t", "l", "re", "the", "Hello", "W", "É", "ж", "你", "好", "世界", "ſ", "𝐀", "𠮷",
         "0", "1", "42", "2024", "٣", "²", "Ⅷ", "𝟘",
@@ -20,7 +20,7 @@ internal static class RandomTexts
         var text = new StringBuilder();
         for (int i = 0; i < bits; i++)
         {
-            string bit = Bits[random.Next(Bits.Length)];
+            string bit = _bits[random.Next(_bits.Length)];
             int times = random.Next(12) == 0 ? random.Next(1, 9) : 1;
             text.Insert(text.Length, bit, times);
         }

@@ -5,7 +5,7 @@ namespace Glimmer.Dialogue.Tests.Tokenization;
 
 public sealed class SegmentEncoderTests
 {
-    private static readonly Tokenizer Small = TestVocabularies.Small;
+    private static readonly Tokenizer _small = TestVocabularies.Small;
 
     [Fact]
     public void Text_in_parts_has_the_tokens_of_the_whole()
@@ -15,20 +15,20 @@ public sealed class SegmentEncoderTests
         {
             string text = RandomTexts.WithLoneSurrogates(random, random.Next(60));
             var ids = new List<int>();
-            using var encoder = new SegmentEncoder(round % 2 == 0 ? Small : TestVocabularies.Legacy, ids);
+            using var encoder = new SegmentEncoder(round % 2 == 0 ? _small : TestVocabularies.Legacy, ids);
             foreach (string part in RandomTexts.Parts(random, text))
                 encoder.Text(part);
             encoder.EndText();
-            Assert.Equal(Small.Encode(text, false), ids);
+            Assert.Equal(_small.Encode(text, false), ids);
         }
     }
 
     [Fact]
     public void Control_tokens_end_a_run_of_text()
     {
-        Assert.True(Small.TryGetAdded("<|user|>", out int user));
+        Assert.True(_small.TryGetAdded("<|user|>", out int user));
         var ids = new List<int>();
-        using var encoder = new SegmentEncoder(Small, ids);
+        using var encoder = new SegmentEncoder(_small, ids);
         encoder.Text("\n");
         encoder.Text("Hello wor");
         encoder.Text("ld  ");
@@ -37,7 +37,7 @@ public sealed class SegmentEncoderTests
         encoder.Text("<|user|>");
         encoder.EndText();
         Assert.Equal(
-            [.. Small.Encode("\nHello world  ", false), user, .. Small.Encode("<|assistant|>", true), .. Small.Encode("<|user|>", false)], ids);
+            [.. _small.Encode("\nHello world  ", false), user, .. _small.Encode("<|assistant|>", true), .. _small.Encode("<|user|>", false)], ids);
         Assert.Throws<ArgumentException>(() => encoder.Control("<|nobody|>"));
     }
 
@@ -50,9 +50,9 @@ public sealed class SegmentEncoderTests
             string text = round < 6 ? RandomTexts.Next(random, 30_000) : new string(round == 6 ? 'a' : '\u3000', 70_000) + RandomTexts.Next(random, 9_000);
             var whole = new List<int>();
             byte[] utf8 = Encoding.UTF8.GetBytes(text);
-            Assert.Equal(utf8.Length, Small.EncodeCertain(utf8, isEnd: true, whole));
-            Assert.Equal(whole, Small.Encode(text, false));
-            Assert.Equal(text, Small.Decode([.. whole]));
+            Assert.Equal(utf8.Length, _small.EncodeCertain(utf8, isEnd: true, whole));
+            Assert.Equal(whole, _small.Encode(text, false));
+            Assert.Equal(text, _small.Decode([.. whole]));
         }
     }
 
@@ -63,12 +63,12 @@ public sealed class SegmentEncoderTests
         for (int round = 0; round < 4_000; round++)
         {
             string text = RandomTexts.WithLoneSurrogates(random, random.Next(1, 30));
-            int certain = Small.CertainLength(text);
-            List<int> head = Small.Encode(text.AsSpan(0, certain), false);
+            int certain = _small.CertainLength(text);
+            List<int> head = _small.Encode(text.AsSpan(0, certain), false);
             for (int i = 0; i < 3; i++)
             {
                 string longer = text + RandomTexts.WithLoneSurrogates(random, random.Next(8));
-                Assert.Equal([.. head, .. Small.Encode(longer.AsSpan(certain), false)], Small.Encode(longer, false));
+                Assert.Equal([.. head, .. _small.Encode(longer.AsSpan(certain), false)], _small.Encode(longer, false));
             }
         }
     }
@@ -85,7 +85,7 @@ public sealed class SegmentEncoderTests
     [InlineData("a  1", 1)]
     public void Only_the_last_piece_is_uncertain(string text, int expected)
     {
-        Assert.Equal(expected, Small.CertainLength(text));
+        Assert.Equal(expected, _small.CertainLength(text));
     }
 
     [Theory]
@@ -95,7 +95,7 @@ public sealed class SegmentEncoderTests
     [InlineData("a b ")]
     public void Writing_a_character_at_a_time_stays_linear(string bit)
     {
-        var buffer = new SegmentBuffer(Small);
+        var buffer = new SegmentBuffer(_small);
         var ids = new List<int>();
         const int Length = 100_000;
         for (int i = 0; i < Length; i++)
@@ -110,14 +110,14 @@ public sealed class SegmentEncoderTests
     {
         string text = RandomTexts.Next(new Random(20270), 3_000) + new string('x', 2_000);
         var ids = new List<int>(text.Length);
-        Small.Encode(text, false, ids);
+        _small.Encode(text, false, ids);
         Assert.True(text.Length > 340 && ids.Count > 0);
         long least = long.MaxValue;
         for (int i = 0; i < 5; i++)
         {
             ids.Clear();
             long before = GC.GetAllocatedBytesForCurrentThread();
-            Small.Encode(text, false, ids);
+            _small.Encode(text, false, ids);
             least = Math.Min(least, GC.GetAllocatedBytesForCurrentThread() - before);
         }
 

@@ -5,7 +5,7 @@ namespace Glimmer.Dialogue.Tests.Tokenization;
 
 public sealed class StreamDecoderTests
 {
-    private static readonly Tokenizer Small = TestVocabularies.Small;
+    private static readonly Tokenizer _small = TestVocabularies.Small;
 
     [Theory]
     [InlineData(false)]
@@ -18,16 +18,16 @@ public sealed class StreamDecoderTests
             // Single bytes are the first 256 ids here: much of this is no valid text.
             int[] ids = [.. Enumerable.Range(0, random.Next(30)).Select(_ => random.Next(4) switch
             {
-                0 => random.Next(Small.VocabularySize + 50),
-                1 => random.Next(Small.VocabularySize - 40, Small.VocabularySize),
+                0 => random.Next(_small.VocabularySize + 50),
+                1 => random.Next(_small.VocabularySize - 40, _small.VocabularySize),
                 _ => random.Next(256),
             })];
-            var decoder = new StreamDecoder(Small, skipSpecial);
+            var decoder = new StreamDecoder(_small, skipSpecial);
             var text = new StringBuilder();
             foreach (int id in ids)
                 text.Append(decoder.Append(id));
             text.Append(decoder.Flush());
-            Assert.Equal(Small.Decode(ids, skipSpecial), text.ToString());
+            Assert.Equal(_small.Decode(ids, skipSpecial), text.ToString());
             Assert.False(decoder.HasPending);
         }
     }
@@ -39,8 +39,8 @@ public sealed class StreamDecoderTests
         for (int round = 0; round < 500; round++)
         {
             string text = RandomTexts.Next(random, 20);
-            var decoder = new StreamDecoder(Small);
-            foreach (int id in Small.Encode(text, false))
+            var decoder = new StreamDecoder(_small);
+            foreach (int id in _small.Encode(text, false))
             {
                 string piece = decoder.Append(id).ToString();
                 Assert.Equal(piece.Contains('\uFFFD'), text.Contains('\uFFFD') && piece.Contains('\uFFFD'));
@@ -52,8 +52,8 @@ public sealed class StreamDecoderTests
     [Fact]
     public void The_steady_state_makes_no_garbage()
     {
-        List<int> ids = Small.Encode("Steady as she goes, 你好 👍 and on.", false);
-        var decoder = new StreamDecoder(Small);
+        List<int> ids = _small.Encode("Steady as she goes, 你好 👍 and on.", false);
+        var decoder = new StreamDecoder(_small);
         Run();
         long before = GC.GetAllocatedBytesForCurrentThread();
         for (int i = 0; i < 100; i++)
@@ -71,7 +71,7 @@ public sealed class StreamDecoderTests
     [Fact]
     public void A_long_token_and_bytes_without_a_token_pass()
     {
-        var decoder = new StreamDecoder(Small);
+        var decoder = new StreamDecoder(_small);
         string text = new('é', 5_000);
         byte[] utf8 = Encoding.UTF8.GetBytes(text);
         Assert.Equal(text[..^1], decoder.AppendBytes(utf8.AsSpan()[..^1]).ToString());

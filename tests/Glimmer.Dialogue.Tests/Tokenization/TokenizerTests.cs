@@ -6,24 +6,24 @@ namespace Glimmer.Dialogue.Tests.Tokenization;
 
 public sealed class TokenizerTests
 {
-    private static readonly Tokenizer Small = TestVocabularies.Small;
+    private static readonly Tokenizer _small = TestVocabularies.Small;
 
     [Fact]
     public void Text_never_becomes_an_added_token_unless_asked()
     {
-        foreach (AddedToken token in Small.AddedTokens)
+        foreach (AddedToken token in _small.AddedTokens)
         {
-            Assert.All(Small.Encode(token.Content, recogniseAdded: false), id => Assert.Equal(TokenKind.Text, Small.KindOf(id)));
-            Assert.Equal([token.Id], Small.Encode(token.Content, recogniseAdded: true));
+            Assert.All(_small.Encode(token.Content, recogniseAdded: false), id => Assert.Equal(TokenKind.Text, _small.KindOf(id)));
+            Assert.Equal([token.Id], _small.Encode(token.Content, recogniseAdded: true));
         }
 
         var random = new Random(20271);
-        string all = string.Concat(Small.AddedTokens.Select(token => token.Content));
+        string all = string.Concat(_small.AddedTokens.Select(token => token.Content));
         for (int round = 0; round < 1_000; round++)
         {
             int start = random.Next(all.Length);
             string text = $"{all.AsSpan(start, random.Next(all.Length - start))}{RandomTexts.Next(random, 5)}";
-            Assert.All(Small.Encode(text, recogniseAdded: false), id => Assert.Equal(TokenKind.Text, Small.KindOf(id)));
+            Assert.All(_small.Encode(text, recogniseAdded: false), id => Assert.Equal(TokenKind.Text, _small.KindOf(id)));
         }
     }
 
@@ -56,7 +56,7 @@ public sealed class TokenizerTests
     public void Decoding_gives_back_any_valid_text()
     {
         var random = new Random(20272);
-        foreach (Tokenizer tokenizer in new[] { Small, TestVocabularies.Legacy, TestVocabularies.Real })
+        foreach (Tokenizer tokenizer in new[] { _small, TestVocabularies.Legacy, TestVocabularies.Real })
         {
             for (int round = 0; round < 1_500; round++)
             {
@@ -107,33 +107,33 @@ public sealed class TokenizerTests
         for (int round = 0; round < 2_000; round++)
         {
             string text = RandomTexts.Next(random, random.Next(40));
-            Assert.Equal(Small.Encode(text, true), listed.Encode(text, true));
-            Assert.Equal(Small.Encode(text, false), TestVocabularies.Legacy.Encode(text, false));
+            Assert.Equal(_small.Encode(text, true), listed.Encode(text, true));
+            Assert.Equal(_small.Encode(text, false), TestVocabularies.Legacy.Encode(text, false));
         }
     }
 
     [Fact]
     public void Kinds_and_bytes_of_ids()
     {
-        Assert.True(Small.TryGetAdded("<|user|>", out int user));
-        Assert.Equal(TokenKind.Special, Small.KindOf(user));
-        Assert.Equal("<|user|>"u8, Small.BytesOf(user));
-        Assert.True(Small.TryGetAdded("<think>", out int think));
-        Assert.Equal(TokenKind.Added, Small.KindOf(think));
-        Assert.False(Small.TryGetAdded("Hello", out _));
-        Assert.Equal(TokenKind.Unused, Small.KindOf(Small.VocabularySize));
-        Assert.Equal(TokenKind.Unused, Small.KindOf(-1));
-        Assert.True(Small.BytesOf(int.MaxValue).IsEmpty);
-        Assert.Equal(8192, Small.VocabularySize);
-        Assert.True(Small.EncodesEveryByte);
+        Assert.True(_small.TryGetAdded("<|user|>", out int user));
+        Assert.Equal(TokenKind.Special, _small.KindOf(user));
+        Assert.Equal("<|user|>"u8, _small.BytesOf(user));
+        Assert.True(_small.TryGetAdded("<think>", out int think));
+        Assert.Equal(TokenKind.Added, _small.KindOf(think));
+        Assert.False(_small.TryGetAdded("Hello", out _));
+        Assert.Equal(TokenKind.Unused, _small.KindOf(_small.VocabularySize));
+        Assert.Equal(TokenKind.Unused, _small.KindOf(-1));
+        Assert.True(_small.BytesOf(int.MaxValue).IsEmpty);
+        Assert.Equal(8192, _small.VocabularySize);
+        Assert.True(_small.EncodesEveryByte);
     }
 
     [Fact]
     public void Lone_surrogates_become_replacement_characters()
     {
-        Assert.Equal(Small.Encode("a\uFFFDb", false), Small.Encode("a\uD83Db", false));
-        Assert.Equal(Small.Encode("\uFFFD", false), Small.Encode("\uDC4D", false));
-        Assert.Equal("\uFFFD\uFFFD👍", Small.Decode([.. Small.Encode("\uDC4D\uD83D👍", false)]));
+        Assert.Equal(_small.Encode("a\uFFFDb", false), _small.Encode("a\uD83Db", false));
+        Assert.Equal(_small.Encode("\uFFFD", false), _small.Encode("\uDC4D", false));
+        Assert.Equal("\uFFFD\uFFFD👍", _small.Decode([.. _small.Encode("\uDC4D\uD83D👍", false)]));
     }
 
     [Fact]

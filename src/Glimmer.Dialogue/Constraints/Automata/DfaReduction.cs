@@ -4,7 +4,7 @@ namespace Glimmer.Dialogue.Constraints.Automata;
 internal static class DfaReduction
 {
     /// <summary>Past this size states are not merged: the refinement below is quadratic at worst.</summary>
-    private const int LargestMinimised = 2_000;
+    private const int LargestMinimised = 400;
 
     /// <summary>The states from which an accepting one can be reached.</summary>
     public static bool[] FindLive(int[] next, bool[] accepting, int classes)

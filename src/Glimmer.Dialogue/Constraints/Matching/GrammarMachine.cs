@@ -17,7 +17,7 @@ internal sealed class GrammarMachine
     /// Most threads of a state. An ambiguous grammar can ask for more; those past the bound are dropped, which can refuse a
     /// legal text but never admits an illegal one, and never leads to a dead end, since every thread can reach the end alone.
     /// </summary>
-    public const int MaxThreads = 512;
+    public const int MaxThreads = 4_096;
 
     private const int MaxStates = 8_000;
 
@@ -221,7 +221,7 @@ internal sealed class GrammarMachine
             (int Node, ulong Register, StackFrame? Frame) entry = (node, register, frame);
             if (_entered.Count < 16 ? _entered.Contains(entry) : !(_enteredSet ??= [.. _entered]).Add(entry))
                 return;
-            if (_entered.Count >= 64 * MaxThreads)
+            if (_entered.Count >= 16 * MaxThreads)
                 return;
             _entered.Add(entry);
         }

@@ -1,0 +1,81 @@
+// Measures a built server from outside: start-up, time to first token, throughput and memory under open streams.
+//   dotnet run -c Release --project bench/Glimmer.Load -- PATH/glimmer.dll [ROUNDS] [-- arguments for serve]
+using System.Globalization;
+using System.Net.Http;
+using Glimmer.Load;
+
+if (args.Length == 0 || !File.Exists(args[0]))
+{
+    Console.Error.WriteLine("usage: Glimmer.Load PATH/glimmer.dll [ROUNDS] [-- arguments for serve]");
+    return 2;
+}
+
+string program = Path.GetFullPath(args[0]);
+int separator = Array.IndexOf(args, "--");
+string[] serve = separator < 0 ? [] : args[(separator + 1)..];
+int rounds = args.Length > 1 && int.TryParse(args[1], CultureInfo.InvariantCulture, out int asked) ? asked : 7;
+
+List<double> starts = [], again = [];
+string data = Directory.CreateTempSubdirectory("glimmer-load-").FullName;
+string key = "";
+for (int round = 0; round < rounds; round++)
+{
+    await using ServerProcess server = await ServerProcess.StartAsync(program, serve, data);
+    (round == 0 ? starts : again).Add(server.Ready.TotalMilliseconds);
+    if (round == 0)
+        key = server.Key;
+}
+
+Console.WriteLine($"{"start to ready, first start",-52} {Median.Of(starts),10:0} ms");
+Console.WriteLine($"{"start to ready, later starts",-52} {Median.Of(again),10:0} ms   (min {again.Min():0}, max {again.Max():0}, n {again.Count})");
+
+await using (ServerProcess server = await ServerProcess.StartAsync(program, serve, data))
+{
+    using HttpClient client = new(new SocketsHttpHandler { MaxConnectionsPerServer = 1000 }) { Timeout = TimeSpan.FromMinutes(10) };
+    Console.WriteLine($"{"memory, idle",-52} {server.ResidentBytes / 1048576.0,10:0.0} MiB");
+    await ChatStream.RunAsync(client, server.Address, key, "warm up", 32);
+
+    List<double> first = [], warm = [], decode = [];
+    int promptTokens = 0;
+    for (int round = 0; round < Math.Max(rounds, 15); round++)
+    {
+        // A different first word each round, so that nothing is reused.
+        string prompt = $"{Words.Number(round)} " + string.Join(' ', Enumerable.Range(0, 150).Select(i => Words.At(i)));
+        StreamTiming cold = await ChatStream.RunAsync(client, server.Address, key, prompt, 64);
+        StreamTiming cached = await ChatStream.RunAsync(client, server.Address, key, prompt, 64);
+        promptTokens = cold.PromptTokens;
+        first.Add(cold.FirstToken.TotalMilliseconds);
+        warm.Add(cached.FirstToken.TotalMilliseconds);
+        if (cold.CompletionTokens > 8)
+            decode.Add((cold.CompletionTokens - 1) / (cold.Total - cold.FirstToken).TotalSeconds);
+    }
+
+    Console.WriteLine($"{$"first token, {promptTokens}-token prompt, cold",-52} {Median.Of(first),10:0.0} ms   (min {first.Min():0.0}, max {first.Max():0.0})");
+    Console.WriteLine($"{$"first token, {promptTokens}-token prompt, cached",-52} {Median.Of(warm),10:0.0} ms   (min {warm.Min():0.0}, max {warm.Max():0.0})");
+    if (decode.Count > 0)
+        Console.WriteLine($"{"decode, one stream",-52} {Median.Of(decode),10:0} tokens/s");
+
+    foreach (int streams in (int[])[1, 8, 64, 200])
+    {
+        int open = 0;
+        long peak = 0;
+        TaskCompletionSource all = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        long start = System.Diagnostics.Stopwatch.GetTimestamp();
+        Task<StreamTiming>[] running = [.. Enumerable.Range(0, streams).Select(i => ChatStream.RunAsync(
+            client, server.Address, key, $"{Words.Number(i)}: tell me a story about {Words.At(i)}.", 160,
+            () =>
+            {
+                if (Interlocked.Increment(ref open) == streams)
+                    all.TrySetResult();
+            }))];
+        await Task.WhenAny(all.Task, Task.WhenAll(running));
+        peak = server.ResidentBytes;
+        StreamTiming[] done = await Task.WhenAll(running);
+        double seconds = System.Diagnostics.Stopwatch.GetElapsedTime(start).TotalSeconds;
+        double[] gaps = [.. done.SelectMany(stream => stream.Gaps).Order()];
+        Console.WriteLine($"{$"{streams} open streams",-52} {done.Sum(stream => stream.CompletionTokens) / seconds,10:0} tokens/s, {peak / 1048576.0:0.0} MiB, gap p50 {gaps[gaps.Length / 2]:0.0} ms, p99 {gaps[(int)(gaps.Length * 0.99)]:0.0} ms");
+    }
+}
+
+Directory.Delete(data, recursive: true);
+return 0;

@@ -1,0 +1,94 @@
+using System.Diagnostics;
+using System.Globalization;
+using System.Text.RegularExpressions;
+
+namespace Glimmer.Load;
+
+/// <summary>A server started for measuring: a fresh data folder, a free port.</summary>
+internal sealed partial class ServerProcess : IAsyncDisposable
+{
+    private readonly Process _process;
+    private readonly string _data;
+
+    private ServerProcess(Process process, string data, Uri address, string key, TimeSpan ready)
+    {
+        _process = process;
+        _data = data;
+        Address = address;
+        Key = key;
+        Ready = ready;
+    }
+
+    public Uri Address { get; }
+
+    public string Key { get; }
+
+    /// <summary>From the start of the process to the first 200 of /health/ready.</summary>
+    public TimeSpan Ready { get; }
+
+    /// <summary>Resident memory now, in bytes.</summary>
+    public long ResidentBytes
+    {
+        get
+        {
+            string line = File.ReadLines($"/proc/{_process.Id}/status").First(text => text.StartsWith("VmRSS:", StringComparison.Ordinal));
+            return long.Parse(line.AsSpan("VmRSS:".Length, line.Length - "VmRSS:".Length - " kB".Length), NumberStyles.AllowLeadingWhite, CultureInfo.InvariantCulture) * 1024;
+        }
+    }
+
+    /// <summary>Starts <paramref name="program"/> (a glimmer.dll) and waits until it is ready. <paramref name="data"/> is kept when given.</summary>
+    public static async Task<ServerProcess> StartAsync(string program, string[] arguments, string? data = null)
+    {
+        string folder = data ?? Directory.CreateTempSubdirectory("glimmer-load-").FullName;
+        long start = Stopwatch.GetTimestamp();
+        Process process = Process.Start(new ProcessStartInfo("dotnet", [program, "serve", "--port", "0", "--data", folder, .. arguments])
+        {
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+            UseShellExecute = false,
+        })!;
+        process.ErrorDataReceived += (_, _) => { };
+        process.BeginErrorReadLine();
+        Uri? address = null;
+        string? key = null;
+        while (address is null && await process.StandardOutput.ReadLineAsync() is { } line)
+        {
+            if (Credential().Match(line) is { Success: true } found)
+                key = found.Value;
+            if (BaseAddress().Match(line) is { Success: true } url)
+                address = new Uri(url.Value);
+        }
+
+        if (address is null)
+            throw new InvalidOperationException($"{program} ended before it was ready, with code {process.ExitCode}.");
+        using HttpClient client = new();
+        while (!(await client.GetAsync(new Uri(address, "/health/ready"))).IsSuccessStatusCode)
+            await Task.Delay(1);
+        TimeSpan ready = Stopwatch.GetElapsedTime(start);
+        while (key is null && await process.StandardOutput.ReadLineAsync() is { } line)
+        {
+            if (Credential().Match(line) is { Success: true } found)
+                key = found.Value;
+            if (line.Contains("Ctrl", StringComparison.Ordinal))
+                break;
+        }
+
+        _ = process.StandardOutput.ReadToEndAsync();
+        return new ServerProcess(process, data is null ? folder : "", address, key ?? "", ready);
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        _process.Kill(entireProcessTree: true);
+        await _process.WaitForExitAsync();
+        _process.Dispose();
+        if (_data.Length > 0)
+            Directory.Delete(_data, recursive: true);
+    }
+
+    [GeneratedRegex(@"\b[0-9a-zA-Z]{16,}\.[0-9a-zA-Z]{16,}\b", RegexOptions.NonBacktracking)]
+    private static partial Regex Credential();
+
+    [GeneratedRegex(@"http://[\d.]+:\d+", RegexOptions.NonBacktracking)]
+    private static partial Regex BaseAddress();
+}

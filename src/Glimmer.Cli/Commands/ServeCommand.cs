@@ -1,0 +1,113 @@
+using System.CommandLine;
+using System.Globalization;
+using Glimmer.Cli.Hosting;
+using Glimmer.Engine;
+using Glimmer.Engine.Packages;
+using Glimmer.Inference.Embedded;
+using Glimmer.Server.Hosting;
+using Glimmer.Server.Routing;
+using Microsoft.Extensions.Configuration;
+using Microsoft.Extensions.Logging;
+
+namespace Glimmer.Cli.Commands;
+
+/// <summary><c>glimmer serve</c>: the platform.</summary>
+internal static class ServeCommand
+{
+    public static Command Create()
+    {
+        Option<int?> port = new("--port", "-p") { Description = "Port; 0 takes a free one. Default: 8080." };
+        Option<string?> host = new("--host") { Description = "Address to listen on; * for all. Default: 127.0.0.1." };
+        Option<string?> data = new("--data") { Description = "Data folder: keys and settings. Default: ./data." };
+        Option<string?> model = ModelOption.Create();
+        Option<int?> threads = new("--threads", "-t") { Description = "Threads of the engine; 0 for one per physical core." };
+        Option<int?> context = new("--context", "-c") { Description = "Longest conversation in tokens; 0 for the model's." };
+        Option<string[]> set = new("--set") { Description = "Any other setting, KEY=VALUE, e.g. Log:Level=Warning (docs/configuration.md).", AllowMultipleArgumentsPerToken = false };
+        Command command = new("serve", "Start the platform. Every setting can also come from appsettings.json or GLIMMER__… variables.") { port, host, data, model, threads, context, set };
+        command.SetAction(result => RunAsync(
+            result.GetValue(set) ?? [],
+            ("Listen:Port", Text(result.GetValue(port))),
+            ("Listen:Host", result.GetValue(host)),
+            ("DataFolder", result.GetValue(data)),
+            ("Model:Path", result.GetValue(model)),
+            ("Engine:Threads", Text(result.GetValue(threads))),
+            ("Engine:Context", Text(result.GetValue(context)))));
+        return command;
+    }
+
+    private static async Task<int> RunAsync(string[] set, params (string Key, string? Value)[] options)
+    {
+        try
+        {
+            IConfiguration configuration = Settings.Read([.. options, .. set.Select(Pair)]);
+            await ServeAsync(GlimmerSettings.Read(configuration), EngineSettings.Read(configuration));
+            return 0;
+        }
+        catch (GlimmerStartupException fault)
+        {
+            await Console.Error.WriteLineAsync($"serve: {fault.Message}");
+            return fault.ExitCode;
+        }
+        catch (Exception fault) when (fault is InvalidDataException or FormatException)
+        {
+            await Console.Error.WriteLineAsync($"serve: appsettings.json cannot be read: {fault.Message}");
+            return 78;
+        }
+    }
+
+    private static async Task ServeAsync(GlimmerOptions options, EngineSettings settings)
+    {
+        // Weights are mapped while the server starts to listen: neither waits for the other.
+        Task<ModelPackage> loading = Task.Run(() => LocalModel.Load(settings));
+        ChatBackendSlot slot = new();
+        GlimmerServer server;
+        try
+        {
+            server = GlimmerServer.Create(options, slot);
+        }
+        catch
+        {
+            await DropAsync(loading);
+            throw;
+        }
+
+        await using (server)
+        {
+            try
+            {
+                await server.StartAsync();
+            }
+            catch
+            {
+                await DropAsync(loading);
+                throw;
+            }
+
+            ModelPackage package = await loading;
+            await using EmbeddedChatBackend backend = LocalModel.Start(package, settings, server.Logs.CreateLogger<InferenceEngine>());
+            slot.Fill([backend], settings.StandIn ? backend : null, $"{package.Code} is loaded.");
+            Banner.Write(Console.Out, server, options, package, settings.StandIn);
+            await server.WaitForShutdownAsync();
+            await backend.StopAsync(TimeSpan.FromSeconds(1)); // answers have had the server's drain time by now
+        }
+    }
+
+    // The start has failed for another reason; that one is told, and the model is closed again if it came to be.
+    private static async Task DropAsync(Task<ModelPackage> loading)
+    {
+        await loading.ContinueWith(static done => _ = done.Exception, CancellationToken.None, TaskContinuationOptions.None, TaskScheduler.Default);
+        if (loading.IsCompletedSuccessfully)
+            (await loading).Dispose();
+    }
+
+    private static (string Key, string? Value) Pair(string text)
+    {
+        int equals = text.IndexOf('=', StringComparison.Ordinal);
+        if (equals <= 0)
+            throw new GlimmerStartupException($"--set {text}: not a setting. Use KEY=VALUE, for example --set Log:Level=Warning.", 64);
+        string key = text[..equals].Replace("__", ":", StringComparison.Ordinal);
+        return (key.StartsWith("Glimmer:", StringComparison.OrdinalIgnoreCase) ? key["Glimmer:".Length..] : key, text[(equals + 1)..]);
+    }
+
+    private static string? Text(int? number) => number?.ToString(CultureInfo.InvariantCulture);
+}

@@ -1,0 +1,34 @@
+using System.Reflection;
+using Glimmer.Engine.Packages;
+using Glimmer.Server.Hosting;
+
+namespace Glimmer.Cli.Hosting;
+
+/// <summary>What a person needs to know when the platform has started.</summary>
+internal static class Banner
+{
+    /// <summary>Version of this build.</summary>
+    public static string Version =>
+        typeof(Banner).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()?.InformationalVersion.Split('+')[0] ?? "unknown";
+
+    /// <summary>Writes address, key, model, data folder and a request that works as pasted.</summary>
+    public static void Write(TextWriter output, GlimmerServer server, GlimmerOptions options, ModelPackage package, bool standIn)
+    {
+        string url = server.Addresses[0].ToString().TrimEnd('/');
+        string key = server.FirstKey?.Credential ?? "$GLIMMER_API_KEY";
+        output.WriteLine($"""
+
+            Glimmer {Version} is ready at {url}
+
+              model  {package.Code}: {package.Description.Architecture}, {package.Description.Parameters / 1e6:0.#} M parameters{(standIn ? "; stands in for every chat model without a backend of its own" : "")}
+              data   {Path.GetFullPath(options.DataFolder)}
+              key    {(server.FirstKey is { } made ? $"{made.Credential}   (made now; it is not shown again)" : "as shown at the first start; `glimmer keys create` makes another. Put it into GLIMMER_API_KEY for the line below.")}
+
+            Try it:
+            curl {url}/api/paas/v4/chat/completions -H "Authorization: Bearer {key}" -H "Content-Type: application/json" -d '{"{"}"model": "{(standIn ? "glm-4.7" : package.Code)}", "messages": [{"{"}"role": "user", "content": "Hello!"{"}"}]{"}"}'
+
+            Ctrl-C stops it.
+            """);
+        output.Flush();
+    }
+}

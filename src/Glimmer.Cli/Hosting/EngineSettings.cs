@@ -1,0 +1,85 @@
+using System.Globalization;
+using Glimmer.Engine;
+using Glimmer.Server.Hosting;
+using Microsoft.Extensions.Configuration;
+
+namespace Glimmer.Cli.Hosting;
+
+/// <summary>Which model runs in the process and how: the settings under <c>Glimmer:Model</c> and <c>Glimmer:Engine</c>.</summary>
+internal sealed record EngineSettings
+{
+    private static readonly (string Key, string Meaning, string Legal, Func<EngineSettings, string, EngineSettings?> Apply)[] _all =
+    [
+        ("Model:Path", "GGUF file or checkpoint folder", "a path; the bundled model when it is not set",
+            (settings, text) => settings with { ModelPath = text }),
+        ("Model:Code", "Code under which the model answers", "a name of letters, digits, dots, dashes and underscores",
+            (settings, text) => text.Length <= 64 && text.All(c => char.IsAsciiLetterOrDigit(c) || c is '.' or '-' or '_') ? settings with { Code = text } : null),
+        ("Model:Generation", "Chat format of the model", "a generation such as glm-4.7; found by the file when it is not set",
+            (settings, text) => Dialogue.Generations.Generations.TryGet(text, out _) ? settings with { Generation = text } : null),
+        ("Model:StandIn", "Whether it answers for chat codes that have no backend", "true or false",
+            (settings, text) => bool.TryParse(text, out bool flag) ? settings with { StandIn = flag } : null),
+        ("Engine:Threads", "Threads of a forward pass", "a number from 0 (one per physical core) to 1024",
+            (settings, text) => Whole(text, 0, 1024) is { } n ? settings.With(settings.Engine with { Threads = (int)n }) : null),
+        ("Engine:Context", "Longest conversation in tokens", "a number from 0 (the model's) to 16777216",
+            (settings, text) => Whole(text, 0, 1 << 24) is { } n ? settings.With(settings.Engine with { ContextLength = (int)n }) : null),
+        ("Engine:KvBytes", "Memory of the KV cache", "a number of bytes; 0 takes what is useful, up to a quarter of the memory",
+            (settings, text) => Whole(text, 0, long.MaxValue) is { } n ? settings.With(settings.Engine with { KvBytes = n }) : null),
+        ("Engine:MaxBatch", "Conversations computed at once", "a number from 1 to 1024",
+            (settings, text) => Whole(text, 1, 1024) is { } n ? settings.With(settings.Engine with { MaxBatch = (int)n }) : null),
+        ("Engine:QueueLimit", "Requests that may wait for a place", "a number from 0 to 1000000",
+            (settings, text) => Whole(text, 0, 1_000_000) is { } n ? settings.With(settings.Engine with { QueueLimit = (int)n }) : null),
+        ("Engine:PrefillTokens", "Prompt tokens per pass", "a number from 1 to 65536",
+            (settings, text) => Whole(text, 1, 65536) is { } n ? settings.With(settings.Engine with { PrefillTokens = (int)n }) : null),
+        ("Engine:PrefixCache", "Whether computed prefixes are reused", "true or false",
+            (settings, text) => bool.TryParse(text, out bool flag) ? settings.With(settings.Engine with { PrefixCache = flag }) : null),
+        ("Engine:SpeculativeTokens", "Tokens guessed per pass", "a number from 0 (off) to 15",
+            (settings, text) => Whole(text, 0, 15) is { } n ? settings.With(settings.Engine with { SpeculativeTokens = (int)n }) : null),
+    ];
+
+    /// <summary>Model to load; null for the bundled one.</summary>
+    public string? ModelPath { get; init; }
+
+    /// <summary>Code it answers under; null for its own name.</summary>
+    public string? Code { get; init; }
+
+    /// <summary>Chat format; null finds it by the file.</summary>
+    public string? Generation { get; init; }
+
+    /// <summary>Whether it stands in for codes without a backend.</summary>
+    public bool StandIn { get; init; } = true;
+
+    /// <summary>How the engine uses the machine.</summary>
+    public EngineOptions Engine { get; init; } = new();
+
+    /// <summary>Names, meanings and legal values, for documentation.</summary>
+    public static IEnumerable<(string Key, string Meaning, string Legal)> All => _all.Select(setting => (setting.Key, setting.Meaning, setting.Legal));
+
+    /// <summary>Reads the settings from a configuration.</summary>
+    /// <exception cref="GlimmerStartupException">A value is illegal or a key unknown; the message names it and a legal value.</exception>
+    public static EngineSettings Read(IConfiguration configuration)
+    {
+        IConfigurationSection section = configuration.GetSection("Glimmer");
+        foreach (string group in (string[])["Model", "Engine"])
+        {
+            foreach (IConfigurationSection child in section.GetSection(group).GetChildren())
+            {
+                if (!_all.Any(setting => string.Equals(setting.Key, $"{group}:{child.Key}", StringComparison.OrdinalIgnoreCase)))
+                    throw new GlimmerStartupException($"The setting Glimmer:{group}:{child.Key} is not known. Use {string.Join(" or ", _all.Where(setting => setting.Key.StartsWith(group + ":", StringComparison.Ordinal)).Select(setting => "Glimmer:" + setting.Key))}.", 78);
+            }
+        }
+
+        EngineSettings settings = new();
+        foreach ((string key, _, string legal, Func<EngineSettings, string, EngineSettings?> apply) in _all)
+        {
+            if (section[key] is { Length: > 0 } text)
+                settings = apply(settings, text.Trim()) ?? throw new GlimmerStartupException($"The setting Glimmer:{key} is \"{text}\". Use {legal}.", 78);
+        }
+
+        return settings;
+    }
+
+    private EngineSettings With(EngineOptions engine) => this with { Engine = engine };
+
+    private static long? Whole(string text, long min, long max) =>
+        long.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out long number) && number >= min && number <= max ? number : null;
+}

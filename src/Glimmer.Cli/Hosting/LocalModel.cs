@@ -1,0 +1,74 @@
+using Glimmer.Cli.Hub;
+using Glimmer.Dialogue.Tokenization;
+using Glimmer.Engine;
+using Glimmer.Engine.Packages;
+using Glimmer.Inference.Embedded;
+using Glimmer.Models;
+using Glimmer.Server.Hosting;
+using Microsoft.Extensions.Logging;
+
+namespace Glimmer.Cli.Hosting;
+
+/// <summary>Opens a model for this process, and turns whatever is wrong with it into one line for the user.</summary>
+internal static class LocalModel
+{
+    private const int ExitNoInput = 66;
+    private const int ExitBadSetting = 78;
+
+    /// <summary>Where a model is: the path given, a model that was pulled, or the bundled one.</summary>
+    /// <exception cref="GlimmerStartupException">There is none.</exception>
+    public static string PathOf(string? model)
+    {
+        if (model is null)
+        {
+            return BundledModel.Find() ?? throw new GlimmerStartupException(
+                "This build comes without the bundled model. Name one: --model PATH (Glimmer:Model:Path).", ExitNoInput);
+        }
+
+        if (File.Exists(model) || Directory.Exists(model))
+            return SingleGguf(model);
+        if (ModelReference.TryParse(model, out ModelReference? reference, out _) && ModelStore.ForUser().FolderOf(reference) is var folder && Directory.Exists(folder))
+            return SingleGguf(folder);
+        throw new GlimmerStartupException(
+            $"{model}: no such file or folder, nor was a model of that name pulled. Use the path of a GGUF file or of a checkpoint folder, or pull it: glimmer pull {model}", ExitNoInput);
+    }
+
+    /// <summary>Loads weights, tokenizer and chat format.</summary>
+    /// <exception cref="GlimmerStartupException">The files cannot be used.</exception>
+    public static ModelPackage Load(EngineSettings settings) => Explain(() =>
+        ModelPackage.Load(PathOf(settings.ModelPath), new PackageOptions { Code = settings.Code, Generation = settings.Generation }));
+
+    /// <summary>Starts an engine for a loaded model.</summary>
+    /// <exception cref="GlimmerStartupException">The engine's settings do not fit the model or the machine.</exception>
+    public static EmbeddedChatBackend Start(ModelPackage package, EngineSettings settings, ILogger<InferenceEngine>? logger = null) =>
+        Explain(() => new EmbeddedChatBackend(package, settings.Engine, logger));
+
+    private static T Explain<T>(Func<T> action)
+    {
+        try
+        {
+            return action();
+        }
+        catch (Exception fault) when (fault is ModelFileException or TokenizerFileException)
+        {
+            throw new GlimmerStartupException(fault.Message, ExitNoInput, fault);
+        }
+        catch (Exception fault) when (fault is ArgumentException or NotSupportedException)
+        {
+            throw new GlimmerStartupException(fault.Message, ExitBadSetting, fault);
+        }
+        catch (OutOfMemoryException fault)
+        {
+            throw new GlimmerStartupException("There is not enough memory for this model with these settings. Lower Glimmer:Engine:Context or Glimmer:Engine:KvBytes, or choose a smaller quantisation.", 71, fault);
+        }
+    }
+
+    // A folder that a GGUF model was pulled into holds one file, or the parts of one.
+    private static string SingleGguf(string path)
+    {
+        if (!Directory.Exists(path) || File.Exists(Path.Combine(path, "config.json")))
+            return path;
+        string[] files = [.. Directory.GetFiles(path, "*.gguf").Order(StringComparer.Ordinal)];
+        return files.Length > 0 && files.Skip(1).All(file => file.Contains("-of-", StringComparison.Ordinal)) ? files[0] : path;
+    }
+}

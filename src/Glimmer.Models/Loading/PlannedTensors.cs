@@ -1,0 +1,85 @@
+using Glimmer.Kernels;
+using Glimmer.Kernels.Formats;
+using Glimmer.Models.Weights;
+
+namespace Glimmer.Models.Loading;
+
+/// <summary>
+/// Counts what <see cref="CheckpointTensors"/> would give, without reading a weight: the layers are built on it as on the
+/// real thing, and the numbers in it are never used.
+/// </summary>
+/// <param name="source">The files as they are, without a quantisation scheme.</param>
+/// <param name="logical">The same as the layers will see it; only asked for names.</param>
+/// <param name="names">The architecture's names.</param>
+/// <param name="wanted">Format to quantise to while loading.</param>
+internal sealed unsafe class PlannedTensors(IWeightSource source, IWeightSource logical, ITensorNames names, BlockFormat? wanted) : ITensorProvider
+{
+    private static readonly object _nobody = new();
+    private readonly HashSet<string> _counted = new(StringComparer.Ordinal);
+
+    /// <inheritdoc/>
+    public long Parameters { get; private set; }
+
+    /// <inheritdoc/>
+    public long MappedBytes { get; private set; }
+
+    /// <inheritdoc/>
+    public long CopiedBytes { get; private set; }
+
+    /// <inheritdoc/>
+    public bool Has(string canonical) => names.Find(canonical) is { } name && logical.Contains(name);
+
+    /// <inheritdoc/>
+    public float[] Floats(string canonical, params ReadOnlySpan<long> shape)
+    {
+        long count = 1;
+        foreach (long size in shape)
+            count = checked(count * size);
+        if (Count(canonical, count))
+            CopiedBytes += count * sizeof(float);
+        return new float[checked((int)count)];
+    }
+
+    /// <inheritdoc/>
+    public WeightMatrix Matrix(string canonical, int rows, int columns)
+    {
+        string name = names.Find(canonical) ?? canonical;
+
+        // What the file does not hold under its plain name, a scheme computes as floats.
+        bool computed = !source.TryGet(name, out StoredTensor? tensor) || (!ReferenceEquals(source, logical) && tensor.Format is not (BlockFormat.F32 or BlockFormat.F16 or BlockFormat.BF16));
+        BlockFormat stored = computed ? BlockFormat.F32 : tensor!.Format;
+        BlockFormat format = WeightPlacement.Choose(canonical, stored, columns, wanted);
+        if (Count(canonical, (long)rows * columns))
+        {
+            long bytes = WeightPlacement.Bytes(format, rows, columns);
+            if (computed || format != stored)
+                CopiedBytes += bytes;
+            else
+                MappedBytes += bytes;
+        }
+
+        return new WeightMatrix(format, rows, columns, null, _nobody);
+    }
+
+    /// <inheritdoc/>
+    public WeightMatrix Stack(string canonical, int count, int rows, int columns) => Matrix(canonical, checked(count * rows), columns);
+
+    /// <inheritdoc/>
+    public WeightMatrix Transposed(WeightMatrix matrix)
+    {
+        BlockFormat format = WeightPlacement.Transposed(matrix.Format);
+        CopiedBytes += WeightPlacement.Bytes(format, matrix.Columns, matrix.Rows);
+        return new WeightMatrix(format, matrix.Columns, matrix.Rows, null, _nobody);
+    }
+
+    private bool Count(string canonical, long count)
+    {
+        string? name = names.Find(canonical);
+        if (name is null || !logical.Contains(name))
+            throw new ModelFileException(source.Location, $"tensor {name ?? canonical} is missing.");
+        if (!_counted.Add(name))
+            return false;
+        Parameters += count;
+        return true;
+    }
+}

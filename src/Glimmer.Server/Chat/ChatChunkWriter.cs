@@ -1,0 +1,124 @@
+using System.Text;
+using System.Text.Json;
+using Glimmer.Dialogue.Output;
+using Glimmer.Inference;
+using Glimmer.Protocol.Sse;
+using Glimmer.Server.Transport;
+using Names = Glimmer.Server.Chat.CompletionHead.Names;
+
+namespace Glimmer.Server.Chat;
+
+/// <summary>
+/// Writes an answer as the native stream (spec: api.md §6.7): reasoning, content and tool calls in chunks, the finish
+/// reason and the usage in the last one, then <c>[DONE]</c>. Without <c>tool_stream</c> a call is one chunk, held back until
+/// it is complete.
+/// </summary>
+internal sealed class ChatChunkWriter(SseWriter output, CompletionHead head, bool toolStream, bool showReasoning)
+{
+    private readonly Dictionary<int, (string Id, string Name, StringBuilder Arguments)> _calls = [];
+
+    /// <summary>Writes what an event brings; nothing for a call that is held back.</summary>
+    public void Write(in ChatEvent item)
+    {
+        switch (item.Kind)
+        {
+            case ChatEventKind.Reasoning:
+                if (showReasoning && item.Text.Length > 0)
+                    WriteText(Names.Reasoning, item.Text);
+                break;
+            case ChatEventKind.Content:
+                if (item.Text.Length > 0)
+                    WriteText(Names.Content, item.Text);
+                break;
+            case ChatEventKind.ToolCallStart:
+                string id = RequestIds.NewCallId();
+                _calls[item.ToolIndex] = (id, item.Text, new StringBuilder());
+                if (toolStream)
+                    WriteCall(item.ToolIndex, id, item.Text, "");
+                break;
+            case ChatEventKind.ToolCallArguments:
+                if (toolStream)
+                    WriteCall(item.ToolIndex, null, null, item.Text);
+                else if (_calls.TryGetValue(item.ToolIndex, out (string Id, string Name, StringBuilder Arguments) open))
+                    open.Arguments.Append(item.Text);
+                break;
+            default:
+                if (!toolStream && _calls.Remove(item.ToolIndex, out (string Id, string Name, StringBuilder Arguments) call))
+                    WriteCall(item.ToolIndex, call.Id, call.Name, call.Arguments.ToString());
+                break;
+        }
+    }
+
+    /// <summary>Writes the last chunk and the closing event. Calls that were cut off in the middle go out as far as they came.</summary>
+    public void End(string finish, in ChatUsage usage)
+    {
+        if (!toolStream)
+        {
+            foreach ((int index, (string id, string name, StringBuilder arguments)) in _calls)
+                WriteCall(index, id, name, arguments.ToString());
+        }
+
+        Utf8JsonWriter json = Begin(finish);
+        json.WriteString(Names.Content, "");
+        json.WriteEndObject();
+        json.WriteEndObject();
+        json.WriteEndArray();
+        CompletionHead.WriteUsage(json, usage);
+        json.WriteEndObject();
+        output.EndEvent();
+        output.WriteDone();
+    }
+
+    private void WriteText(JsonEncodedText name, string text)
+    {
+        Utf8JsonWriter json = Begin(null);
+        json.WriteString(name, text);
+        EndChunk(json);
+    }
+
+    private void WriteCall(int index, string? id, string? name, string arguments)
+    {
+        Utf8JsonWriter json = Begin(null);
+        json.WriteStartArray(Names.ToolCalls);
+        json.WriteStartObject();
+        json.WriteNumber(Names.Index, index);
+        if (id is not null)
+        {
+            json.WriteString(Names.Id, id);
+            json.WriteString(Names.Type, Names.Function);
+        }
+
+        json.WriteStartObject(Names.Function);
+        if (name is not null)
+            json.WriteString(Names.Name, name);
+        json.WriteString(Names.Arguments, arguments);
+        json.WriteEndObject();
+        json.WriteEndObject();
+        json.WriteEndArray();
+        EndChunk(json);
+    }
+
+    private Utf8JsonWriter Begin(string? finish)
+    {
+        Utf8JsonWriter json = output.BeginEvent();
+        json.WriteStartObject();
+        head.Write(json, Names.Chunk);
+        json.WriteStartArray(Names.Choices);
+        json.WriteStartObject();
+        json.WriteNumber(Names.Index, 0);
+        if (finish is not null)
+            json.WriteString(Names.FinishReason, finish);
+        json.WriteStartObject(Names.Delta);
+        json.WriteString(Names.Role, Names.Assistant);
+        return json;
+    }
+
+    private void EndChunk(Utf8JsonWriter json)
+    {
+        json.WriteEndObject();
+        json.WriteEndObject();
+        json.WriteEndArray();
+        json.WriteEndObject();
+        output.EndEvent();
+    }
+}

@@ -1,0 +1,123 @@
+using System.Globalization;
+
+namespace Glimmer.Server.Hosting;
+
+/// <summary>The server cannot start. The message is one line that names the setting and a legal value; no stack trace helps.</summary>
+public sealed class GlimmerStartupException : Exception
+{
+    /// <summary>With the message to show and the code to exit with.</summary>
+    public GlimmerStartupException(string message, int exitCode, Exception? inner = null)
+        : base(message, inner) => ExitCode = exitCode;
+
+    /// <summary>Exit code: 78 for a wrong setting, 73 for the data folder, 69 for an address that cannot be had.</summary>
+    public int ExitCode { get; }
+}
+
+/// <summary>One setting: its name, what it does, its legal values and how it is read.</summary>
+/// <param name="Key">Name under <c>Glimmer:</c>, e.g. <c>Listen:Port</c>.</param>
+/// <param name="Meaning">What it does.</param>
+/// <param name="Legal">Legal values, as the end of the sentence "Use …".</param>
+/// <param name="Default">The default as text.</param>
+public sealed record GlimmerSetting(string Key, string Meaning, string Legal, string Default)
+{
+    internal Func<GlimmerOptions, string, GlimmerOptions?> Apply { get; init; } = static (options, _) => options;
+}
+
+/// <summary>
+/// Every setting of the server, in one table that reads, checks and documents them. Values come from the usual chain:
+/// <c>appsettings.json</c>, environment (<c>GLIMMER__LISTEN__PORT</c>), command line (<c>--Glimmer:Listen:Port=…</c>).
+/// </summary>
+public static class GlimmerSettings
+{
+    private const string Section = "Glimmer";
+
+    /// <summary>All settings.</summary>
+    public static IReadOnlyList<GlimmerSetting> All { get; } =
+    [
+        new("Listen:Host", "Address to listen on", "an IP address, localhost, or * for all", "127.0.0.1")
+        {
+            Apply = (options, text) => text is "*" or "localhost" || System.Net.IPAddress.TryParse(text, out _) ? options with { Host = text } : null,
+        },
+        new("Listen:Port", "Port to listen on", "a number from 0 (a free port) to 65535", "8080")
+        {
+            Apply = (options, text) => Whole(text, 0, 65535) is { } port ? options with { Port = (int)port } : null,
+        },
+        new("DataFolder", "Folder of keys and catalogue changes", "a path", "data")
+        {
+            Apply = (options, text) => text.Contains('\0', StringComparison.Ordinal) ? null : options with { DataFolder = text },
+        },
+        new("Limits:BodyBytes", "Largest request body", "a number of bytes from 1024 to 1073741824", "33554432")
+        {
+            Apply = (options, text) => Whole(text, 1024, 1 << 30) is { } bytes ? options with { MaxBodyBytes = bytes } : null,
+        },
+        new("Limits:OpenRequests", "Most requests in flight", "a number from 1 to 100000", "256")
+        {
+            Apply = (options, text) => Whole(text, 1, 100_000) is { } count ? options with { MaxOpenRequests = (int)count } : null,
+        },
+        new("Limits:OpenRequestsPerKey", "Most requests in flight of one key", "a number from 1 to 100000", "64")
+        {
+            Apply = (options, text) => Whole(text, 1, 100_000) is { } count ? options with { MaxOpenRequestsPerKey = (int)count } : null,
+        },
+        new("Shutdown:DrainSeconds", "How long answers in flight may go on when the server stops", "a number from 0 to 3600", "20")
+        {
+            Apply = (options, text) => Whole(text, 0, 3600) is { } seconds ? options with { DrainTime = TimeSpan.FromSeconds(seconds) } : null,
+        },
+        new("Cors:Origins", "Origins whose pages may call", "* or origins such as https://example.com, separated by commas", "*")
+        {
+            Apply = (options, text) =>
+            {
+                string[] origins = text.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries);
+                return Array.TrueForAll(origins, origin => origin == "*" || (Uri.TryCreate(origin, UriKind.Absolute, out Uri? uri) && uri.GetLeftPart(UriPartial.Authority) == origin))
+                    ? options with { CorsOrigins = origins }
+                    : null;
+            },
+        },
+        new("Metrics:Enabled", "Whether /metrics answers", "true or false", "true")
+        {
+            Apply = (options, text) => bool.TryParse(text, out bool flag) ? options with { Metrics = flag } : null,
+        },
+        new("Telemetry:OtlpEndpoint", "Where traces and metrics are sent (OTLP over HTTP)", "an address such as http://localhost:4318", "")
+        {
+            Apply = (options, text) => Uri.TryCreate(text, UriKind.Absolute, out Uri? uri) && uri.Scheme is "http" or "https" ? options with { OtlpEndpoint = uri } : null,
+        },
+        new("Log:Level", "Least severe log lines", "Debug, Information, Warning, Error or None", "Information")
+        {
+            Apply = (options, text) => Enum.TryParse(text, ignoreCase: true, out LogLevel level) && Enum.IsDefined(level) && !char.IsAsciiDigit(text[0]) ? options with { LogLevel = level } : null,
+        },
+    ];
+
+    /// <summary>Reads the options from a configuration.</summary>
+    /// <param name="configuration">The chain of sources.</param>
+    /// <param name="start">What holds where nothing is set.</param>
+    /// <exception cref="GlimmerStartupException">A value is illegal, or a key of one of the sections above is unknown.</exception>
+    public static GlimmerOptions Read(IConfiguration configuration, GlimmerOptions? start = null)
+    {
+        GlimmerOptions options = start ?? new GlimmerOptions();
+        IConfigurationSection section = configuration.GetSection(Section);
+        foreach (GlimmerSetting setting in All)
+        {
+            if (section[setting.Key] is not { Length: > 0 } text)
+                continue;
+            options = setting.Apply(options, text.Trim())
+                ?? throw new GlimmerStartupException($"The setting {Section}:{setting.Key} is \"{text}\". Use {setting.Legal}.", 78);
+        }
+
+        foreach (string group in All.Select(setting => setting.Key.Split(':')).Where(parts => parts.Length == 2).Select(parts => parts[0]).Distinct(StringComparer.Ordinal))
+        {
+            foreach (IConfigurationSection child in section.GetSection(group).GetChildren())
+            {
+                string[] known = [.. All.Where(setting => setting.Key.StartsWith(group + ':', StringComparison.Ordinal)).Select(setting => setting.Key)];
+                if (!known.Contains($"{group}:{child.Key}", StringComparer.OrdinalIgnoreCase))
+                    throw new GlimmerStartupException($"The setting {Section}:{group}:{child.Key} is not known. Use {string.Join(" or ", known.Select(key => $"{Section}:{key}"))}.", 78);
+            }
+        }
+
+        // The variable that every OpenTelemetry program knows counts when ours is not set.
+        if (options.OtlpEndpoint is null && Uri.TryCreate(configuration["OTEL_EXPORTER_OTLP_ENDPOINT"], UriKind.Absolute, out Uri? otlp))
+            options = options with { OtlpEndpoint = otlp };
+        return options;
+    }
+
+    private static long? Whole(string text, long min, long max) =>
+        long.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out long number) && number >= min && number <= max ? number : null;
+}

@@ -1,0 +1,33 @@
+using System.Buffers;
+using System.Globalization;
+using Glimmer.Protocol.Errors;
+
+namespace Glimmer.Server.Transport;
+
+/// <summary>Answers with an error as the native bases say it.</summary>
+internal static class ErrorResponse
+{
+    /// <summary>Writes status, headers and body. Nothing may have been sent before.</summary>
+    public static async Task WriteAsync(HttpContext context, PlatformError error)
+    {
+        var record = RequestRecord.Of(context);
+        record.Code = error.Code;
+        record.Field = error.Field ?? "";
+        HttpResponse response = context.Response;
+        response.StatusCode = error.Status;
+        response.ContentType = "application/json";
+        if (error.RetryAfter is { } wait)
+            response.Headers.RetryAfter = ((int)Math.Ceiling(wait.TotalSeconds)).ToString(CultureInfo.InvariantCulture);
+        response.Headers.CacheControl = "no-cache";
+        var body = new ArrayBufferWriter<byte>(256);
+        PlatformErrorWriter.Write(body, error, Language(context.Request));
+        response.ContentLength = body.WrittenCount;
+        await response.Body.WriteAsync(body.WrittenMemory, context.RequestAborted);
+    }
+
+    /// <summary>Chinese when it is the first language the caller asks for, else English.</summary>
+    public static MessageLanguage Language(HttpRequest request) =>
+        request.Headers.AcceptLanguage.ToString().AsSpan().TrimStart().StartsWith("zh", StringComparison.OrdinalIgnoreCase)
+            ? MessageLanguage.Chinese
+            : MessageLanguage.English;
+}

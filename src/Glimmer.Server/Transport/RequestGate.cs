@@ -1,0 +1,23 @@
+using Glimmer.Platform.Keys;
+
+namespace Glimmer.Server.Transport;
+
+/// <summary>Lets requests with a good credential pass and answers the others.</summary>
+internal sealed class RequestGate(Authenticator authenticator)
+{
+    /// <summary>The key of the caller; null when the error has been answered.</summary>
+    public async ValueTask<AccessKey?> AuthenticateAsync(HttpContext context)
+    {
+        HttpRequest request = context.Request;
+        Authentication result = authenticator.Authenticate(new Credentials(
+            request.Headers.Authorization.ToString(), request.Headers["x-api-key"].ToString(), request.Query["Authorization"].ToString()));
+        if (result.Key is { } key)
+        {
+            RequestRecord.Of(context).KeyId = key.Id;
+            return key;
+        }
+
+        await ErrorResponse.WriteAsync(context, result.Error!);
+        return null;
+    }
+}

@@ -1,0 +1,64 @@
+using Glimmer.Kernels.Formats;
+using Glimmer.Models.Architectures;
+using Glimmer.Models.Loading;
+using Glimmer.Models.Weights;
+using Glimmer.Testing;
+
+namespace Glimmer.Models.Tests.Loading;
+
+public sealed class MemoryPlanTests
+{
+    public static TheoryData<string> Cases() => Architectures.InvarianceTests.Cases();
+
+    [Theory]
+    [MemberData(nameof(Cases))]
+    public void A_plan_says_what_loading_and_running_take(string name)
+    {
+        string path = Fixtures.Path("text", name);
+        foreach (BlockFormat? format in (BlockFormat?[])[null, BlockFormat.BF16])
+        {
+            LoadOptions options = new() { QuantiseTo = format };
+            MemoryPlan plan = ModelLoader.Plan(path, options, contextTokens: 200, sequences: 3, batchTokens: 64);
+            ModelFiles files = ModelFiles.Open(path);
+            using IWeightSource source = files.Logical;
+            CheckpointTensors tensors = new(source, files.Names, format);
+            using DecoderModel model = new(files.Architecture, files.Config, tensors, draft: true);
+            Assert.Equal(tensors.MappedBytes, plan.MappedWeightBytes);
+            Assert.Equal(tensors.CopiedBytes, plan.CopiedWeightBytes);
+            Assert.Equal(model.KvLayout.WidthPerToken * 4, plan.CacheBytesPerToken);
+            Assert.Equal(model.KvLayout.StateWidth * 4, plan.StateBytesPerSequence);
+            Assert.Equal(3 * (200 * plan.CacheBytesPerToken + plan.StateBytesPerSequence), plan.CacheBytes);
+
+            if (format is not null)
+                continue;
+            int[] tokens = [.. Enumerable.Range(0, 200).Select(i => i % model.Description.VocabularySize)];
+            using ModelRunner runner = new(model, 200, pageTokens: 16, threads: 2);
+            for (int start = 0; start < 200; start += 64)
+            {
+                runner.Batch.Clear();
+                runner.Add(0, tokens.AsMemory(start, Math.Min(64, 200 - start)), start, LogitsWanted.Last);
+                runner.Run();
+            }
+
+            Assert.InRange(model.ScratchBytes, 1, plan.ScratchBytes);
+        }
+    }
+
+    [Fact]
+    public void A_budget_that_is_too_small_is_refused_with_the_context_that_fits()
+    {
+        MemoryPlan plan = ModelLoader.Plan(Fixtures.BundledModel, null, contextTokens: 32768, sequences: 4, batchTokens: 256);
+        plan.Require(plan.TotalBytes);
+        Assert.Equal(32768, plan.LargestContext(plan.TotalBytes));
+        long budget = 200L << 20;
+        int fits = plan.LargestContext(budget);
+        Assert.InRange(fits, 1, 32767);
+        Assert.True(ModelLoader.Plan(Fixtures.BundledModel, null, fits, 4, 256).TotalBytes <= budget);
+        Assert.True(ModelLoader.Plan(Fixtures.BundledModel, null, fits + 1, 4, 256).TotalBytes > budget);
+        ModelFileException fault = Assert.Throws<ModelFileException>(() => plan.Require(budget));
+        Assert.Contains($"the largest context that fits is {fits} tokens for 4 sequences", fault.Message, StringComparison.Ordinal);
+        Assert.Contains("200.0 MiB may be used", fault.Message, StringComparison.Ordinal);
+        Assert.Contains("the weights alone do not fit", Assert.Throws<ModelFileException>(() => plan.Require(1 << 20)).Message, StringComparison.Ordinal);
+        Assert.Equal(0, plan.LargestContext(1 << 20));
+    }
+}
