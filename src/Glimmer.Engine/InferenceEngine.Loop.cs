@@ -1,5 +1,6 @@
 using System.Diagnostics.CodeAnalysis;
 using Glimmer.Engine.Scheduling;
+using Glimmer.Engine.Speculation;
 using Glimmer.Models;
 
 namespace Glimmer.Engine;
@@ -11,6 +12,7 @@ public sealed partial class InferenceEngine
     private readonly List<Sequence> _planned = [];
     private readonly List<Sequence> _admitted = [];
     private readonly List<Sequence> _leaving = [];
+    private readonly SpeculationTrial _trial = new();
     private int _placesTaken;
     private bool _closed;
 
@@ -112,6 +114,12 @@ public sealed partial class InferenceEngine
         if (_planned.Count == 0)
             throw new InvalidOperationException("There is work but the scheduler planned none.");
 
+        long began = _time.GetTimestamp(), generated = _generatedTokens;
+        bool answersOnly = _planned.TrueForAll(static sequence => sequence.Decoding);
+        int planned = _planned.Count;
+        bool drafts = _draft is not null && _trial.Wants(planned);
+        _batch.KeepHidden = drafts;
+
         // 2. Compute, and the constraints' masks at the same time.
         StartMasks();
         try
@@ -137,8 +145,29 @@ public sealed partial class InferenceEngine
         // 4. Hand them over.
         foreach (Sequence sequence in _planned)
             Deliver(sequence);
+        if (drafts)
+            Draft();
+        if (answersOnly && _draft is not null)
+            _trial.Note(planned, _time.GetTimestamp() - began, (int)(_generatedTokens - generated));
         _passes++;
         PublishStatistics();
+    }
+
+    /// <summary>Guesses for the next pass. A draft layer that fails is not asked again; answers go on without it.</summary>
+    [SuppressMessage("Design", "CA1031", Justification = "Guessing is an aid: whatever goes wrong in it, the answers do not depend on it.")]
+    private void Draft()
+    {
+        try
+        {
+            _draft!.Run(_batch, _planned, _arena, _team);
+        }
+        catch (Exception exception)
+        {
+            LogDraftFault(_logger, exception);
+            _draft = null;
+            foreach (Sequence sequence in _planned)
+                sequence.ModelGuesses = 0;
+        }
     }
 
     private void CountAdmitted()

@@ -64,6 +64,9 @@ public sealed partial class InferenceEngine
     [LoggerMessage(4, LogLevel.Error, "No token could be chosen; the request ends with a fault.")]
     private static partial void LogChoiceFault(ILogger logger, Exception exception);
 
+    [LoggerMessage(6, LogLevel.Error, "The model's draft layer failed; answers go on without it.")]
+    private static partial void LogDraftFault(ILogger logger, Exception exception);
+
     [LoggerMessage(5, LogLevel.Critical, "The idle engine still holds memory: {Leak}")]
     private static partial void LogLeak(ILogger logger, string leak);
 }

@@ -171,7 +171,8 @@ public sealed partial class InferenceEngine
         _drafted += sequence.GuessCount;
         _accepted += sequence.GuessesRight;
         _forced += sequence.Forced;
-        sequence.Drafter?.Learn(sequence.GuessCount, sequence.GuessesRight);
+        if (!sequence.GuessedByModel)
+            sequence.Drafter?.Learn(sequence.GuessCount, sequence.GuessesRight);
         GenerationEnd? end = null;
         try
         {

@@ -2,6 +2,7 @@ using Glimmer.Dialogue.Tokenization;
 using Glimmer.Engine.Memory;
 using Glimmer.Engine.Sampling;
 using Glimmer.Engine.Scheduling;
+using Glimmer.Engine.Speculation;
 using Glimmer.Kernels;
 using Glimmer.Models;
 using Glimmer.Models.Memory;
@@ -21,6 +22,7 @@ namespace Glimmer.Engine;
 /// </remarks>
 public sealed partial class InferenceEngine : IDisposable
 {
+    private const int LongestChain = 3;
     private readonly LanguageModel _model;
     private readonly EngineOptions _options;
     private readonly ILogger _logger;
@@ -31,6 +33,7 @@ public sealed partial class InferenceEngine : IDisposable
     private readonly Sampler[] _samplers;
     private readonly (int Start, int Length)[] _unused;
     private readonly int _vocabulary;
+    private ModelDraft? _draft;
     private readonly int _maskWords;
     private readonly Thread _thread;
     private readonly ManualResetEventSlim _wake = new();
@@ -73,6 +76,9 @@ public sealed partial class InferenceEngine : IDisposable
         _samplers = [.. Enumerable.Range(0, threads).Select(_ => new Sampler())];
         _scheduler = new Scheduler(options, _arena);
         _unused = FindUnused(tokenizer, _vocabulary);
+        // Longer chains of one layer's guesses are rarely right to their end.
+        if (options.SpeculativeTokens > 0 && model.Draft is { } layer)
+            _draft = new ModelDraft(layer, _vocabulary, _unused, Math.Min(options.SpeculativeTokens, LongestChain));
         PublishStatistics();
         _thread = new Thread(Run) { IsBackground = true, Name = "glimmer-engine" };
         _thread.Start();
@@ -100,7 +106,7 @@ public sealed partial class InferenceEngine : IDisposable
         if (request.Prompt.Count + 1L > ContextLength)
             return SubmissionOutcome.PromptTooLong;
         int guesses = _arena.StateSlots > 0 ? 0 : _options.SpeculativeTokens;
-        Sequence sequence = new(request, ContextLength, _maskWords, guesses, Wake);
+        Sequence sequence = new(request, ContextLength, _maskWords, guesses, _draft is null ? 2 : 4, Wake);
         if (cancel.CanBeCanceled)
             sequence.CancelRegistration = cancel.UnsafeRegister(static state => ((Sequence)state!).Cancel(), sequence);
         SubmissionOutcome outcome = TryEnqueue(sequence);

@@ -161,7 +161,7 @@ internal sealed partial class Scheduler
         sequence.StateSlot = -1;
         sequence.Computed = 0;
         sequence.PagesShared = 0;
-        sequence.GuessCount = 0;
+        sequence.GuessCount = sequence.ModelGuesses = 0;
     }
 
     private static void InsertByAge(List<Sequence> list, Sequence sequence)

@@ -143,6 +143,7 @@ internal sealed partial class Scheduler
     private void AddChunk(ForwardBatch batch, List<Sequence> planned, Sequence sequence, int tokens)
     {
         bool last = sequence.Computed + tokens >= sequence.Count;
+        sequence.ChunkStart = sequence.Computed;
         sequence.ChunkTokens = tokens;
         sequence.WantsToken = last;
         sequence.Chunk = batch.Add(new SequenceChunk(
@@ -158,6 +159,9 @@ internal sealed partial class Scheduler
     private void Guess(Sequence sequence)
     {
         sequence.GuessCount = 0;
+        sequence.GuessedByModel = false;
+        int byModel = sequence.ModelGuesses;
+        sequence.ModelGuesses = 0;
         if (sequence.Drafter is null || sequence.Remaining != 1)
             return;
         // The last token of the answer needs no row, and a token behind the limit no guess.
@@ -167,7 +171,14 @@ internal sealed partial class Scheduler
         most = Math.Min(most, sequence.Guesses.Length);
         if (most <= 0)
             return;
+        // A long repetition is the better guess; it overwrites the draft layer's.
         sequence.GuessCount = sequence.Drafter.Guess(sequence.Tokens.AsSpan(0, sequence.Count), sequence.Guesses.AsSpan(0, most));
+        if (sequence.GuessCount == 0 && byModel > 0)
+        {
+            sequence.GuessCount = Math.Min(byModel, most);
+            sequence.GuessedByModel = true;
+        }
+
         sequence.PlaceGuesses();
     }
 

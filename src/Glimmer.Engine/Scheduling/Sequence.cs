@@ -17,8 +17,9 @@ internal sealed class Sequence
     /// <param name="limit">Most tokens of prompt and answer.</param>
     /// <param name="maskWords">Words of a constraint's mask.</param>
     /// <param name="speculation">Most guesses a pass.</param>
+    /// <param name="shortestKey">Tokens that must agree before the text so far is read on as a guess.</param>
     /// <param name="wake">Tells the engine that something changed.</param>
-    public Sequence(GenerationRequest request, int limit, int maskWords, int speculation, Action wake)
+    public Sequence(GenerationRequest request, int limit, int maskWords, int speculation, int shortestKey, Action wake)
     {
         _wake = wake;
         Request = request;
@@ -39,7 +40,7 @@ internal sealed class Sequence
         if (request.Constraint is not null)
             Mask = new uint[maskWords];
         if (speculation > 0)
-            Drafter = new NGramDraft();
+            Drafter = new NGramDraft(shortestKey);
         Guesses = speculation > 0 ? new int[speculation] : [];
         Decided = new int[speculation + 1 + MaxForced];
         if (request.TopLogProbs is { } top)
@@ -108,6 +109,9 @@ internal sealed class Sequence
     /// <summary>Prompt tokens granted to it.</summary>
     public int Granted { get; set; }
 
+    /// <summary>Position of the chunk's first token.</summary>
+    public int ChunkStart { get; set; }
+
     /// <summary>Its chunk in the batch.</summary>
     public int Chunk { get; set; }
 
@@ -117,9 +121,25 @@ internal sealed class Sequence
     /// <summary>Whether the chunk ends at the last token, so that the next one is chosen.</summary>
     public bool WantsToken { get; set; }
 
+    /// <summary>Guesses from the text so far.</summary>
     public NGramDraft? Drafter { get; }
 
     public int[] Guesses { get; }
+
+    /// <summary>How many of <see cref="Guesses"/> the model's draft layer made for the next pass.</summary>
+    public int ModelGuesses { get; set; }
+
+    /// <summary>Whether the guesses in the chunk are the draft layer's.</summary>
+    public bool GuessedByModel { get; set; }
+
+    /// <summary>Its chunk in the draft layer's batch.</summary>
+    public int DraftChunk { get; set; }
+
+    /// <summary>Rows of that chunk.</summary>
+    public int DraftRows { get; set; }
+
+    /// <summary>The draft layer's state behind its last guess.</summary>
+    public ReadOnlyMemory<float> DraftState { get; set; }
 
     /// <summary>Guesses in the chunk, behind its last known token.</summary>
     public int GuessCount { get; set; }

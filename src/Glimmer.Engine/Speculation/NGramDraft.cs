@@ -1,36 +1,24 @@
 namespace Glimmer.Engine.Speculation;
 
-/// <summary>
-/// Guesses the next tokens by finding the last few in the text so far and reading on from there. Measures how often it
-/// is right and rests when that is too rare to pay for the extra rows.
-/// </summary>
-internal sealed class NGramDraft
+/// <summary>Guesses the next tokens by finding the last few in the text so far and reading on from there.</summary>
+/// <param name="shortestKey">How many tokens must agree at least, 1 to 4.</param>
+internal sealed class NGramDraft(int shortestKey)
 {
     private const int LongestKey = 4;
-    private const int ShortestKey = 2;
     private const int SearchWindow = 8192;
     private const int Rest = 64;
-    private float _acceptance = 0.5f;
-    private int _resting;
+    private readonly AcceptanceGate _gate = new(Rest);
 
     /// <summary>Whether it currently makes no guesses.</summary>
-    public bool IsResting => _resting > 0;
+    public bool IsResting => _gate.IsResting;
 
     /// <summary>Writes guesses for what follows <paramref name="tokens"/> and returns how many.</summary>
     public int Guess(ReadOnlySpan<int> tokens, Span<int> guesses)
     {
-        if (guesses.IsEmpty)
+        if (guesses.IsEmpty || !_gate.TryPass())
             return 0;
-        if (_resting > 0)
-        {
-            // Coming back, it gets a little credit: enough for a few tries.
-            if (--_resting == 0)
-                _acceptance = 0.3f;
-            return 0;
-        }
-
         ReadOnlySpan<int> window = tokens.Length > SearchWindow ? tokens[^SearchWindow..] : tokens;
-        for (int key = LongestKey; key >= ShortestKey; key--)
+        for (int key = LongestKey; key >= shortestKey; key--)
         {
             if (window.Length <= key)
                 continue;
@@ -47,12 +35,5 @@ internal sealed class NGramDraft
     }
 
     /// <summary>Learns how many guesses of a pass were right.</summary>
-    public void Learn(int guessed, int right)
-    {
-        if (guessed == 0)
-            return;
-        _acceptance += ((float)right / guessed - _acceptance) * 0.15f;
-        if (_acceptance < 0.2f)
-            _resting = Rest;
-    }
+    public void Learn(int guessed, int right) => _gate.Learn(guessed, right);
 }

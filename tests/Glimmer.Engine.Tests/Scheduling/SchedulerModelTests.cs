@@ -28,7 +28,8 @@ public sealed class SchedulerModelTests
             SpeculativeTokens = random.Next(3) * 3,
             JumpAhead = random.Next(2) == 0,
         };
-        using InferenceEngine engine = new(model, options);
+        FaultLog log = new();
+        using InferenceEngine engine = new(model, options, logger: log);
         List<(GenerationRequest Request, RecordingSink Sink, CancellationTokenSource Source)> runs = [];
         int passes = 0;
         void Arrive()
@@ -87,5 +88,6 @@ public sealed class SchedulerModelTests
         EngineStatistics statistics = engine.GetStatistics();
         Assert.Equal((statistics.Pages, 0), (statistics.PagesFree + statistics.PagesCached, statistics.PagesInUse));
         Assert.Equal(runs.Count, statistics.Ended);
+        Assert.Empty(log.Faults);
     }
 }

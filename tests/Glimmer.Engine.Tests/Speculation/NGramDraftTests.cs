@@ -8,17 +8,17 @@ public sealed class NGramDraftTests
     public void Reads_on_from_the_latest_place_where_the_last_tokens_occurred()
     {
         int[] guesses = new int[3];
-        Assert.Equal(3, new NGramDraft().Guess([1, 2, 3, 4, 9, 1, 2, 7, 8, 5, 1, 2], guesses));
+        Assert.Equal(3, new NGramDraft(2).Guess([1, 2, 3, 4, 9, 1, 2, 7, 8, 5, 1, 2], guesses));
         Assert.Equal([7, 8, 5], guesses);
-        Assert.Equal(0, new NGramDraft().Guess([1, 2, 3, 4], guesses));
-        Assert.Equal(0, new NGramDraft().Guess([1], guesses));
-        Assert.Equal(0, new NGramDraft().Guess([1, 2, 1, 2], []));
+        Assert.Equal(0, new NGramDraft(2).Guess([1, 2, 3, 4], guesses));
+        Assert.Equal(0, new NGramDraft(2).Guess([1], guesses));
+        Assert.Equal(0, new NGramDraft(2).Guess([1, 2, 1, 2], []));
     }
 
     [Fact]
     public void Rests_when_it_is_wrong_too_often_and_tries_again_later()
     {
-        NGramDraft draft = new();
+        NGramDraft draft = new(2);
         int[] guesses = new int[3];
         for (int i = 0; i < 20 && !draft.IsResting; i++)
         {
