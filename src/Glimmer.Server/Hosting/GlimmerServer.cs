@@ -3,7 +3,6 @@ using System.Net.Sockets;
 using Glimmer.Platform.Admission;
 using Glimmer.Platform.Catalog;
 using Glimmer.Platform.Keys;
-using Glimmer.Protocol.Json;
 using Glimmer.Server.Chat;
 using Glimmer.Server.Health;
 using Glimmer.Server.Home;
@@ -95,7 +94,10 @@ public sealed class GlimmerServer : IAsyncDisposable
             throw new GlimmerStartupException(fault.Message, 78, fault);
         }
 
-        WebApplicationBuilder builder = WebApplication.CreateSlimBuilder(new WebApplicationOptions { ApplicationName = "Glimmer.Server" });
+        // Empty: settings were read by the caller, and the file watchers of the default sources cost start-up time.
+        WebApplicationBuilder builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions { ApplicationName = "Glimmer.Server" });
+        builder.WebHost.UseKestrelCore();
+        builder.Services.AddRoutingCore();
         ConfigureHost(builder, options, services);
         builder.Services
             .AddSingleton(options)
@@ -150,8 +152,10 @@ public sealed class GlimmerServer : IAsyncDisposable
     /// <inheritdoc/>
     public async ValueTask DisposeAsync()
     {
-        await _app.DisposeAsync();
+        // What was measured last is sent while the meter still lives.
+        await _app.StopAsync();
         _export?.Dispose();
+        await _app.DisposeAsync();
     }
 
     private static void ConfigureHost(WebApplicationBuilder builder, GlimmerOptions options, GlimmerServices services)
@@ -168,14 +172,7 @@ public sealed class GlimmerServer : IAsyncDisposable
         }
         else
         {
-            builder.Logging.AddJsonConsole(console =>
-            {
-                console.UseUtcTimestamp = true;
-                console.TimestampFormat = "yyyy-MM-dd'T'HH:mm:ss.fff'Z'";
-                console.JsonWriterOptions = WireJson.WriterOptions;
-            });
-            builder.Services.Configure<Microsoft.Extensions.Logging.Console.ConsoleLoggerOptions>(
-                static console => console.LogToStandardErrorThreshold = LogLevel.Trace);
+            builder.Logging.AddProvider(new JsonLogProvider(Console.OpenStandardError(), services.Time));
         }
 
         builder.Services.Configure<HostOptions>(host => host.ShutdownTimeout = options.DrainTime + TimeSpan.FromSeconds(5));
