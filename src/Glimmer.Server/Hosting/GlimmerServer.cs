@@ -64,6 +64,9 @@ public sealed class GlimmerServer : IAsyncDisposable
     /// <summary>The key made because there was none; show it once, it cannot be had again. Null when there were keys.</summary>
     public NewAccessKey? FirstKey { get; }
 
+    /// <summary>Makes loggers that write where the server's own lines go, for what runs beside it.</summary>
+    public ILoggerFactory Logs => _app.Services.GetRequiredService<ILoggerFactory>();
+
     /// <summary>Where the server listens, once started: <c>http://127.0.0.1:8080</c>.</summary>
     public IReadOnlyList<Uri> Addresses { get; private set; } = [];
 
