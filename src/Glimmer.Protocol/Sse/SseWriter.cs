@@ -1,5 +1,6 @@
 using System.Buffers;
 using System.IO.Pipelines;
+using System.Runtime.CompilerServices;
 using System.Text.Json;
 using Glimmer.Protocol.Json;
 
@@ -53,6 +54,7 @@ public sealed class SseWriter : IDisposable
 
     /// <summary>Sends what was written; waits while the client is slow.</summary>
     /// <returns>False when nobody reads any more.</returns>
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
     public async ValueTask<bool> FlushAsync(CancellationToken cancel)
     {
         UnflushedBytes = 0;

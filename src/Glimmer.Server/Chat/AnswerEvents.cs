@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using Glimmer.Dialogue.Output;
 using Glimmer.Inference;
 using Glimmer.Server.Transport;
@@ -100,6 +101,8 @@ internal sealed class AnswerEvents : IAsyncDisposable
 
     private async Task<bool> ReadAsync() => await NextAsync();
 
+    /// <summary>Pooled, because it runs once per token.</summary>
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
     private async ValueTask<bool> NextAsync()
     {
         try

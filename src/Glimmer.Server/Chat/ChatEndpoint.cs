@@ -74,7 +74,7 @@ internal sealed partial class ChatEndpoint(
 
         using (lease)
         using (var ended = CancellationTokenSource.CreateLinkedTokenSource(context.RequestAborted, drain.Deadline))
-        using (Activity? activity = telemetry.StartChat(offer, request))
+        using (Activity? activity = GlimmerTelemetry.StartChat(offer, request, context.Request.Headers))
             await AnswerAsync(context, wire, request, offer, activity, ended);
     }
 

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using Glimmer.Protocol.Sse;
 using Glimmer.Server.Transport;
 
@@ -45,6 +46,7 @@ internal static class ChatStream
         await FlushAsync(output, context);
     }
 
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
     private static async ValueTask<bool> FlushAsync(SseWriter output, HttpContext context)
     {
         try

@@ -3,7 +3,6 @@ using System.Net.Sockets;
 using Glimmer.Platform.Admission;
 using Glimmer.Platform.Catalog;
 using Glimmer.Platform.Keys;
-using Glimmer.Protocol.Json;
 using Glimmer.Server.Chat;
 using Glimmer.Server.Health;
 using Glimmer.Server.Home;
@@ -65,6 +64,9 @@ public sealed class GlimmerServer : IAsyncDisposable
     /// <summary>The key made because there was none; show it once, it cannot be had again. Null when there were keys.</summary>
     public NewAccessKey? FirstKey { get; }
 
+    /// <summary>Makes loggers that write where the server's own lines go, for what runs beside it.</summary>
+    public ILoggerFactory Logs => _app.Services.GetRequiredService<ILoggerFactory>();
+
     /// <summary>Where the server listens, once started: <c>http://127.0.0.1:8080</c>.</summary>
     public IReadOnlyList<Uri> Addresses { get; private set; } = [];
 
@@ -95,7 +97,10 @@ public sealed class GlimmerServer : IAsyncDisposable
             throw new GlimmerStartupException(fault.Message, 78, fault);
         }
 
-        WebApplicationBuilder builder = WebApplication.CreateSlimBuilder(new WebApplicationOptions { ApplicationName = "Glimmer.Server" });
+        // Empty: settings were read by the caller, and the file watchers of the default sources cost start-up time.
+        WebApplicationBuilder builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions { ApplicationName = "Glimmer.Server" });
+        builder.WebHost.UseKestrelCore();
+        builder.Services.AddRoutingCore();
         ConfigureHost(builder, options, services);
         builder.Services
             .AddSingleton(options)
@@ -150,8 +155,10 @@ public sealed class GlimmerServer : IAsyncDisposable
     /// <inheritdoc/>
     public async ValueTask DisposeAsync()
     {
-        await _app.DisposeAsync();
+        // What was measured last is sent while the meter still lives.
+        await _app.StopAsync();
         _export?.Dispose();
+        await _app.DisposeAsync();
     }
 
     private static void ConfigureHost(WebApplicationBuilder builder, GlimmerOptions options, GlimmerServices services)
@@ -168,14 +175,7 @@ public sealed class GlimmerServer : IAsyncDisposable
         }
         else
         {
-            builder.Logging.AddJsonConsole(console =>
-            {
-                console.UseUtcTimestamp = true;
-                console.TimestampFormat = "yyyy-MM-dd'T'HH:mm:ss.fff'Z'";
-                console.JsonWriterOptions = WireJson.WriterOptions;
-            });
-            builder.Services.Configure<Microsoft.Extensions.Logging.Console.ConsoleLoggerOptions>(
-                static console => console.LogToStandardErrorThreshold = LogLevel.Trace);
+            builder.Logging.AddProvider(new JsonLogProvider(Console.OpenStandardError(), services.Time));
         }
 
         builder.Services.Configure<HostOptions>(host => host.ShutdownTimeout = options.DrainTime + TimeSpan.FromSeconds(5));

@@ -1,4 +1,5 @@
 using Glimmer.Inference;
+using Glimmer.Inference.Routing;
 
 namespace Glimmer.Server.Routing;
 
@@ -13,44 +14,36 @@ public sealed class ChatBackendSlot : IChatBackendProvider
     /// <summary>An empty slot.</summary>
     /// <param name="detail">What is being loaded, for people.</param>
     public ChatBackendSlot(string detail = "The model is being loaded.") =>
-        _state = new State(new BackendReadiness(BackendPhase.Loading, detail), [], null);
+        _state = new State(new BackendReadiness(BackendPhase.Loading, detail), Route([]), null);
 
     /// <inheritdoc/>
     public BackendReadiness Readiness => _state.Readiness;
 
     /// <inheritdoc/>
-    public IReadOnlyList<IChatBackend> Backends => _state.Backends;
+    public IReadOnlyList<IChatBackend> Backends => _state.Router.Backends;
 
     /// <inheritdoc/>
-    public ChatRoute? StandIn => _state.StandIn is { } backend && backend.Models.Count > 0
+    public ChatRoute? StandIn => _state.StandIn is { Models.Count: > 0 } backend
         ? new ChatRoute(backend, backend.Models[0], true)
         : null;
 
     /// <summary>Takes the loaded backends; from now on requests are answered.</summary>
-    /// <param name="backends">All backends; of two that serve the same code the first wins.</param>
+    /// <param name="backends">All backends; of several that serve the same code the first that is ready answers.</param>
     /// <param name="standIn">Backend whose first model answers for chat codes that nobody serves; null for none.</param>
     /// <param name="detail">What is loaded, for people.</param>
     public void Fill(IReadOnlyList<IChatBackend> backends, IChatBackend? standIn, string detail = "Ready.") =>
-        _state = new State(new BackendReadiness(BackendPhase.Ready, detail), backends, standIn);
+        _state = new State(new BackendReadiness(BackendPhase.Ready, detail), Route(backends), standIn);
 
     /// <summary>Says that loading failed.</summary>
     /// <param name="reason">Why, for people; shown by the health check.</param>
-    public void Fail(string reason) => _state = new State(new BackendReadiness(BackendPhase.Failed, reason), [], null);
+    public void Fail(string reason) => _state = new State(new BackendReadiness(BackendPhase.Failed, reason), Route([]), null);
 
     /// <inheritdoc/>
-    public ChatRoute? FindOwn(string model)
-    {
-        foreach (IChatBackend backend in _state.Backends)
-        {
-            foreach (string own in backend.Models)
-            {
-                if (string.Equals(own, model, StringComparison.OrdinalIgnoreCase))
-                    return new ChatRoute(backend, own, false);
-            }
-        }
+    public ChatRoute? FindOwn(string model) =>
+        _state.Router.Resolve(model) is { } own ? new ChatRoute(own.Backend, own.Model, false) : null;
 
-        return null;
-    }
+    // Which codes a stand-in may answer for is the catalogue's business: ModelOffers asks it. The router only knows names.
+    private static ModelRouter Route(IReadOnlyList<IChatBackend> backends) => new(backends, standIn: null, static _ => false);
 
-    private sealed record State(BackendReadiness Readiness, IReadOnlyList<IChatBackend> Backends, IChatBackend? StandIn);
+    private sealed record State(BackendReadiness Readiness, ModelRouter Router, IChatBackend? StandIn);
 }

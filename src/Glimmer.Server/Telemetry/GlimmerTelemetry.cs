@@ -53,9 +53,18 @@ internal sealed class GlimmerTelemetry : IDisposable
     public Meter Meter { get; }
 
     /// <summary>Begins the span of a chat answer; null when nobody listens.</summary>
-    public Activity? StartChat(in ModelOffer offer, ChatRequest request)
+    /// <param name="offer">Model and backend.</param>
+    /// <param name="request">The request.</param>
+    /// <param name="headers">Headers of the HTTP request; <c>traceparent</c> makes the span a part of the caller's trace.</param>
+    public static Activity? StartChat(in ModelOffer offer, ChatRequest request, IHeaderDictionary headers)
     {
-        if (Source.StartActivity($"chat {offer.Model.Code}", ActivityKind.Server) is not { } activity)
+        if (!Source.HasListeners())
+            return null;
+
+        // The framework's own span of the request is not recorded; as the parent it would keep ours from being so.
+        Activity.Current = null;
+        _ = ActivityContext.TryParse(headers.TraceParent, headers.TraceState, isRemote: true, out ActivityContext caller);
+        if (Source.StartActivity($"chat {offer.Model.Code}", ActivityKind.Server, caller) is not { } activity)
             return null;
         activity.SetTag("gen_ai.operation.name", "chat");
         activity.SetTag("gen_ai.provider.name", Provider);

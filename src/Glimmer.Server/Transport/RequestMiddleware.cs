@@ -139,8 +139,10 @@ internal sealed partial class RequestMiddleware(
         int status = record.ClientLeft && !context.Response.HasStarted ? ClientClosedRequest : context.Response.StatusCode;
         TimeSpan elapsed = time.GetElapsedTime(record.Started);
         telemetry.Record(KnownMethod(context.Request.Method), status, record, elapsed);
+        // Probes ask every few seconds; their lines would hide the others.
+        LogLevel level = record.Route is "/health/live" or "/health/ready" or "/metrics" ? LogLevel.Debug : LogLevel.Information;
         Log.Request(
-            log, record.Id, KnownMethod(context.Request.Method), record.Route, status, (int?)record.Code ?? 0, record.Field, record.KeyId, record.Model, record.Backend,
+            log, level, record.Id, KnownMethod(context.Request.Method), record.Route, status, (int?)record.Code ?? 0, record.Field, record.KeyId, record.Model, record.Backend,
             record.Stream, record.Finish, record.Usage.PromptTokens, record.Usage.CachedTokens, record.Usage.CompletionTokens,
             record.FirstEvent == 0 ? 0 : Math.Round(time.GetElapsedTime(record.Started, record.FirstEvent).TotalMilliseconds, 1),
             Math.Round(elapsed.TotalMilliseconds, 1), record.ClientLeft);
@@ -153,9 +155,9 @@ internal sealed partial class RequestMiddleware(
 
     private static partial class Log
     {
-        [LoggerMessage(1001, LogLevel.Information, "{RequestId} {Method} {Route} {Status} code={Code} field={Field} key={KeyId} model={Model} backend={Backend} stream={Stream} finish={Finish} prompt={PromptTokens} cached={CachedTokens} completion={CompletionTokens} first_ms={FirstMs} ms={Ms} left={ClientLeft}")]
+        [LoggerMessage(EventId = 1001, Message = "{RequestId} {Method} {Route} {Status} code={Code} field={Field} key={KeyId} model={Model} backend={Backend} stream={Stream} finish={Finish} prompt={PromptTokens} cached={CachedTokens} completion={CompletionTokens} first_ms={FirstMs} ms={Ms} left={ClientLeft}")]
         public static partial void Request(
-            ILogger log, string requestId, string method, string route, int status, int code, string field, string keyId, string model, string backend,
+            ILogger log, LogLevel level, string requestId, string method, string route, int status, int code, string field, string keyId, string model, string backend,
             bool stream, string finish, int promptTokens, int cachedTokens, int completionTokens, double firstMs, double ms, bool clientLeft);
 
         [LoggerMessage(1002, LogLevel.Error, "Request {RequestId} failed: {Fault}")]

@@ -76,6 +76,7 @@ public sealed partial class TelemetryTests
         };
         ActivitySource.AddActivityListener(listener);
         await using ServerHarness harness = await ServerHarness.StartAsync();
+        harness.Client.DefaultRequestHeaders.Add("traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01");
         await harness.ChatAsync($$"""{"model":"codegeex-4","seed":5,"messages":[{"role":"user","content":"{{Canary}}"}]}""");
         await ServerHarness.UntilAsync(() =>
         {
@@ -85,6 +86,7 @@ public sealed partial class TelemetryTests
         Activity span;
         lock (spans)
             span = spans.Find(item => item.DisplayName == "chat codegeex-4")!;
+        Assert.Equal("0af7651916cd43dd8448eb211c80319c", span.TraceId.ToString());
         Assert.Equal("codegeex-4", span.GetTagItem("gen_ai.request.model"));
         Assert.Equal("glimmer-tiny", span.GetTagItem("gen_ai.response.model"));
         Assert.Equal(107, span.GetTagItem("gen_ai.usage.input_tokens"));
