@@ -13,5 +13,6 @@ public static class GoldenAreas
         new TasksArea(),
         new QuantsArea(),
         new MalformedArea(),
+        new UnitsArea(),
     ];
 }
