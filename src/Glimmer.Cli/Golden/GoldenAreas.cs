@@ -14,5 +14,6 @@ public static class GoldenAreas
         new QuantsArea(),
         new GrammarArea(),
         new MalformedArea(),
+        new UnitsArea(),
     ];
 }

@@ -28,7 +28,7 @@ public sealed class GoldenRun(IReadOnlyList<IGoldenArea> areas)
             cancel.ThrowIfCancellationRequested();
             if (!area.Recognises(folder))
                 continue;
-            recognised = true;
+            recognised |= !area.HoldsOtherCases;
             yield return RunOne(area, folder, cancel);
         }
 

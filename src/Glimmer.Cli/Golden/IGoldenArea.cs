@@ -17,6 +17,9 @@ public interface IGoldenArea
     /// <summary>Short name: <c>text</c>, <c>gguf</c>, <c>quants</c>, <c>tokenizer</c>, <c>dialogue</c>, <c>grammar</c>, <c>tasks</c> …</summary>
     string Name { get; }
 
+    /// <summary>Whether folders below one of this form may be cases of their own; otherwise they belong to it.</summary>
+    bool HoldsOtherCases => false;
+
     /// <summary>Whether the folder holds data of this form (judged by its files, not by its name).</summary>
     bool Recognises(string folder);
 

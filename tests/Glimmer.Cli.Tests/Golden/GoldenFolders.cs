@@ -15,14 +15,14 @@ internal static class GoldenFolders
         Assert.All(checks, check => Assert.True(check.Passed, $"{check.Name}: {check.Difference:g3} > {check.Allowed:g3}; {check.Detail}"));
     }
 
-    public static void DamageIsReported(IGoldenArea area, string folder, string tensor)
+    public static void DamageIsReported(IGoldenArea area, string folder, string tensor, string expectations = "expect.safetensors")
     {
         DirectoryInfo copy = Directory.CreateTempSubdirectory("glimmer-golden-");
         try
         {
             foreach (string file in Directory.GetFiles(folder))
                 File.Copy(file, Path.Combine(copy.FullName, Path.GetFileName(file)));
-            Damage(Path.Combine(copy.FullName, "expect.safetensors"), tensor);
+            Damage(Path.Combine(copy.FullName, expectations), tensor);
             GoldenCheck[] failed = [.. area.Run(copy.FullName, CancellationToken.None).Where(check => !check.Passed)];
             Assert.NotEmpty(failed);
             Assert.All(failed, check => Assert.Contains(tensor.Split('.')[0], check.Name, StringComparison.Ordinal));
