@@ -1,3 +1,5 @@
+using System.Text.Json;
+using Glimmer.Engine.Packages;
 using Glimmer.Models.Loading;
 
 namespace Glimmer.Cli.Golden;
@@ -5,8 +7,8 @@ namespace Glimmer.Cli.Golden;
 /// <summary>
 /// Language models as GGUF files: one or more <c>NAME.KIND.gguf</c> beside <c>expect.safetensors</c> with <c>logits.KIND</c> and <c>greedy.KIND</c>
 /// (or plain <c>logits</c>, <c>greedy</c>). Expected values come from the file's weights as numbers and single-precision arithmetic. The
-/// <c>runtime_*</c> values of another program, which rounds activations, bound plausibility only; <c>text_ids</c> belong to the
-/// tokenizer and are not compared here.
+/// <c>runtime_*</c> values of another program, which rounds activations, bound plausibility only. <c>text_ids</c> are the tokens of the
+/// text in <c>expect.json</c> by the tokenizer inside the file.
 /// </summary>
 public sealed class GgufModelsArea : IGoldenArea
 {
@@ -52,6 +54,8 @@ public sealed class GgufModelsArea : IGoldenArea
             yield break;
         }
 
+        if (expected.Has("text_ids"))
+            yield return TextIds(file, kind, expected);
         using LoadedModel model = ModelLoader.Load(file);
         int[] prompt = expected.Ints("input_ids");
         float[] reference = expected.Floats($"logits{suffix}");
@@ -73,5 +77,13 @@ public sealed class GgufModelsArea : IGoldenArea
         yield return GoldenCompare.Exact($"{kind}: greedy", greedy, tokens);
         if (expected.Has($"greedy_logits{suffix}"))
             yield return GoldenCompare.Floats($"{kind}: greedy_logits", expected.Floats($"greedy_logits{suffix}"), rows, Tolerance, run.Vocabulary);
+    }
+
+    private static GoldenCheck TextIds(string file, string kind, GoldenTensors expected)
+    {
+        using JsonDocument json = JsonDocument.Parse(File.ReadAllBytes(Path.Combine(Path.GetDirectoryName(file)!, "expect.json")));
+        using ModelPackage package = ModelPackage.Load(file);
+        int[] ids = [.. package.Tokenizer.Encode(json.RootElement.GetProperty("text").GetString(), recogniseAdded: true)];
+        return GoldenCompare.Exact($"{kind}: text_ids", expected.Ints("text_ids"), ids);
     }
 }
