@@ -66,11 +66,13 @@ public sealed class StartupTests
         listener.Start();
         string folder = Directory.CreateTempSubdirectory("glimmer-start-").FullName;
         int port = ((IPEndPoint)listener.LocalEndpoint).Port;
-        await using var server = GlimmerServer.Create(new GlimmerOptions { DataFolder = folder, Port = port }, new ChatBackendSlot(), new GlimmerServices { Logs = new LogCapture() });
+        var logs = new LogCapture();
+        await using var server = GlimmerServer.Create(new GlimmerOptions { DataFolder = folder, Port = port }, new ChatBackendSlot(), new GlimmerServices { Logs = logs });
         GlimmerStartupException fault = await Assert.ThrowsAsync<GlimmerStartupException>(() => server.StartAsync());
         Assert.Contains($"Port {port}", fault.Message);
         Assert.Contains("Glimmer:Listen:Port", fault.Message);
         Assert.Equal(69, fault.ExitCode);
+        Assert.Empty(logs.Lines);
         Directory.Delete(folder, true);
     }
 
