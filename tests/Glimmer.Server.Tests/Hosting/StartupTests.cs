@@ -50,6 +50,7 @@ public sealed class StartupTests
     [InlineData("Log:Level", "2")]
     [InlineData("Listen:Prot", "80")]
     [InlineData("Limits:Everything", "80")]
+    [InlineData("DataFoldr", "x")]
     public void A_bad_setting_is_named_with_a_legal_value(string key, string value)
     {
         GlimmerStartupException fault = Assert.Throws<GlimmerStartupException>(() => Read(($"Glimmer:{key}", value)));
