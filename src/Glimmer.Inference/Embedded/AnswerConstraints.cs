@@ -1,4 +1,5 @@
 using Glimmer.Dialogue.Constraints;
+using Glimmer.Dialogue.Constraints.Schemas;
 using Glimmer.Dialogue.Conversations;
 using Glimmer.Dialogue.Output;
 using Glimmer.Engine.Packages;
@@ -9,6 +10,7 @@ namespace Glimmer.Inference.Embedded;
 /// <summary>Turns what a request demands of the answer's form into a constraint on its tokens.</summary>
 internal sealed class AnswerConstraints
 {
+    private const string SchemaField = "response_format.json_schema.schema";
     private readonly GrammarTag _open;
     private readonly GrammarTag _close;
     private readonly Lazy<ConstraintCompiler> _compiler;
@@ -35,19 +37,40 @@ internal sealed class AnswerConstraints
             return null;
         }
 
-        switch (request.Format.Kind)
+        if (request.Format.Kind == AnswerFormatKind.Text)
+            return null;
+        // With tools on offer the model may call one instead of answering.
+        if (tools.Count > 0)
         {
-            case AnswerFormatKind.Text:
-                return null;
-            // With tools on offer the model may call one instead of answering.
-            case AnswerFormatKind.JsonObject when tools.Count == 0:
-                return _compiler.Value.JsonObject(Preamble(start)).Start();
-            case AnswerFormatKind.JsonObject:
-                error = new PlatformError(BusinessCode.ParametersConflict, "response_format 'json_object' can't be combined with tools; leave out one of them or set tool_choice to 'none'.", "response_format");
-                return null;
-            default:
-                error = new PlatformError(BusinessCode.ParameterInvalid, "response_format can be 'text' or 'json_object' with this model.", "response_format.type");
-                return null;
+            error = new PlatformError(BusinessCode.ParametersConflict, "response_format can't be combined with tools; leave out one of them or set tool_choice to 'none'.", "response_format");
+            return null;
+        }
+
+        return request.Format.Kind == AnswerFormatKind.JsonObject
+            ? _compiler.Value.JsonObject(Preamble(start)).Start()
+            : Schema(request.Format, start, out error);
+    }
+
+    private ITokenConstraint? Schema(AnswerFormat format, OutputStart start, out PlatformError? error)
+    {
+        if (format.Schema is not { } schema)
+        {
+            error = new PlatformError(BusinessCode.ParameterMissing, "response_format of type 'json_schema' needs a schema.", SchemaField);
+            return null;
+        }
+
+        try
+        {
+            SchemaCompilation compiled = _compiler.Value.JsonSchema(schema, format.Strict, Preamble(start));
+            error = compiled.Succeeded
+                ? null
+                : new PlatformError(BusinessCode.ParameterInvalid, $"The schema can't be enforced: {string.Join("; ", compiled.Unsupported)}. Leave these keywords out or set strict to false.", SchemaField);
+            return compiled.Constraint?.Start();
+        }
+        catch (JsonSchemaException fault)
+        {
+            error = new PlatformError(BusinessCode.ParameterInvalid, fault.Message, SchemaField);
+            return null;
         }
     }
 

@@ -117,6 +117,34 @@ public sealed class EmbeddedChatBackendTests(BundledBackend bundled) : IClassFix
     }
 
     [Fact]
+    public async Task A_schema_decides_what_is_said()
+    {
+        JsonElement schema = JsonDocument.Parse("""{"type":"object","properties":{"mood":{"enum":["sleepy","awake"]},"n":{"type":"integer","minimum":3,"maximum":3}},"required":["mood","n"],"additionalProperties":false}""").RootElement;
+        long before = _backend.Engine.GetStatistics().AcceptedTokens;
+        ChatRequest request = BundledBackend.Request(Greeting) with { Format = new AnswerFormat(AnswerFormatKind.JsonSchema, schema, Strict: true), MaxTokens = 200, Sampling = new() { Greedy = true, LogitBias = Blanks() } };
+        (MessageBuilder message, IChatAnswer answer) = await BundledBackend.Ask(_backend, request);
+        JsonElement said = JsonDocument.Parse(message.Content!).RootElement;
+
+        Assert.Equal(FinishReason.Stop, answer.Finish);
+        Assert.Contains(said.GetProperty("mood").GetString(), (string[])["sleepy", "awake"]);
+        Assert.Equal(3, said.GetProperty("n").GetInt32());
+        // The text of the keys is foreseen and tried in one pass.
+        Assert.True(_backend.Engine.GetStatistics().AcceptedTokens > before);
+    }
+
+    [Theory]
+    [InlineData("""{"type":"objekt"}""", "type")]
+    [InlineData("""{"type":"object","properties":{"a":{"type":"array","uniqueItems":true}}}""", "uniqueItems")]
+    public async Task A_schema_that_cannot_be_enforced_is_refused(string schema, string named)
+    {
+        AnswerFormat format = new(AnswerFormatKind.JsonSchema, JsonDocument.Parse(schema).RootElement, Strict: true);
+        PlatformError error = await Refused(BundledBackend.Request(Greeting) with { Format = format });
+
+        Assert.Equal(BusinessCode.ParameterInvalid, error.Code);
+        Assert.Contains(named, error.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task A_prompt_that_leaves_no_room_is_refused_and_a_full_context_says_so()
     {
         await using EmbeddedChatBackend small = BundledBackend.Load(context: 20);
@@ -220,6 +248,11 @@ public sealed class EmbeddedChatBackendTests(BundledBackend bundled) : IClassFix
         Assert.False(backend.IsReady);
         Assert.Equal(BusinessCode.Overloaded, start.Error!.Code);
     }
+
+    /// <summary>The small model likes white space where JSON allows it; this keeps the answer short.</summary>
+    private Dictionary<int, float> Blanks() => Enumerable.Range(0, _backend.Package.Tokenizer.VocabularySize)
+        .Where(id => string.IsNullOrWhiteSpace(System.Text.Encoding.UTF8.GetString(_backend.Package.Tokenizer.BytesOf(id))))
+        .ToDictionary(id => id, _ => -100f);
 
     private async Task<PlatformError> Refused(ChatRequest request)
     {
