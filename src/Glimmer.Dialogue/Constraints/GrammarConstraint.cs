@@ -97,9 +97,10 @@ public sealed class GrammarConstraint : ITokenConstraint
             {
                 if (!_state.CanEnd || !_compiled.StopTokenSet.Contains(token))
                     return false;
-                HasEnded = true;
                 next = _state;
             }
+
+            HasEnded = _compiled.StopTokenSet.Contains(token) && next.CanEnd;
         }
 
         _history.Add(_state);

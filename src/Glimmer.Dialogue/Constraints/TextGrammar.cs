@@ -18,7 +18,7 @@ public sealed class TextGrammar
     }
 
     /// <summary>One JSON object.</summary>
-    public static TextGrammar JsonObject { get; } = new(JsonGrammar.Text(JsonGrammar.Object));
+    public static TextGrammar JsonObject { get; } = new(JsonGrammar.Text(JsonValues.Any.Object));
 
     internal Expression Root { get; }
 
@@ -32,7 +32,7 @@ public sealed class TextGrammar
     {
         try
         {
-            SchemaGrammar grammar = new(new SchemaDocument(schema));
+            SchemaGrammar grammar = new(new SchemaDocument(schema), JsonValues.Any, new SchemaReport());
             Expression value = grammar.ValueOf([grammar.Document.RootNode]);
             grammar.Finish();
             unsupported = grammar.Report.Keywords;

@@ -5,14 +5,17 @@ using Glimmer.Models.Loading;
 
 namespace Glimmer.Models.Architectures;
 
-/// <summary>GLM-4-0414 and GLM-Z1: as <see cref="Glm"/>, with sandwich norms.</summary>
+/// <summary>
+/// GLM-4-0414 and GLM-Z1: as <see cref="Glm"/>, with sandwich norms. The text parts of GLM-4.1V, 4.6V-Flash and GLM-OCR are the
+/// same for text alone, where their three rotary positions are equal.
+/// </summary>
 internal sealed class Glm4 : Architecture
 {
     /// <inheritdoc/>
     public override string Name => "glm4";
 
     /// <inheritdoc/>
-    public override IReadOnlyList<string> ModelTypes => ["glm4"];
+    public override IReadOnlyList<string> ModelTypes => ["glm4", "glm4v", "glm4v_text", "glm_ocr", "glm_ocr_text"];
 
     /// <inheritdoc/>
     public override IReadOnlyList<string> GgufArchitectures => ["glm4"];
