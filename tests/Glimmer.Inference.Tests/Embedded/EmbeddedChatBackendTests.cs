@@ -132,6 +132,44 @@ public sealed class EmbeddedChatBackendTests(BundledBackend bundled) : IClassFix
         Assert.True(_backend.Engine.GetStatistics().AcceptedTokens > before);
     }
 
+    [Fact]
+    public async Task A_call_can_be_demanded()
+    {
+        ChatRequest request = Offering("""{"type":"object","properties":{"city":{"enum":["Bonn","Ulm"]}},"required":["city"],"additionalProperties":false}""") with { MaxTokens = 120 };
+        (MessageBuilder required, IChatAnswer answer) = await BundledBackend.Ask(_backend, request with { ToolChoice = ToolChoice.Required, ParallelToolCalls = false });
+        (MessageBuilder named, _) = await BundledBackend.Ask(_backend, request with { ToolChoice = new ToolChoice(ToolChoiceMode.Named, "get_weather"), ParallelToolCalls = false });
+
+        foreach (SaidCall call in (SaidCall[])[Assert.Single(required.Calls), Assert.Single(named.Calls)])
+        {
+            Assert.Equal("get_weather", call.Name);
+            Assert.Contains(JsonDocument.Parse(call.Arguments).RootElement.GetProperty("city").GetString(), (string[])["Bonn", "Ulm"]);
+        }
+
+        Assert.Equal(FinishReason.ToolCalls, answer.Finish);
+    }
+
+    [Fact]
+    public async Task A_demand_for_calls_that_cannot_be_met_is_refused()
+    {
+        ChatRequest request = Offering("""{"type":"object"}""");
+        PlatformError unknown = await Refused(request with { ToolChoice = new ToolChoice(ToolChoiceMode.Named, "get_time") });
+        PlatformError none = await Refused(BundledBackend.Request(Greeting) with { ToolChoice = ToolChoice.Required });
+        PlatformError wrong = await Refused(Offering("""{"type":"objekt"}""") with { ToolChoice = ToolChoice.Required });
+
+        Assert.Equal((BusinessCode.ParameterInvalid, "tool_choice.function.name"), (unknown.Code, unknown.Field));
+        Assert.Equal((BusinessCode.ParametersConflict, "tool_choice"), (none.Code, none.Field));
+        Assert.Equal((BusinessCode.ParameterInvalid, "tools"), (wrong.Code, wrong.Field));
+    }
+
+    [Fact]
+    public async Task Json_mode_with_tools_answers_in_json_or_calls()
+    {
+        ChatRequest request = Offering("""{"type":"object"}""") with { Format = AnswerFormat.JsonObject, MaxTokens = 40 };
+        (MessageBuilder message, _) = await BundledBackend.Ask(_backend, request);
+
+        Assert.True(message.Calls.Count > 0 || message.Content!.TrimStart().StartsWith('{'));
+    }
+
     [Theory]
     [InlineData("""{"type":"objekt"}""", "type")]
     [InlineData("""{"type":"object","properties":{"a":{"type":"array","uniqueItems":true}}}""", "uniqueItems")]
@@ -247,6 +285,13 @@ public sealed class EmbeddedChatBackendTests(BundledBackend bundled) : IClassFix
 
         Assert.False(backend.IsReady);
         Assert.Equal(BusinessCode.Overloaded, start.Error!.Code);
+    }
+
+    private static ChatRequest Offering(string parameters)
+    {
+        ChatRequest request = BundledBackend.Request(Greeting);
+        JsonElement tool = JsonDocument.Parse($$$"""{"type":"function","function":{"name":"get_weather","parameters":{{{parameters}}}}}""").RootElement;
+        return request with { Conversation = request.Conversation with { Tools = [new ToolDefinition("get_weather", tool)] } };
     }
 
     /// <summary>The small model likes white space where JSON allows it; this keeps the answer short.</summary>
