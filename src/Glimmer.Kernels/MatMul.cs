@@ -1,3 +1,4 @@
+using Glimmer.Kernels.Integer;
 using Glimmer.Kernels.Lanes;
 using Glimmer.Kernels.MatrixProducts;
 
@@ -24,7 +25,12 @@ public static unsafe class MatMul
     /// <param name="count">Rows of activations, at least 0.</param>
     /// <param name="y">Result, shape (count, rows), contiguous; must not overlap <paramref name="x"/>.</param>
     /// <exception cref="ArgumentException">A span is too short.</exception>
-    public static void Multiply(ThreadTeam team, WeightMatrix weights, ReadOnlySpan<float> x, int count, Span<float> y)
+    public static void Multiply(ThreadTeam team, WeightMatrix weights, ReadOnlySpan<float> x, int count, Span<float> y) =>
+        Multiply(team, weights, x, count, y, ActivationMode.Exact);
+
+    /// <summary>The same with a choice of how activations enter.</summary>
+    /// <inheritdoc cref="Multiply(ThreadTeam, WeightMatrix, ReadOnlySpan{float}, int, Span{float})"/>
+    public static void Multiply(ThreadTeam team, WeightMatrix weights, ReadOnlySpan<float> x, int count, Span<float> y, ActivationMode mode)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(count);
         int rows = weights.Rows, columns = weights.Columns;
@@ -32,7 +38,7 @@ public static unsafe class MatMul
             throw new ArgumentException($"Activations of {x.Length} or results of {y.Length} are too short for {count} rows of a {rows} x {columns} matrix.", nameof(x));
         fixed (float* xPointer = x, yPointer = y)
         {
-            var job = new MatMulJob(weights, xPointer, columns, count, yPointer, rows);
+            var job = new MatMulJob(weights, xPointer, columns, count, yPointer, rows) { Mode = mode };
             Multiply(InstructionSets.Current, team, job);
         }
     }
@@ -55,6 +61,8 @@ public static unsafe class MatMul
     {
         if (job.Count == 0)
             return;
+        if (job.IsInteger)
+            job = job with { Activations = Int8Products.Quantise(set, job, Int8Activations.Reserve(Int8Activations.Size(job.Count, job.Weights.Columns))) };
         job = Split(job, 0, team.Threads, Work(job), out int parts);
         var body = new OneBody(set, job);
         team.Run(parts, ref body);
@@ -67,6 +75,7 @@ public static unsafe class MatMul
         long total = 0;
         for (int i = 0; i < count; i++)
             total += Work(jobs[i]);
+        QuantiseAll(set, jobs, count);
         int parts = 0;
         for (int i = 0; i < count; i++)
             jobs[i] = Split(jobs[i], parts, team.Threads, total, out parts);
@@ -76,11 +85,43 @@ public static unsafe class MatMul
             GC.KeepAlive(jobs[i].Weights.Owner);
     }
 
+    /// <summary>Quantises the activations of integer jobs; neighbours that share activations (experts of a token, q, k and v) share the result.</summary>
+    private static void QuantiseAll(InstructionSet set, MatMulJob[] jobs, int count)
+    {
+        long bytes = 0;
+        for (int i = 0; i < count; i++)
+        {
+            if (jobs[i].IsInteger && !SharesActivations(jobs, i))
+                bytes += Int8Activations.Size(jobs[i].Count, jobs[i].Weights.Columns);
+        }
+
+        if (bytes == 0)
+            return;
+        byte* memory = Int8Activations.Reserve(bytes);
+        for (int i = 0; i < count; i++)
+        {
+            if (!jobs[i].IsInteger)
+                continue;
+            if (SharesActivations(jobs, i))
+            {
+                jobs[i] = jobs[i] with { Activations = jobs[i - 1].Activations };
+                continue;
+            }
+
+            jobs[i] = jobs[i] with { Activations = Int8Products.Quantise(set, jobs[i], memory) };
+            memory += Int8Activations.Size(jobs[i].Count, jobs[i].Weights.Columns);
+        }
+    }
+
+    private static bool SharesActivations(MatMulJob[] jobs, int i) =>
+        i > 0 && jobs[i - 1].IsInteger && jobs[i].X == jobs[i - 1].X && jobs[i].XStride == jobs[i - 1].XStride
+        && jobs[i].Count == jobs[i - 1].Count && jobs[i].Weights.Columns == jobs[i - 1].Weights.Columns;
+
     private static long Work(in MatMulJob job) => (long)job.Weights.Rows * job.Weights.Columns * job.Count;
 
     /// <summary>
     /// Cuts a job into parts: several per thread, so that a slow thread leaves work to the others, but none too small.
-    /// The cut lies at multiples of four rows, the height of a register tile.
+    /// The cut lies at multiples of four rows, the height of a register tile, or of a group of packed rows.
     /// </summary>
     private static MatMulJob Split(in MatMulJob job, int firstPart, int threads, long totalWork, out int nextPart)
     {
@@ -90,15 +131,22 @@ public static unsafe class MatMul
         int rows = job.Weights.Rows;
         long workPerPart = Math.Max(SmallestPart, totalWork / (threads * 6L));
         long rowsPerPart = threads == 1 ? rows : workPerPart / ((long)job.Weights.Columns * job.Count);
-        int height = (int)Math.Min(rows, Math.Max(4, rowsPerPart & ~3L));
+        int unit = job.IsInteger ? PackedMatrix.GroupRows : 4;
+        int height = (int)Math.Min(rows, Math.Max(unit, rowsPerPart / unit * unit));
         nextPart = checked(firstPart + (rows + height - 1) / height);
         return job with { FirstPart = firstPart, RowsPerPart = height };
     }
 
     private static void RunPart(InstructionSet set, in MatMulJob job, int part)
     {
-        int start = part * job.RowsPerPart;
-        var kernel = new RowsKernel(job, start, Math.Min(start + job.RowsPerPart, job.Weights.Rows));
+        int start = part * job.RowsPerPart, end = Math.Min(start + job.RowsPerPart, job.Weights.Rows);
+        if (job.IsInteger)
+        {
+            Int8Products.Multiply(set, job, job.Weights.Packed!, job.Activations, start, end);
+            return;
+        }
+
+        var kernel = new RowsKernel(job, start, end);
         LaneDispatch.Run(set, ref kernel);
     }
 

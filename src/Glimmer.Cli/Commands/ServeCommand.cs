@@ -22,14 +22,16 @@ internal static class ServeCommand
         Option<string?> model = ModelOption.Create();
         Option<int?> threads = new("--threads", "-t") { Description = "Threads of the engine; 0 for one per physical core." };
         Option<int?> context = new("--context", "-c") { Description = "Longest conversation in tokens; 0 for the model's." };
+        Option<string?> quantise = new("--quantize") { Description = "Bring F32, F16 and BF16 weights to this format while loading, e.g. q8_0 or q4_k_m." };
         Option<string[]> set = new("--set") { Description = "Any other setting, KEY=VALUE, e.g. Log:Level=Warning (docs/configuration.md).", AllowMultipleArgumentsPerToken = false };
-        Command command = new("serve", "Start the platform. Every setting can also come from appsettings.json or GLIMMER__… variables.") { port, host, data, model, threads, context, set };
+        Command command = new("serve", "Start the platform. Every setting can also come from appsettings.json or GLIMMER__… variables.") { port, host, data, model, threads, context, quantise, set };
         command.SetAction(result => RunAsync(
             result.GetValue(set) ?? [],
             ("Listen:Port", Text(result.GetValue(port))),
             ("Listen:Host", result.GetValue(host)),
             ("DataFolder", result.GetValue(data)),
             ("Model:Path", result.GetValue(model)),
+            ("Model:Quantise", result.GetValue(quantise)),
             ("Engine:Threads", Text(result.GetValue(threads))),
             ("Engine:Context", Text(result.GetValue(context)))));
         return command;

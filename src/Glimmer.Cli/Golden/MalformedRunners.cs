@@ -1,4 +1,5 @@
 using Glimmer.Dialogue.Tokenization;
+using Glimmer.Engine.Packages;
 using Glimmer.Models;
 using Glimmer.Models.Loading;
 using Glimmer.Models.Weights;
@@ -14,7 +15,7 @@ public static class MalformedRunners
     /// <summary>Runners by the name of the kind.</summary>
     public static IReadOnlyDictionary<string, Action<string>> All { get; } = new Dictionary<string, Action<string>>(StringComparer.Ordinal)
     {
-        ["gguf"] = OpenGguf,
+        ["gguf"] = path => ModelPackage.Load(path).Dispose(),
         ["safetensors"] = path => SafetensorsFile.Open(path).Dispose(),
         ["safetensors-index"] = path => SafetensorsCheckpoint.OpenIndex(path).Dispose(),
         ["config.json"] = ModelLoader.CheckConfig,
@@ -24,9 +25,4 @@ public static class MalformedRunners
 
     /// <summary>Whether an exception is a parser's clear refusal of a file.</summary>
     public static bool IsRefusal(Exception fault) => fault is ModelFileException or TokenizerFileException;
-
-    private static void OpenGguf(string path)
-    {
-        using LoadedModel model = ModelLoader.Load(path);
-    }
 }

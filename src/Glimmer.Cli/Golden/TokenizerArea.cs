@@ -27,8 +27,9 @@ public sealed class TokenizerArea : IGoldenArea
 
     /// <inheritdoc/>
     public bool Recognises(string folder) =>
-        new[] { "encode.jsonl", "encode-flags.jsonl", "encode-legacy.jsonl", "decode.jsonl" }.Any(file => File.Exists(Path.Combine(folder, file))) &&
-        new[] { "tokenizer.json", "tokenizer-flags.json", "tokenizer.model" }.Any(file => File.Exists(Path.Combine(folder, file)));
+        Holds(folder, "tokenizer.json", "encode.jsonl", "encode-long.jsonl", "decode.jsonl") ||
+        Holds(folder, "tokenizer-flags.json", "encode-flags.jsonl") ||
+        Holds(folder, "tokenizer.model", "encode-legacy.jsonl");
 
     /// <inheritdoc/>
     public IEnumerable<GoldenCheck> Run(string folder, CancellationToken cancel)
@@ -60,6 +61,18 @@ public sealed class TokenizerArea : IGoldenArea
             yield return Prompts(folder, cancel);
         if (File.Exists(Path.Combine(folder, "real-glm5-ids.jsonl")))
             yield return Check("real-glm5-ids.jsonl", Path.Combine(folder, "real-glm5-ids.jsonl"), () => OpenReal(folder, ShiftOfVocabularyB, int.MaxValue), EncodeReal, cancel);
+    }
+
+    // The folder of the published vocabulary has rows of its own, but runs with the folder above it, which has the added tokens.
+    private static bool Holds(string folder, string tokenizer, params ReadOnlySpan<string> rows)
+    {
+        foreach (string file in rows)
+        {
+            if (File.Exists(Path.Combine(folder, file)) && File.Exists(Path.Combine(folder, tokenizer)))
+                return true;
+        }
+
+        return false;
     }
 
     private static Tokenizer Open(string folder, string file)

@@ -1,5 +1,7 @@
 using System.Globalization;
 using Glimmer.Engine;
+using Glimmer.Kernels.Formats;
+using Glimmer.Models.Weights;
 using Glimmer.Server.Hosting;
 using Microsoft.Extensions.Configuration;
 
@@ -8,6 +10,12 @@ namespace Glimmer.Cli.Hosting;
 /// <summary>Which model runs in the process and how: the settings under <c>Glimmer:Model</c> and <c>Glimmer:Engine</c>.</summary>
 internal sealed record EngineSettings
 {
+    // Recipes are for files; while loading every matrix takes the recipe's usual format.
+    private static readonly Dictionary<string, BlockFormat> _formats = new(
+        BlockCodecs.Quantisable.Where(format => BlockCodecs.For(format).BlockLength > 1).Select(format => KeyValuePair.Create(format.ToString(), format))
+            .Concat(QuantisationMix.All.Select(mix => KeyValuePair.Create(mix.Name, mix.Usual))).DistinctBy(pair => pair.Key, StringComparer.OrdinalIgnoreCase),
+        StringComparer.OrdinalIgnoreCase);
+
     private static readonly (string Key, string Meaning, string Legal, Func<EngineSettings, string, EngineSettings?> Apply)[] _all =
     [
         ("Model:Path", "GGUF file or checkpoint folder", "a path; the bundled model when it is not set",
@@ -16,6 +24,8 @@ internal sealed record EngineSettings
             (settings, text) => text.Length <= 64 && text.All(c => char.IsAsciiLetterOrDigit(c) || c is '.' or '-' or '_') ? settings with { Code = text } : null),
         ("Model:Generation", "Chat format of the model", "a generation such as glm-4.7; found by the file when it is not set",
             (settings, text) => Dialogue.Generations.Generations.TryGet(text, out _) ? settings with { Generation = text } : null),
+        ("Model:Quantise", "Format that F32, F16 and BF16 weights are brought to while loading", $"one of {string.Join(", ", _formats.Keys)}, or nothing to leave them",
+            (settings, text) => _formats.TryGetValue(text, out BlockFormat format) ? settings with { Quantise = format } : null),
         ("Model:StandIn", "Whether it answers for chat codes that have no backend", "true or false",
             (settings, text) => bool.TryParse(text, out bool flag) ? settings with { StandIn = flag } : null),
         ("Engine:Threads", "Threads of a forward pass", "a number from 0 (one per physical core) to 1024",
@@ -44,6 +54,9 @@ internal sealed record EngineSettings
 
     /// <summary>Chat format; null finds it by the file.</summary>
     public string? Generation { get; init; }
+
+    /// <summary>Format that weights are brought to while loading; null leaves them.</summary>
+    public BlockFormat? Quantise { get; init; }
 
     /// <summary>Whether it stands in for codes without a backend.</summary>
     public bool StandIn { get; init; } = true;

@@ -4,6 +4,7 @@ using Glimmer.Engine;
 using Glimmer.Engine.Packages;
 using Glimmer.Inference.Embedded;
 using Glimmer.Models;
+using Glimmer.Models.Loading;
 using Glimmer.Server.Hosting;
 using Microsoft.Extensions.Logging;
 
@@ -14,6 +15,9 @@ internal static class LocalModel
 {
     private const int ExitNoInput = 66;
     private const int ExitBadSetting = 78;
+
+    // What a conversation needs at least when no context was asked for.
+    private const int ContextToPlan = 4096;
 
     /// <summary>Where a model is: the path given, a model that was pulled, or the bundled one.</summary>
     /// <exception cref="GlimmerStartupException">There is none.</exception>
@@ -36,12 +40,30 @@ internal static class LocalModel
     /// <summary>Loads weights, tokenizer and chat format.</summary>
     /// <exception cref="GlimmerStartupException">The files cannot be used.</exception>
     public static ModelPackage Load(EngineSettings settings) => Explain(() =>
-        ModelPackage.Load(PathOf(settings.ModelPath), new PackageOptions { Code = settings.Code, Generation = settings.Generation }));
+    {
+        string path = PathOf(settings.ModelPath);
+        LoadOptions load = new() { QuantiseTo = settings.Quantise };
+        RequireMemory(path, load, settings);
+        return ModelPackage.Load(path, new PackageOptions { Code = settings.Code, Generation = settings.Generation, Load = load });
+    });
 
     /// <summary>Starts an engine for a loaded model.</summary>
     /// <exception cref="GlimmerStartupException">The engine's settings do not fit the model or the machine.</exception>
     public static EmbeddedChatBackend Start(ModelPackage package, EngineSettings settings, ILogger<InferenceEngine>? logger = null) =>
         Explain(() => new EmbeddedChatBackend(package, settings.Engine, logger));
+
+    // A model that is small beside the machine needs no plan, and a start should not read its headers twice.
+    private static void RequireMemory(string path, LoadOptions load, EngineSettings settings)
+    {
+        long memory = GC.GetGCMemoryInfo().TotalAvailableMemoryBytes;
+        long stored = File.Exists(path) && !path.Contains("-of-", StringComparison.Ordinal)
+            ? new FileInfo(path).Length
+            : new DirectoryInfo(Directory.Exists(path) ? path : Path.GetDirectoryName(Path.GetFullPath(path))!).EnumerateFiles().Sum(file => file.Length);
+        if (stored < memory / 16 && settings.Engine.ContextLength <= ContextToPlan)
+            return;
+        int context = settings.Engine.ContextLength > 0 ? settings.Engine.ContextLength : ContextToPlan;
+        ModelLoader.Plan(path, load, context, sequences: 1, settings.Engine.PrefillTokens).Require(memory);
+    }
 
     private static T Explain<T>(Func<T> action)
     {

@@ -1,7 +1,11 @@
+using System.Text;
 using System.Text.Json;
 using Glimmer.Dialogue.Constraints.Grammars;
 using Glimmer.Dialogue.Constraints.Matching;
 using Glimmer.Dialogue.Constraints.Schemas;
+using Glimmer.Dialogue.Constraints.Tools;
+using Glimmer.Dialogue.Conversations;
+using Glimmer.Dialogue.Generations;
 using Glimmer.Dialogue.Tokenization;
 
 namespace Glimmer.Dialogue.Constraints;
@@ -53,6 +57,37 @@ public sealed class ConstraintCompiler
     public SchemaCompilation JsonSchema(JsonElement schema, bool strict, AnswerPreamble preamble) =>
         _cache.GetOrAdd((strict ? "strict" : "schema", preamble, schema.GetRawText()), () => CompileSchema(schema, strict, preamble));
 
+    /// <summary>A text that a regular expression matches from end to end.</summary>
+    /// <exception cref="GrammarSyntaxException">Not well formed, not regular, or too complex.</exception>
+    public CompiledConstraint Regex(string pattern, AnswerPreamble preamble) =>
+        _cache.GetOrAdd(("regex", preamble, pattern), () => Done(TextGrammar.Regex(pattern), preamble)).Constraint!;
+
+    /// <summary>A text of a grammar in GBNF notation.</summary>
+    /// <exception cref="GrammarSyntaxException">Not well formed, left-recursive, too large, or without any text.</exception>
+    public CompiledConstraint Gbnf(string grammar, AnswerPreamble preamble) =>
+        _cache.GetOrAdd(("gbnf", preamble, grammar), () => Done(TextGrammar.Gbnf(grammar), preamble)).Constraint!;
+
+    /// <summary>
+    /// Turns with tool calls: well-formed calls of the tools offered, arguments typed by their schemas in any order, each at most once. The turn
+    /// ends with the token that asks for results when calls were made.
+    /// </summary>
+    /// <param name="layout">How calls are spelled; must not be of a generation without calls.</param>
+    /// <param name="demand">Tools and mode. Tools with <c>strict: true</c> may not use keywords that cannot be enforced.</param>
+    /// <param name="preamble">What may come before.</param>
+    /// <exception cref="JsonSchemaException">A tool's schema is wrong, or no arguments can satisfy it.</exception>
+    public SchemaCompilation Tools(ToolCallLayout layout, ToolCallDemand demand, AnswerPreamble preamble)
+    {
+        if (demand.Tools.Count == 0)
+            throw new ArgumentException("At least one tool must be offered.", nameof(demand));
+        if (layout.Syntax == ToolCallSyntax.None)
+            throw new ArgumentException("This generation makes no tool calls.", nameof(layout));
+        StringBuilder key = new();
+        key.Append(layout).Append('\n').Append(demand.Mode).Append(demand.Parallel).Append('\n').Append(demand.AnswerKey.Length).Append(demand.AnswerKey);
+        foreach (ToolDefinition tool in demand.Tools)
+            key.Append('\n').Append(tool.Name.Length).Append(tool.Name).Append(tool.Json.GetRawText());
+        return _cache.GetOrAdd(("tools", preamble, key.ToString()), () => CompileTools(layout, demand, preamble));
+    }
+
     /// <summary>Deepest nesting that any constraint can produce.</summary>
     public const int MaxNesting = GrammarMachine.MaxDepth - 8;
 
@@ -60,6 +95,15 @@ public sealed class ConstraintCompiler
     {
         TextGrammar grammar = TextGrammar.JsonSchema(schema, out IReadOnlyList<UnsupportedKeyword> unsupported);
         return strict && unsupported.Count > 0 ? new(null, unsupported) : Done(grammar, preamble) with { Unsupported = unsupported };
+    }
+
+    private SchemaCompilation CompileTools(ToolCallLayout layout, ToolCallDemand demand, AnswerPreamble preamble)
+    {
+        ToolGrammar tools = new(layout, demand);
+        Expression turn = tools.Build(_stopTokens);
+        if (tools.Errors.Count > 0)
+            return new(null, tools.Errors);
+        return new(new CompiledConstraint(_vocabulary, Grammar.Compile(TagGrammar.After(preamble, turn)), _stopTokens), tools.Unsupported);
     }
 
     private SchemaCompilation Done(TextGrammar answer, AnswerPreamble preamble) =>

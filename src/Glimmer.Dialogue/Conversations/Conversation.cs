@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Glimmer.Dialogue.Rendering;
 
 namespace Glimmer.Dialogue.Conversations;
 
@@ -99,13 +100,13 @@ public sealed record ToolDefinition(string Name, JsonElement Json)
 {
     /// <summary>The function itself: the wrapped object, or the flat one.</summary>
     public JsonElement Function =>
-        Json.ValueKind == JsonValueKind.Object && Json.TryGetProperty("function", out JsonElement function) && function.ValueKind == JsonValueKind.Object
+        Json.ValueKind == JsonValueKind.Object && JsonText.TryGet(Json, "function", out JsonElement function) && function.ValueKind == JsonValueKind.Object
             ? function
             : Json;
 
     /// <summary>The schema of the arguments, when given.</summary>
     public JsonElement? Parameters =>
-        Function.ValueKind == JsonValueKind.Object && Function.TryGetProperty("parameters", out JsonElement parameters) && parameters.ValueKind != JsonValueKind.Null
+        Function.ValueKind == JsonValueKind.Object && JsonText.TryGet(Function, "parameters", out JsonElement parameters) && parameters.ValueKind != JsonValueKind.Null
             ? parameters
             : null;
 }

@@ -18,6 +18,12 @@ public static class ConversationReader
     public static bool TryRead(JsonElement json, [NotNullWhen(true)] out Conversation? conversation, [NotNullWhen(false)] out RenderFault? fault)
     {
         conversation = null;
+        if (json.ValueKind != JsonValueKind.Object)
+        {
+            fault = new RenderFault(-1, "", "must be an object with messages");
+            return false;
+        }
+
         try
         {
             List<ChatMessage> messages = [];
@@ -26,7 +32,7 @@ public static class ConversationReader
             List<ToolDefinition> tools = [];
             foreach (JsonElement tool in Items(json, "tools", -1))
                 tools.Add(ReadTool(tool, tools.Count));
-            conversation = new(messages, tools, ReadOptions(json.TryGetProperty("options", out JsonElement options) ? options : json));
+            conversation = new(messages, tools, ReadOptions(JsonText.TryGet(json, "options", out JsonElement options) ? options : json));
             fault = null;
             return true;
         }
@@ -57,7 +63,7 @@ public static class ConversationReader
     private static ToolDefinition ReadTool(JsonElement json, int index)
     {
         ToolDefinition tool = new("", json);
-        if (json.ValueKind != JsonValueKind.Object || !tool.Function.TryGetProperty("name", out JsonElement name) || name.ValueKind != JsonValueKind.String)
+        if (json.ValueKind != JsonValueKind.Object || !JsonText.TryGet(tool.Function, "name", out JsonElement name) || name.ValueKind != JsonValueKind.String)
             throw new MisreadException(-1, $"tools[{index}].function.name", "a string is required");
         return tool with { Name = JsonText.StringOf(name) };
     }
@@ -80,7 +86,7 @@ public static class ConversationReader
                 _ => throw new MisreadException(index, "role", "must be system, developer, user, assistant or tool"),
             },
             Content = ReadContent(json, index),
-            IsPartList = json.TryGetProperty("content", out JsonElement content) && content.ValueKind == JsonValueKind.Array,
+            IsPartList = JsonText.TryGet(json, "content", out JsonElement content) && content.ValueKind == JsonValueKind.Array,
             ReasoningContent = Text(json, "reasoning_content", index),
             ToolCalls = calls,
             ToolCallId = Text(json, "tool_call_id", index),
@@ -89,7 +95,7 @@ public static class ConversationReader
 
     private static ContentPart[] ReadContent(JsonElement json, int index)
     {
-        if (!json.TryGetProperty("content", out JsonElement content) || content.ValueKind == JsonValueKind.Null)
+        if (!JsonText.TryGet(json, "content", out JsonElement content) || content.ValueKind == JsonValueKind.Null)
             return [];
         if (content.ValueKind == JsonValueKind.String)
             return [new TextPart(JsonText.StringOf(content))];
@@ -104,10 +110,10 @@ public static class ConversationReader
             return new TextPart(JsonText.StringOf(part)) { IsBare = true };
         if (part.ValueKind != JsonValueKind.Object)
             throw new MisreadException(index, $"content[{place}]", "must be an object with a type");
-        if (!part.TryGetProperty("type", out _) && part.TryGetProperty("output", out JsonElement output))
+        if (!JsonText.TryGet(part, "type", out _) && JsonText.TryGet(part, "output", out JsonElement output))
             return new ToolOutputPart(output.ValueKind == JsonValueKind.String ? JsonText.StringOf(output) : PythonJson.Write(output));
         // One published client library marks media by a key of that name instead of a type.
-        string type = Text(part, "type", index) ?? (part.TryGetProperty("image", out _) ? "image" : part.TryGetProperty("video", out _) ? "video" : "");
+        string type = Text(part, "type", index) ?? (JsonText.TryGet(part, "image", out _) ? "image" : JsonText.TryGet(part, "video", out _) ? "video" : "");
         return type switch
         {
             "text" => new TextPart(Text(part, "text", index) ?? ""),
@@ -121,11 +127,11 @@ public static class ConversationReader
 
     private static string Source(JsonElement part, string wrapped, string plain)
     {
-        if (part.TryGetProperty(wrapped, out JsonElement source) || part.TryGetProperty(plain, out source))
+        if (JsonText.TryGet(part, wrapped, out JsonElement source) || JsonText.TryGet(part, plain, out source))
         {
             if (source.ValueKind == JsonValueKind.String)
                 return JsonText.StringOf(source);
-            if (source.ValueKind == JsonValueKind.Object && source.TryGetProperty("url", out JsonElement url) && url.ValueKind == JsonValueKind.String)
+            if (source.ValueKind == JsonValueKind.Object && JsonText.TryGet(source, "url", out JsonElement url) && url.ValueKind == JsonValueKind.String)
                 return JsonText.StringOf(url);
         }
 
@@ -136,11 +142,11 @@ public static class ConversationReader
     {
         if (json.ValueKind != JsonValueKind.Object)
             throw new MisreadException(index, $"tool_calls[{place}]", "must be an object");
-        JsonElement function = json.TryGetProperty("function", out JsonElement wrapped) && wrapped.ValueKind == JsonValueKind.Object ? wrapped : json;
+        JsonElement function = JsonText.TryGet(json, "function", out JsonElement wrapped) && wrapped.ValueKind == JsonValueKind.Object ? wrapped : json;
         if (Text(function, "name", index) is not { } name)
             throw new MisreadException(index, $"tool_calls[{place}].function.name", "a string is required");
         string arguments = "";
-        if (function.TryGetProperty("arguments", out JsonElement given) && given.ValueKind != JsonValueKind.Null)
+        if (JsonText.TryGet(function, "arguments", out JsonElement given) && given.ValueKind != JsonValueKind.Null)
             arguments = given.ValueKind == JsonValueKind.String ? JsonText.StringOf(given) : PythonJson.Write(given);
         return new ToolCall(Text(json, "id", index) ?? "", name, arguments);
     }
@@ -156,7 +162,7 @@ public static class ConversationReader
             ContinueFinalMessage = Flag(json, "continue_final_message") ?? false,
         };
 
-    private static bool? Flag(JsonElement json, string name) => !json.TryGetProperty(name, out JsonElement flag) ? null : flag.ValueKind switch
+    private static bool? Flag(JsonElement json, string name) => !JsonText.TryGet(json, name, out JsonElement flag) ? null : flag.ValueKind switch
     {
         JsonValueKind.True => true,
         JsonValueKind.False => false,
@@ -164,7 +170,7 @@ public static class ConversationReader
         _ => throw new MisreadException(-1, name, "must be true or false"),
     };
 
-    private static string? Text(JsonElement json, string name, int index) => !json.TryGetProperty(name, out JsonElement text) ? null : text.ValueKind switch
+    private static string? Text(JsonElement json, string name, int index) => !JsonText.TryGet(json, name, out JsonElement text) ? null : text.ValueKind switch
     {
         JsonValueKind.String => JsonText.StringOf(text),
         JsonValueKind.Null => null,
@@ -173,7 +179,7 @@ public static class ConversationReader
 
     private static IEnumerable<JsonElement> Items(JsonElement json, string name, int index)
     {
-        if (json.ValueKind != JsonValueKind.Object || !json.TryGetProperty(name, out JsonElement list) || list.ValueKind == JsonValueKind.Null)
+        if (json.ValueKind != JsonValueKind.Object || !JsonText.TryGet(json, name, out JsonElement list) || list.ValueKind == JsonValueKind.Null)
             return [];
         return list.ValueKind == JsonValueKind.Array ? list.EnumerateArray() : throw new MisreadException(index, name, "must be a list");
     }

@@ -37,5 +37,5 @@ internal sealed class Glm4Chat() : Generation("glm-4-9b-chat", new OutputGrammar
 
     // This template asks every tool for its type and passes over those that do not say "function".
     private static bool IsFunction(ToolDefinition tool) =>
-        JsonText.TryGet(tool.Json, "type", out JsonElement type) && type.ValueKind == JsonValueKind.String && type.ValueEquals("function");
+        JsonText.TryGet(tool.Json, "type", out JsonElement type) && type.ValueKind == JsonValueKind.String && JsonText.StringOf(type) == "function";
 }

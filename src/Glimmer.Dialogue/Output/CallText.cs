@@ -42,9 +42,9 @@ internal static class CallText
             return false;
         using JsonDocument document = JsonDocument.Parse(Encoding.UTF8.GetBytes(text), new JsonDocumentOptions { MaxDepth = 512 });
         JsonElement call = document.RootElement;
-        if (!call.TryGetProperty("name", out JsonElement named) || named.ValueKind != JsonValueKind.String)
+        if (!JsonText.TryGet(call, "name", out JsonElement named) || named.ValueKind != JsonValueKind.String)
             return false;
-        if (!call.TryGetProperty("arguments", out JsonElement given) && !call.TryGetProperty("parameters", out given))
+        if (!JsonText.TryGet(call, "arguments", out JsonElement given) && !JsonText.TryGet(call, "parameters", out given))
             arguments = "{}";
         else if (given.ValueKind == JsonValueKind.Object)
             arguments = given.GetRawText();

@@ -29,29 +29,35 @@ internal static class SchemaTypes
     // Deeper schemas than this are taken as admitting anything; it also ends circles of references.
     private const int MaxDepth = 32;
 
+    // Most schemas looked at: references can make few lines mean very many.
+    private const int Budget = 4096;
+
     /// <summary>The types that a schema admits.</summary>
     /// <param name="schema">The schema.</param>
     /// <param name="root">The document that references are looked up in.</param>
     public static JsonTypes Of(JsonElement schema, JsonElement root)
     {
-        int budget = 4096;
+        int budget = Budget;
         JsonTypes types = Of(schema, root, 0, ref budget);
         return types == JsonTypes.None ? JsonTypes.Any : types;
     }
 
     /// <summary>The schema of an argument within a tool's parameters, when there is one.</summary>
     public static bool TryGetProperty(JsonElement parameters, string name, out JsonElement schema) =>
-        TryGetProperty(parameters, parameters, name, 0, out schema);
+        TryGetProperty(parameters, name, out schema, Budget);
 
-    private static bool TryGetProperty(JsonElement schema, JsonElement root, string name, int depth, out JsonElement found)
+    private static bool TryGetProperty(JsonElement parameters, string name, out JsonElement schema, int budget) =>
+        TryGetProperty(parameters, parameters, name, 0, ref budget, out schema);
+
+    private static bool TryGetProperty(JsonElement schema, JsonElement root, string name, int depth, ref int budget, out JsonElement found)
     {
         found = default;
-        if (schema.ValueKind != JsonValueKind.Object || depth > MaxDepth)
+        if (schema.ValueKind != JsonValueKind.Object || depth > MaxDepth || --budget < 0)
             return false;
         if (JsonText.TryGet(schema, "properties", out JsonElement properties) && JsonText.TryGet(properties, name, out found))
             return true;
         if (JsonText.TryGet(schema, "$ref", out JsonElement reference) && TryResolve(root, reference, out JsonElement target) &&
-            TryGetProperty(target, root, name, depth + 1, out found))
+            TryGetProperty(target, root, name, depth + 1, ref budget, out found))
         {
             return true;
         }
@@ -60,7 +66,7 @@ internal static class SchemaTypes
             return false;
         foreach (JsonElement part in all.EnumerateArray())
         {
-            if (TryGetProperty(part, root, name, depth + 1, out found))
+            if (TryGetProperty(part, root, name, depth + 1, ref budget, out found))
                 return true;
         }
 
@@ -75,17 +81,18 @@ internal static class SchemaTypes
         foreach (JsonProperty keyword in schema.EnumerateObject())
         {
             JsonElement value = keyword.Value;
-            if (keyword.NameEquals("type"))
+            string name = JsonText.NameOf(keyword);
+            if (name is "type")
                 types &= OfType(value);
-            else if (keyword.NameEquals("const"))
+            else if (name is "const")
                 types &= OfValue(value);
-            else if (keyword.NameEquals("enum") && value.ValueKind == JsonValueKind.Array)
+            else if (name is "enum" && value.ValueKind == JsonValueKind.Array)
                 types &= value.EnumerateArray().Aggregate(JsonTypes.None, static (union, item) => union | OfValue(item));
-            else if (keyword.NameEquals("$ref"))
+            else if (name is "$ref")
                 types &= TryResolve(root, value, out JsonElement target) ? Of(target, root, depth + 1, ref budget) : JsonTypes.Any;
-            else if (keyword.NameEquals("allOf") && value.ValueKind == JsonValueKind.Array)
+            else if (name is "allOf" && value.ValueKind == JsonValueKind.Array)
                 types &= All(value, root, depth, ref budget);
-            else if ((keyword.NameEquals("anyOf") || keyword.NameEquals("oneOf")) && value.ValueKind == JsonValueKind.Array)
+            else if (name is "anyOf" or "oneOf" && value.ValueKind == JsonValueKind.Array)
                 types &= OneOf(value, root, depth, ref budget);
         }
 
@@ -150,7 +157,7 @@ internal static class SchemaTypes
             string step = part.Replace("~1", "/", StringComparison.Ordinal).Replace("~0", "~", StringComparison.Ordinal);
             if (target.ValueKind == JsonValueKind.Object)
             {
-                if (!target.TryGetProperty(step, out target))
+                if (!JsonText.TryGet(target, step, out target))
                     return false;
             }
             else if (target.ValueKind == JsonValueKind.Array && int.TryParse(step, out int index) && index >= 0 && index < target.GetArrayLength())

@@ -13,6 +13,9 @@ internal sealed class OutputParser
     private static readonly Tags ThinkEndTag = new(ControlTokens.ThinkEnd);
     private static readonly Tags ThinkEndOrCall = new(ControlTokens.ThinkEnd, ControlTokens.ToolCall);
 
+    // White space longer than this decides nothing any more; it bounds what is held back, and how often it is searched.
+    private const int LongestSpace = 4096;
+
     private readonly EventWriter _events;
     private readonly OutputGrammar _grammar;
     private readonly OutputOptions _options;
@@ -148,14 +151,14 @@ internal sealed class OutputParser
         while (at < text.Length && PythonText.IsSpace(text[at]))
             at++;
         ReadOnlySpan<char> rest = text[at..];
-        if (rest.StartsWith(ControlTokens.Think, StringComparison.Ordinal))
+        if (at <= LongestSpace && rest.StartsWith(ControlTokens.Think, StringComparison.Ordinal))
         {
             _text.Take(at + ControlTokens.Think.Length);
             _state = State.Reasoning;
             return true;
         }
 
-        if (!final && ControlTokens.Think.AsSpan().StartsWith(rest, StringComparison.Ordinal))
+        if (!final && at <= LongestSpace && ControlTokens.Think.AsSpan().StartsWith(rest, StringComparison.Ordinal))
             return false;
         _state = State.Content;
         return true;
@@ -173,18 +176,21 @@ internal sealed class OutputParser
         ReadOnlySpan<char> text = _text.Span;
         if (_reasoningTags.TryFind(text, out int at, out string tag))
         {
-            Say(text[..at].TrimEnd('\n'));
+            Say(WithoutLastLines(text[..at]));
             // A call inside the reasoning ends it; the call itself is read with the content.
             _text.Take(at + (tag == ControlTokens.ThinkEnd ? tag.Length : 0));
             _state = State.Content;
             return true;
         }
 
-        ReadOnlySpan<char> clear = final ? text : text[..at].TrimEnd('\n');
+        ReadOnlySpan<char> clear = final ? text : WithoutLastLines(text[..at]);
         Say(clear);
         _text.Take(clear.Length);
         return false;
     }
+
+    private static ReadOnlySpan<char> WithoutLastLines(ReadOnlySpan<char> text) =>
+        text[..Math.Max(text.TrimEnd('\n').Length, text.Length - LongestSpace)];
 
     private void Say(ReadOnlySpan<char> reasoning)
     {

@@ -43,11 +43,36 @@ internal static class JsonText
         return properties;
     }
 
-    /// <summary>The last value of a property, as Python's parser takes it.</summary>
-    public static bool TryGet(JsonElement value, string name, out JsonElement found)
+    /// <summary>
+    /// The last value of a property, as Python's parser takes it. False for what is no object. Unlike the library's own
+    /// look-up it does not throw when some name of the object holds half a surrogate pair.
+    /// </summary>
+    public static bool TryGet(JsonElement value, ReadOnlySpan<char> name, out JsonElement found)
     {
         found = default;
-        return value.ValueKind == JsonValueKind.Object && value.TryGetProperty(name, out found);
+        if (value.ValueKind != JsonValueKind.Object)
+            return false;
+        bool any = false;
+        foreach (JsonProperty property in value.EnumerateObject())
+        {
+            if (!IsNamed(property, name))
+                continue;
+            found = property.Value;
+            any = true;
+        }
+
+        return any;
+    }
+
+    private static bool IsNamed(JsonProperty property, ReadOnlySpan<char> name)
+    {
+        ReadOnlySpan<byte> raw = JsonMarshal.GetRawUtf8PropertyName(property);
+        if (raw.IndexOf((byte)'\\') >= 0)
+            return name.SequenceEqual(Unescape(raw));
+        if (raw.Length < name.Length || raw.Length > 3 * name.Length)
+            return false;
+        Span<char> room = raw.Length <= 256 ? stackalloc char[raw.Length] : new char[raw.Length];
+        return name.SequenceEqual(room[..Encoding.UTF8.GetChars(raw, room)]);
     }
 
     private static string Unescape(ReadOnlySpan<byte> raw)

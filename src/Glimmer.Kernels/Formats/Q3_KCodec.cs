@@ -42,7 +42,7 @@ internal sealed class Q3_KCodec() : BlockwiseCodec(BlockFormat.Q3_K, 256, 110, c
         for (int i = 0; i < 256; i++)
         {
             float scale = d * ScaleOf(block.Slice(Scales, 12), i / 16);
-            int code = scale == 0 ? 4 : Rounding.ToEven(values[i] / scale, -4, 3) + 4;
+            int code = scale == 0 ? 0 : Rounding.ToEven(values[i] / scale, -4, 3) + 4;
             block[i % 32] |= (byte)((code >> 2) << (i / 32));
             codes[i] = (byte)(code & 3);
         }

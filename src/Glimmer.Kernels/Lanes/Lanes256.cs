@@ -34,6 +34,10 @@ internal readonly unsafe struct Lanes256 : ILanes<Lanes256>
         return Load(lanes);
     }
 
+    /// <summary>8 halves, widened exactly, as the register itself.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<float> HalfVector(ushort* source) => FromHalf(Widen(source));
+
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Lanes256 LoadHalf(ushort* source) =>
         new(FromHalf(Widen(source)), FromHalf(Widen(source + 8)));

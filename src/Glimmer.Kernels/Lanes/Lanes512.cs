@@ -28,6 +28,10 @@ internal readonly unsafe struct Lanes512 : ILanes<Lanes512>
         return Load(lanes);
     }
 
+    /// <summary>16 halves, widened exactly, as the register itself.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<float> HalfVector(ushort* source) => FromHalf(Widen(source));
+
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Lanes512 LoadHalf(ushort* source) => new(FromHalf(Widen(source)));
 

@@ -1,4 +1,19 @@
+using Glimmer.Kernels.Integer;
+
 namespace Glimmer.Kernels;
+
+/// <summary>How activations enter a matrix product.</summary>
+public enum ActivationMode
+{
+    /// <summary>As the single-precision numbers they are.</summary>
+    Exact,
+
+    /// <summary>
+    /// As signed bytes in blocks of 32 with a scale each, multiplied with packed weights (<see cref="WeightMatrix.Pack"/>) in exact integers. Faster, and off by
+    /// the rounding of the activations, about 0.4 % of a block's largest number. Matrices that are not packed are multiplied exactly.
+    /// </summary>
+    Int8,
+}
 
 /// <summary>One product of a call that runs several at once: the experts of a layer, or query, key and value projections.</summary>
 /// <remarks>The memory behind the pointers must stay valid and in place during the call. Results must not overlap anything that the call reads.</remarks>
@@ -42,6 +57,15 @@ public readonly unsafe struct MatMulJob
 
     /// <summary>Floats from one row of results to the next.</summary>
     public int YStride { get; }
+
+    /// <summary>How the activations enter.</summary>
+    public ActivationMode Mode { get; init; }
+
+    /// <summary>Whether this product runs in integers.</summary>
+    internal bool IsInteger => Mode == ActivationMode.Int8 && Weights.IsPacked;
+
+    /// <summary>The quantised activations of an integer product, during a call.</summary>
+    internal Int8Activations Activations { get; init; }
 
     /// <summary>Parts of all jobs before this one.</summary>
     internal int FirstPart { get; init; }

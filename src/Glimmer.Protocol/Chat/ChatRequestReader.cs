@@ -38,7 +38,7 @@ public static class ChatRequestReader
             TopP = body.Number("top_p", 0, 1) is { } topP ? Math.Max(topP, 0.01) : null,
             MaxTokens = ReadMaxTokens(body),
             Seed = body.Whole("seed", long.MinValue, long.MaxValue),
-            Stop = body.Texts("stop", maxCount: 4, minLength: 1) ?? [],
+            Stop = body.Texts("stop", maxCount: 4, minLength: 1, maxLength: 4096) ?? [],
             Tools = tools,
             ToolChoice = ToolReader.ReadChoice(body, tools),
             ParallelToolCalls = body.Flag("parallel_tool_calls") ?? true,

@@ -170,17 +170,12 @@ internal static class ToolReader
             return "{}";
         if (string.IsNullOrWhiteSpace(text))
             return "{}";
-        try
+        switch (JsonSyntax.KindOf(text))
         {
-            using JsonDocument document = JsonDocument.Parse(text, WireJson.ReaderOptions);
-            if (document.RootElement.ValueKind == JsonValueKind.Object)
+            case JsonTokenType.StartObject:
                 return text;
-            if (document.RootElement.ValueKind == JsonValueKind.Null)
+            case JsonTokenType.Null:
                 return "{}";
-        }
-        catch (Exception fault) when (fault is JsonException or ArgumentException)
-        {
-            // Reported below: text that is no JSON and JSON that is no object are the same mistake.
         }
 
         function.Fail(PlatformError.Invalid(function.PathOf("arguments"), "it is not the JSON text of an object", Legal));

@@ -11,6 +11,9 @@ namespace Glimmer.Protocol.Json;
 /// </summary>
 public readonly struct FieldReader
 {
+    /// <summary>Most items of a list where a field has no bound of its own.</summary>
+    public const int MaxItems = 65_536;
+
     private readonly JsonElement _object;
     private readonly FieldPath _path;
     private readonly State _state;
@@ -163,7 +166,7 @@ public readonly struct FieldReader
     /// <param name="legal">A legal value, for the message.</param>
     /// <param name="required">Whether its absence is an error (1213).</param>
     /// <param name="max">Most items.</param>
-    public IReadOnlyList<FieldReader>? Objects(string name, string legal, bool required = false, int max = int.MaxValue)
+    public IReadOnlyList<FieldReader>? Objects(string name, string legal, bool required = false, int max = MaxItems)
     {
         if (!TryGet(name, out JsonElement value))
             return Absent<IReadOnlyList<FieldReader>>(name, required, legal);
@@ -191,15 +194,17 @@ public readonly struct FieldReader
     }
 
     /// <summary>A list of texts, or one bare text; null when absent.</summary>
-    public IReadOnlyList<string>? Texts(string name, int maxCount, int minLength)
+    public IReadOnlyList<string>? Texts(string name, int maxCount, int minLength, int maxLength)
     {
         if (!TryGet(name, out JsonElement value))
             return null;
-        string legal = string.Create(CultureInfo.InvariantCulture, $"Send a string or at most {maxCount} strings of at least {minLength} characters");
+        string legal = string.Create(CultureInfo.InvariantCulture, $"Send a string or at most {maxCount} strings, of {minLength} to {maxLength} characters");
         if (value.ValueKind == JsonValueKind.String)
         {
             string text = value.GetString()!;
-            return text.Length >= minLength ? [text] : Wrong<IReadOnlyList<string>>(name, "it is empty", legal);
+            return text.Length >= minLength && text.Length <= maxLength
+                ? [text]
+                : Wrong<IReadOnlyList<string>>(name, string.Create(CultureInfo.InvariantCulture, $"it has {text.Length} characters"), legal);
         }
 
         if (value.ValueKind != JsonValueKind.Array)
@@ -209,13 +214,13 @@ public readonly struct FieldReader
         var texts = new List<string>(value.GetArrayLength());
         foreach (JsonElement item in value.EnumerateArray())
         {
-            if (item.ValueKind != JsonValueKind.String || item.GetString()!.Length < minLength)
+            if (item.ValueKind != JsonValueKind.String || item.GetString() is not { } text || text.Length < minLength || text.Length > maxLength)
             {
                 Fail(PlatformError.Invalid(_path.Member(name).Item(texts.Count).ToString(), $"it is {Describe(item)}", legal));
                 return null;
             }
 
-            texts.Add(item.GetString()!);
+            texts.Add(text);
         }
 
         return texts;

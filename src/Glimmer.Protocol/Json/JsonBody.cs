@@ -16,6 +16,12 @@ public sealed class JsonBody : IDisposable
         Root = new FieldReader(document.RootElement, FieldPath.Root, new FieldReader.State());
     }
 
+    /// <summary>Most values and names in a body. What is parsed takes a dozen bytes for each, and the shortest are two bytes long.</summary>
+    public const int MaxTokens = 2_000_000;
+
+    /// <summary>Bodies up to this size cannot hold so many that it matters.</summary>
+    private const int UncountedBytes = 1 << 20;
+
     /// <summary>Reader of the outermost object. Its first error is <see cref="FieldReader.Error"/>.</summary>
     public FieldReader Root { get; }
 
@@ -38,6 +44,8 @@ public sealed class JsonBody : IDisposable
         JsonDocument document;
         try
         {
+            if (utf8.Length > UncountedBytes && HasTooManyTokens(utf8.Span))
+                return (null, NotJson($"it holds more than {MaxTokens} values"));
             document = JsonDocument.Parse(utf8, WireJson.ReaderOptions);
         }
         catch (JsonException fault)
@@ -56,6 +64,18 @@ public sealed class JsonBody : IDisposable
 
     /// <summary>Returns the parsed data; elements that were not cloned can no longer be read.</summary>
     public void Dispose() => _document.Dispose();
+
+    private static bool HasTooManyTokens(ReadOnlySpan<byte> utf8)
+    {
+        var reader = new Utf8JsonReader(utf8, new JsonReaderOptions { MaxDepth = WireJson.MaxDepth });
+        for (int count = 0; reader.Read(); count++)
+        {
+            if (count == MaxTokens)
+                return true;
+        }
+
+        return false;
+    }
 
     private static string Place(JsonException fault)
     {

@@ -169,6 +169,9 @@ public sealed class GlimmerServer : IAsyncDisposable
         // The framework's own lines would name paths and queries of requests; ours name routes.
         builder.Logging.AddFilter("Microsoft", LogLevel.Warning);
         builder.Logging.AddFilter("System", LogLevel.Warning);
+
+        // A start that fails is told once, as one line, by whoever started the server.
+        builder.Logging.AddFilter("Microsoft.Extensions.Hosting", LogLevel.None);
         if (services.Logs is { } logs)
         {
             builder.Logging.AddProvider(logs);

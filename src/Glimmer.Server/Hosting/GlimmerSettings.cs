@@ -89,7 +89,7 @@ public static class GlimmerSettings
     /// <summary>Reads the options from a configuration.</summary>
     /// <param name="configuration">The chain of sources.</param>
     /// <param name="start">What holds where nothing is set.</param>
-    /// <exception cref="GlimmerStartupException">A value is illegal, or a key of one of the sections above is unknown.</exception>
+    /// <exception cref="GlimmerStartupException">A value is illegal, or a key is unknown (groups of others, such as Engine, are left to them).</exception>
     public static GlimmerOptions Read(IConfiguration configuration, GlimmerOptions? start = null)
     {
         GlimmerOptions options = start ?? new GlimmerOptions();
@@ -110,6 +110,12 @@ public static class GlimmerSettings
                 if (!known.Contains($"{group}:{child.Key}", StringComparer.OrdinalIgnoreCase))
                     throw new GlimmerStartupException($"The setting {Section}:{group}:{child.Key} is not known. Use {string.Join(" or ", known.Select(key => $"{Section}:{key}"))}.", 78);
             }
+        }
+
+        foreach (IConfigurationSection child in section.GetChildren())
+        {
+            if (child.Value is not null && !All.Any(setting => string.Equals(setting.Key, child.Key, StringComparison.OrdinalIgnoreCase)))
+                throw new GlimmerStartupException($"The setting {Section}:{child.Key} is not known. Use {Section}:DataFolder, or a setting of a group such as {Section}:Listen:Port.", 78);
         }
 
         // The variable that every OpenTelemetry program knows counts when ours is not set.

@@ -80,6 +80,8 @@ public sealed class TokenizerAreaTests
     {
         Assert.True(new TokenizerArea().Recognises(_folder));
         Assert.False(new TokenizerArea().Recognises(Path.GetTempPath()));
+        Assert.False(new TokenizerArea().Recognises(Path.Combine(_folder, "real-glm4")));
+        Assert.False(new TokenizerArea().Recognises(Path.Combine(_folder, "malformed")));
         Assert.Contains(GoldenAreas.All, area => area is TokenizerArea);
     }
 

@@ -314,6 +314,19 @@ public sealed class OutputAutomatonTests
         Assert.InRange(allocated, 0, strings + 1024);
     }
 
+    [Theory]
+    [InlineData(OutputStart.ThinkPending, "{0}<think>R</think>A")]
+    [InlineData(OutputStart.ThinkPending, "<think>R{0}</think>A")]
+    [InlineData(OutputStart.Reasoning, "{0}R{0}{0}</think>{0}A")]
+    [InlineData(OutputStart.Content, "A{0}<tool_call>now</tool_call>{0}B")]
+    public void Endless_white_space_is_not_held_for_ever(OutputStart start, string pattern)
+    {
+        string output = string.Format(pattern, new string('\n', 20_000));
+        string whole = OfText(output, Options(start)).Describe();
+        foreach (int size in (int[])[1, 1000, 4097])
+            Assert.Equal(whole, OfPieces(output.Chunk(size).Select(piece => new string(piece)), Options(start)).Describe());
+    }
+
     [Fact]
     public void Tags_that_a_converter_marked_as_never_shown_are_still_read()
     {

@@ -33,6 +33,28 @@ public sealed class JsonBodyTests
     }
 
     [Fact]
+    public void The_number_of_values_is_bounded()
+    {
+        static string List(int count) => "{\"messages\":[" + string.Join(',', Enumerable.Repeat("{}", count)) + "]}";
+        Assert.Contains("more than 2000000 values", JsonBody.Parse(Encoding.UTF8.GetBytes(List(1_000_000))).Error!.Message);
+        FieldReader root = Root(List(100_000));
+        Assert.Null(root.Objects("messages", "x"));
+        Assert.Contains("at most 65536", root.Error!.Message);
+    }
+
+    [Theory]
+    [InlineData("{}", System.Text.Json.JsonTokenType.StartObject)]
+    [InlineData(" {\"a\":[1,{}]} ", System.Text.Json.JsonTokenType.StartObject)]
+    [InlineData("null", System.Text.Json.JsonTokenType.Null)]
+    [InlineData("[]", System.Text.Json.JsonTokenType.StartArray)]
+    [InlineData("{} {}", System.Text.Json.JsonTokenType.None)]
+    [InlineData("{\"a\":}", System.Text.Json.JsonTokenType.None)]
+    [InlineData("", System.Text.Json.JsonTokenType.None)]
+    [InlineData("{", System.Text.Json.JsonTokenType.None)]
+    public void Syntax_is_checked_to_the_end(string text, System.Text.Json.JsonTokenType kind) =>
+        Assert.Equal(kind, JsonSyntax.KindOf(text));
+
+    [Fact]
     public void Bytes_that_are_not_utf8_are_refused_and_a_mark_is_skipped()
     {
         byte[] latin = [.. "{\"a\":\""u8, 0xE9, .. "\"}"u8];

@@ -50,6 +50,7 @@ public sealed class StartupTests
     [InlineData("Log:Level", "2")]
     [InlineData("Listen:Prot", "80")]
     [InlineData("Limits:Everything", "80")]
+    [InlineData("DataFoldr", "x")]
     public void A_bad_setting_is_named_with_a_legal_value(string key, string value)
     {
         GlimmerStartupException fault = Assert.Throws<GlimmerStartupException>(() => Read(($"Glimmer:{key}", value)));
@@ -66,11 +67,13 @@ public sealed class StartupTests
         listener.Start();
         string folder = Directory.CreateTempSubdirectory("glimmer-start-").FullName;
         int port = ((IPEndPoint)listener.LocalEndpoint).Port;
-        await using var server = GlimmerServer.Create(new GlimmerOptions { DataFolder = folder, Port = port }, new ChatBackendSlot(), new GlimmerServices { Logs = new LogCapture() });
+        var logs = new LogCapture();
+        await using var server = GlimmerServer.Create(new GlimmerOptions { DataFolder = folder, Port = port }, new ChatBackendSlot(), new GlimmerServices { Logs = logs });
         GlimmerStartupException fault = await Assert.ThrowsAsync<GlimmerStartupException>(() => server.StartAsync());
         Assert.Contains($"Port {port}", fault.Message);
         Assert.Contains("Glimmer:Listen:Port", fault.Message);
         Assert.Equal(69, fault.ExitCode);
+        Assert.Empty(logs.Lines);
         Directory.Delete(folder, true);
     }
 

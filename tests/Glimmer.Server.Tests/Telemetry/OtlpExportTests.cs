@@ -24,7 +24,7 @@ public sealed class OtlpExportTests
                 {
                     context = await collector.GetContextAsync();
                 }
-                catch (HttpListenerException)
+                catch (Exception fault) when (fault is HttpListenerException or ObjectDisposedException)
                 {
                     return;
                 }

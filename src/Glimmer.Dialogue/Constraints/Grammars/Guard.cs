@@ -20,12 +20,6 @@ internal enum GuardKind
 
     /// <summary>Passes when all bits of <c>Operand1</c> are set.</summary>
     AllSet,
-
-    /// <summary>Passes when some bit of <c>Operand1</c> is clear.</summary>
-    SomeClear,
-
-    /// <summary>Passes unless some bit of <c>Operand1</c> is set and some bit of <c>Operand2</c> is clear.</summary>
-    Implies,
 }
 
 /// <summary>A guard. The register is one 64-bit number per frame, 0 at entry, used either as a count or as a set of bits.</summary>
@@ -50,10 +44,6 @@ internal readonly record struct Guard(GuardKind Kind, ulong Operand1 = 0, ulong 
                 return (register & Operand1) == 0;
             case GuardKind.AllSet:
                 return (register & Operand1) == Operand1;
-            case GuardKind.SomeClear:
-                return (register & Operand1) != Operand1;
-            case GuardKind.Implies:
-                return (register & Operand1) == 0 || (register & Operand2) == Operand2;
             default:
                 throw new InvalidOperationException($"No guard {Kind}.");
         }

@@ -3,31 +3,14 @@ using Glimmer.Dialogue.Constraints.Patterns;
 
 namespace Glimmer.Dialogue.Constraints.Grammars;
 
-/// <summary>JSON texts without a schema (RFC 8259).</summary>
+/// <summary>The pieces that JSON texts are made of (RFC 8259).</summary>
 internal static class JsonGrammar
 {
-    private static readonly GrammarRule ValueRule = new("value");
-
-    static JsonGrammar()
-    {
-        Expression member = Expression.Sequence(String, Colon, Value);
-        Object = Braces(new RepeatExpression(member, 1, null, Comma), mayBeEmpty: true);
-        Array = Brackets(new RepeatExpression(Value, 1, null, Comma), mayBeEmpty: true);
-        GrammarRule objectRule = new("object") { Body = Object };
-        GrammarRule arrayRule = new("array") { Body = Array };
-        Object = new RuleExpression(objectRule);
-        Array = new RuleExpression(arrayRule);
-        ValueRule.Body = Expression.Choice(String, Number, True, False, Null, Object, Array);
-    }
-
     /// <summary>White space between tokens.</summary>
     public static Expression Space { get; } = Expression.Of(WhitespaceTerminal.Between);
 
     /// <summary>White space around the whole text.</summary>
     public static Expression OuterSpace { get; } = Expression.Of(WhitespaceTerminal.Around);
-
-    /// <summary>Any string.</summary>
-    public static Expression String { get; } = Expression.Of(TextTerminal.AnyJsonString);
 
     /// <summary>The language of numbers.</summary>
     public static CodePointDfa NumberText { get; } = RegexCompiler.WholeText(RegexParser.Parse(@"-?(0|[1-9]\d*)(\.\d+)?([eE][+\-]?\d+)?"));
@@ -52,15 +35,6 @@ internal static class JsonGrammar
 
     /// <summary>A colon with space around it.</summary>
     public static Expression Colon { get; } = Expression.Sequence(Space, Expression.Literal(":"), Space);
-
-    /// <summary>Any object.</summary>
-    public static Expression Object { get; }
-
-    /// <summary>Any array.</summary>
-    public static Expression Array { get; }
-
-    /// <summary>Any value.</summary>
-    public static Expression Value { get; } = new RuleExpression(ValueRule);
 
     /// <summary>Members between braces; the members themselves must not be empty.</summary>
     public static Expression Braces(Expression members, bool mayBeEmpty) => Between("{", members, "}", mayBeEmpty);

@@ -20,7 +20,7 @@ internal static class ArrayGrammar
         }
 
         if (contains is null && minimum == 0 && maximum is null && all.TrueForAll(n => n.PrefixItems.Count == 0 && n.Items is null))
-            return JsonGrammar.Array;
+            return grammar.Json.Array;
         Expression rest = grammar.ValueOf(GoalAt(all, prefix));
         if (contains is not null)
             return Containing(grammar, all, rest, contains);

@@ -24,7 +24,7 @@ internal sealed class ObjectGrammar
     {
         _shape = shape;
         _members = [.. shape.Properties.Select(p => Member(Expression.Literal(JsonText.Quote(p.Name)), grammar.ValueOf(p.Goal)))];
-        _extra = Expression.Choice([.. shape.Extras.Select(e => Member(SchemaGrammar.StringOf(e.Names, TextEncoding.JsonString), grammar.ValueOf(e.Goal)))]);
+        _extra = Expression.Choice([.. shape.Extras.Select(e => Member(KeyOf(grammar, e), grammar.ValueOf(e.Goal)))]);
         int required = shape.Properties.Count(p => p.Required);
         bool counts = shape.Minimum > required || shape.Maximum is not null;
         _countTop = counts ? Math.Max(shape.Minimum, shape.Maximum ?? 0) : 0;
@@ -40,7 +40,7 @@ internal sealed class ObjectGrammar
         catch (AutomatonTooLargeException e)
         {
             grammar.Report.Add(new(all[0].Pointer, "propertyNames", e.Message));
-            return JsonGrammar.Object;
+            return grammar.Json.Object;
         }
 
         if (shape.Maximum < shape.Minimum)
@@ -48,7 +48,7 @@ internal sealed class ObjectGrammar
         if (shape.Properties.Count == 0 && shape.Extras is [{ Names: LengthAutomaton { Minimum: 0, Maximum: null }, Goal.Count: 0 }]
             && shape.Minimum == 0 && shape.Maximum is null)
         {
-            return JsonGrammar.Object;
+            return grammar.Json.Object;
         }
 
         if (shape.Properties.Count == 0)
@@ -63,13 +63,18 @@ internal sealed class ObjectGrammar
         return builder.Build();
     }
 
+    private static Expression KeyOf(SchemaGrammar grammar, ShapeExtra extra) =>
+        grammar.Json.StringFilter is { } filter && extra.Names is not LengthAutomaton
+            ? grammar.StringOf(DfaAlgebra.Intersect(StringLanguage.ToDfa(extra.Names), filter))
+            : grammar.StringOf(extra.Names);
+
     private static Expression Member(Expression key, Expression value) => Expression.Sequence(key, JsonGrammar.Colon, value);
 
     /// <summary>An object without named properties: any number of members, counted where there are bounds.</summary>
     private static Expression Map(SchemaGrammar grammar, ObjectShape shape)
     {
         Expression member = Expression.Choice(
-            [.. shape.Extras.Select(e => Member(SchemaGrammar.StringOf(e.Names, TextEncoding.JsonString), grammar.ValueOf(e.Goal)))]);
+            [.. shape.Extras.Select(e => Member(KeyOf(grammar, e), grammar.ValueOf(e.Goal)))]);
         Expression members = shape.Maximum == 0
             ? Expression.Never
             : new RepeatExpression(member, Math.Max(shape.Minimum, 1), shape.Maximum, JsonGrammar.Comma);

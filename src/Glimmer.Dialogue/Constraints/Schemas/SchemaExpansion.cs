@@ -20,7 +20,7 @@ internal sealed class SchemaExpansion(SchemaDocument document, SchemaReport repo
     private List<List<SchemaNode>> Expand(IReadOnlyList<SchemaNode> goal, SchemaReport notes, int depth)
     {
         List<List<SchemaNode>> results = [];
-        Resolve([.. goal.Select(n => new Step(n, null))], [], [], results, notes, depth);
+        Resolve([.. goal.Select(n => new Step(n, null))], [], [], results, [], notes, depth);
         return results;
     }
 
@@ -28,6 +28,7 @@ internal sealed class SchemaExpansion(SchemaDocument document, SchemaReport repo
     /// <param name="collected">Schemas whose own keywords hold.</param>
     /// <param name="choices">Branches to be chosen from, one of each.</param>
     /// <param name="results">Receives the alternatives.</param>
+    /// <param name="seen">The alternatives found so far, by their schemas.</param>
     /// <param name="notes">Receives what cannot be enforced.</param>
     /// <param name="depth">How deep a comparison of branches this is.</param>
     private void Resolve(
@@ -35,6 +36,7 @@ internal sealed class SchemaExpansion(SchemaDocument document, SchemaReport repo
         List<SchemaNode> collected,
         List<Choice> choices,
         List<List<SchemaNode>> results,
+        HashSet<Automata.RowKey> seen,
         SchemaReport notes,
         int depth)
     {
@@ -66,14 +68,14 @@ internal sealed class SchemaExpansion(SchemaDocument document, SchemaReport repo
         {
             if (results.Count >= MaxAlternatives)
                 throw new JsonSchemaException(collected[0].Pointer, $"The combinations of 'anyOf', 'oneOf' and 'if' have more than {MaxAlternatives} alternatives");
-            if (!results.Exists(r => r.Count == collected.Count && r.TrueForAll(collected.Contains)))
+            if (seen.Add(new([.. collected.Select(n => n.Id).Order()])))
                 results.Add(collected);
             return;
         }
 
         Choice first = choices[0];
         foreach (List<SchemaNode> branch in first.Branches)
-            Resolve([.. branch.Select(n => new Step(n, first.Owner))], [.. collected], [.. choices.Skip(1)], results, notes, depth);
+            Resolve([.. branch.Select(n => new Step(n, first.Owner))], [.. collected], [.. choices.Skip(1)], results, seen, notes, depth);
     }
 
     private void AddChoices(SchemaNode node, List<List<List<SchemaNode>>> choices, SchemaReport notes, int depth)

@@ -14,16 +14,24 @@ internal sealed class SchemaGrammar
     private readonly Queue<(GrammarRule Rule, List<List<SchemaNode>> Alternatives)> _pending = new();
     private readonly SchemaExpansion _expansion;
 
-    public SchemaGrammar(SchemaDocument document)
+    /// <param name="document">The schemas.</param>
+    /// <param name="json">What values may be where the schemas say nothing.</param>
+    /// <param name="report">Receives what cannot be enforced.</param>
+    public SchemaGrammar(SchemaDocument document, JsonValues json, SchemaReport report)
     {
         Document = document;
+        Json = json;
+        Report = report;
         _expansion = new SchemaExpansion(document, Report);
     }
+
+    /// <summary>Values without a schema.</summary>
+    public JsonValues Json { get; }
 
     public SchemaDocument Document { get; }
 
     /// <summary>What cannot be enforced, complete once the grammar is finished.</summary>
-    public SchemaReport Report { get; } = new();
+    public SchemaReport Report { get; }
 
     /// <summary>The values that satisfy all schemas of a goal. Rules it refers to are complete after <see cref="Finish"/>.</summary>
     public Expression ValueOf(IReadOnlyList<SchemaNode> goal)
@@ -33,7 +41,7 @@ internal sealed class SchemaGrammar
             return known;
         List<List<SchemaNode>> alternatives = _expansion.Expand(goal);
         if (alternatives is [var only] && only.TrueForAll(n => n.IsTrivial && !n.IsFalse))
-            return _goals[key] = JsonGrammar.Value;
+            return _goals[key] = Json.Value;
         bool hasContainers = alternatives.Exists(a => (SchemaExpansion.TypesOf(a) & (JsonTypes.Array | JsonTypes.Object)) != JsonTypes.None);
         Expression value;
         if (!hasContainers)
@@ -94,7 +102,7 @@ internal sealed class SchemaGrammar
         if ((types & JsonTypes.Number) != JsonTypes.None)
             choices.Add(NumberOf(all, types & JsonTypes.Number));
         if ((types & JsonTypes.String) != JsonTypes.None)
-            choices.Add(StringOf(StringLanguage.Of(all, Report), TextEncoding.JsonString));
+            choices.Add(StringOf(StringLanguage.Of(all, Json.StringFilter, Report)));
         if ((types & JsonTypes.Array) != JsonTypes.None)
             choices.Add(ArrayGrammar.Of(this, all));
         if ((types & JsonTypes.Object) != JsonTypes.None)
@@ -102,13 +110,11 @@ internal sealed class SchemaGrammar
         return Expression.Choice(choices);
     }
 
-    public static Expression StringOf(CodePointAutomaton automaton, TextEncoding encoding) =>
-        (automaton, encoding) switch
-        {
-            (LengthAutomaton { Minimum: 0, Maximum: null }, TextEncoding.JsonString) => JsonGrammar.String,
-            (LengthAutomaton { Minimum: 0, Maximum: null }, TextEncoding.Raw) => Expression.Of(TextTerminal.AnyRaw),
-            _ => Expression.Of(new TextTerminal(automaton, encoding)),
-        };
+    /// <summary>A JSON string of an automaton.</summary>
+    public Expression StringOf(CodePointAutomaton automaton) =>
+        automaton is LengthAutomaton { Minimum: 0, Maximum: null } || ReferenceEquals(automaton, Json.StringFilter)
+            ? Json.String
+            : Expression.Of(new TextTerminal(automaton, TextEncoding.JsonString));
 
     private Expression NumberOf(List<SchemaNode> all, JsonTypes types)
     {
@@ -151,7 +157,7 @@ internal sealed class SchemaGrammar
                 continue;
             CodePointDfa names = FixedValues(alternative) is { } values
                 ? DfaAlgebra.OneOf(values.Where(v => v.ValueKind == JsonValueKind.String).Select(v => v.GetString()!))
-                : StringLanguage.ToDfa(StringLanguage.Of(alternative, Report));
+                : StringLanguage.ToDfa(StringLanguage.Of(alternative, null, Report));
             union = union is null ? names : DfaAlgebra.Complement(DfaAlgebra.Intersect(DfaAlgebra.Complement(union), DfaAlgebra.Complement(names)));
         }
 

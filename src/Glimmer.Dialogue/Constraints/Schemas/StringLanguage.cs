@@ -7,12 +7,15 @@ namespace Glimmer.Dialogue.Constraints.Schemas;
 /// <summary>The strings that schemas allow, as an automaton over their characters.</summary>
 internal static class StringLanguage
 {
+    /// <param name="all">Schemas that must all hold.</param>
+    /// <param name="filter">What strings must be besides; null for no more.</param>
+    /// <param name="report">Receives what cannot be enforced.</param>
     /// <exception cref="JsonSchemaException">A pattern is not a regular expression.</exception>
-    public static CodePointAutomaton Of(List<SchemaNode> all, SchemaReport report)
+    public static CodePointAutomaton Of(List<SchemaNode> all, CodePointDfa? filter, SchemaReport report)
     {
         int minimum = 0;
         int? maximum = null;
-        CodePointDfa? table = null;
+        CodePointDfa? table = filter;
         foreach (SchemaNode node in all)
         {
             minimum = Math.Max(minimum, node.MinLength);

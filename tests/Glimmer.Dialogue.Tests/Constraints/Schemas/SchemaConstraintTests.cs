@@ -142,12 +142,12 @@ public sealed class SchemaConstraintTests
         Assert.Throws<JsonSchemaException>(() => Compile(JsonDocument.Parse(deep, new() { MaxDepth = 1000 }).RootElement));
         string anyOfs = string.Join(',', Enumerable.Range(0, 12).Select(i => $$"""{"anyOf":[{"minimum":{{i}}},{"maximum":{{-i}}}]}"""));
         Assert.Throws<JsonSchemaException>(() => Compile(JsonDocument.Parse($$"""{"type":"number","allOf":[{{anyOfs}}]}""").RootElement));
-        string wide = string.Join(',', Enumerable.Range(0, 3000).Select(i => $$"""
+        string wide = string.Join(',', Enumerable.Range(0, 1200).Select(i => $$"""
             "p{{i}}":{"type":"integer"}
             """));
         CompiledConstraint constraint = Compile($$"""{"type":"object","properties":{{{wide}}},"additionalProperties":false}""");
-        Assert.True(Accepts(constraint, "{\"p2999\": 1}"));
-        Assert.False(Accepts(constraint, "{\"p3000\": 1}"));
+        Assert.True(Accepts(constraint, "{\"p1199\": 1}"));
+        Assert.False(Accepts(constraint, "{\"p1200\": 1}"));
     }
 
     [Fact]

@@ -1,0 +1,80 @@
+using System.CommandLine;
+using Glimmer.Cli.Hosting;
+using Glimmer.Models;
+using Glimmer.Models.Weights;
+using Glimmer.Server.Hosting;
+
+namespace Glimmer.Cli.Commands;
+
+/// <summary><c>glimmer quantize SOURCE TARGET MIX</c>: writes a GGUF model with fewer bits per weight.</summary>
+internal static class QuantizeCommand
+{
+    public static Command Create()
+    {
+        string mixes = string.Join(", ", QuantisationMix.All.Select(mix => mix.Name));
+        Argument<string> source = new("SOURCE") { Description = "GGUF file, best with F32, F16 or BF16 weights." };
+        Argument<string> target = new("TARGET") { Description = "GGUF file to write." };
+        Argument<string> mix = new("MIX") { Description = mixes };
+        Option<bool> again = new("--allow-requantize") { Description = "Quantise weights that are quantised already, which loses more." };
+        Option<bool> force = new("--force", "-f") { Description = "Replace the target when it exists." };
+        Option<bool> dry = new("--dry-run") { Description = "List what each tensor would become, and stop." };
+        Command command = new("quantize", "Write a GGUF model with fewer bits per weight.") { source, target, mix, again, force, dry };
+        command.SetAction((result, cancel) =>
+        {
+            string name = result.GetValue(mix)!;
+            if (!QuantisationMix.TryFind(name, out QuantisationMix? recipe))
+                return Task.FromResult(Fail($"'{name}' is not a recipe; use one of {mixes}.", 64));
+            return Task.FromResult(Run(result.GetValue(source)!, result.GetValue(target)!, recipe, result.GetValue(again), result.GetValue(force), result.GetValue(dry), cancel));
+        });
+        return command;
+    }
+
+    private static int Run(string source, string target, QuantisationMix mix, bool again, bool force, bool dry, CancellationToken cancel)
+    {
+        try
+        {
+            source = LocalModel.PathOf(source);
+            if (!dry && File.Exists(target) && !force)
+                return Fail($"{target} exists; use --force to replace it.", 73);
+            if (string.Equals(Path.GetFullPath(source), Path.GetFullPath(target), StringComparison.Ordinal))
+                return Fail("source and target are the same file.", 64);
+            using GgufFile file = GgufFile.Open(source);
+            if (dry)
+            {
+                foreach ((string name, Kernels.Formats.BlockFormat format) in GgufQuantiser.Formats(file, mix).OrderBy(pair => pair.Key, StringComparer.Ordinal))
+                    Console.WriteLine($"{format,-8} {name}");
+                return 0;
+            }
+
+            GgufQuantiser.Run(file, target, mix, new Report(), again, cancel);
+            long before = new FileInfo(source).Length, after = new FileInfo(target).Length;
+            Console.WriteLine($"{target}: {Bytes.Text(after)}, {100.0 * after / before:0} % of {Bytes.Text(before)}");
+            return 0;
+        }
+        catch (GlimmerStartupException fault)
+        {
+            return Fail(fault.Message, fault.ExitCode);
+        }
+        catch (OperationCanceledException)
+        {
+            return Fail("stopped; nothing was written.", 130);
+        }
+        catch (Exception fault) when (fault is ModelFileException or IOException or UnauthorizedAccessException)
+        {
+            return Fail(fault.Message, 65);
+        }
+    }
+
+    private static int Fail(string message, int code)
+    {
+        Console.Error.WriteLine($"quantize: {message}");
+        return code;
+    }
+
+    // Synchronous, so that the lines stand in order.
+    private sealed class Report : IProgress<QuantiseProgress>
+    {
+        void IProgress<QuantiseProgress>.Report(QuantiseProgress step) =>
+            Console.WriteLine($"[{step.Number,4}/{step.Total}] {step.Name,-48} {step.From,-6} -> {step.To}{(step.FellBack ? " (its width does not fill the recipe's blocks)" : "")}");
+    }
+}
