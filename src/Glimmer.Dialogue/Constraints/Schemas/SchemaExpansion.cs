@@ -96,7 +96,7 @@ internal sealed class SchemaExpansion(SchemaDocument document, SchemaReport repo
             AddConditional(node, condition, choices, notes);
         foreach ((string name, List<string> required) in node.DependentRequired)
         {
-            string names = string.Join(',', required.Prepend(name).Select(Grammars.JsonText.Quote));
+            string names = string.Join(',', required.Append(name).Select(Grammars.JsonText.Quote));
             choices.Add([[document.Derive(node.Pointer, SchemaNegation.Absent(name))], [document.Derive(node.Pointer, $"{{\"required\":[{names}]}}")]]);
         }
 
