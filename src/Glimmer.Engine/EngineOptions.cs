@@ -38,7 +38,10 @@ public sealed record EngineOptions
     /// <summary>Whether computed prefixes are kept for reuse.</summary>
     public bool PrefixCache { get; init; } = true;
 
-    /// <summary>Whether tokens that a constraint leaves no choice about are taken without a pass of their own.</summary>
+    /// <summary>
+    /// Whether tokens that a constraint leaves no choice about are taken without a pass of their own, and the usual tokens of
+    /// a text that must come are tried together. It never changes an answer.
+    /// </summary>
     public bool JumpAhead { get; init; } = true;
 
     /// <summary>

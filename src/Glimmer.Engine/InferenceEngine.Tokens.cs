@@ -171,7 +171,7 @@ public sealed partial class InferenceEngine
         _drafted += sequence.GuessCount;
         _accepted += sequence.GuessesRight;
         _forced += sequence.Forced;
-        if (!sequence.GuessedByModel)
+        if (sequence.GuessSource == GuessSource.Text)
             sequence.Drafter?.Learn(sequence.GuessCount, sequence.GuessesRight);
         GenerationEnd? end = null;
         try

@@ -1,3 +1,4 @@
+using Glimmer.Dialogue.Constraints;
 using Glimmer.Dialogue.Tokenization;
 using Glimmer.Engine.Memory;
 using Glimmer.Engine.Sampling;
@@ -23,6 +24,7 @@ namespace Glimmer.Engine;
 public sealed partial class InferenceEngine : IDisposable
 {
     private const int LongestChain = 3;
+    private const int MostForeseen = 12;
     private readonly LanguageModel _model;
     private readonly EngineOptions _options;
     private readonly ILogger _logger;
@@ -105,8 +107,10 @@ public sealed partial class InferenceEngine : IDisposable
         generation = null;
         if (request.Prompt.Count + 1L > ContextLength)
             return SubmissionOutcome.PromptTooLong;
+        // A recurrent state can't be taken back to before a wrong guess.
         int guesses = _arena.StateSlots > 0 ? 0 : _options.SpeculativeTokens;
-        Sequence sequence = new(request, ContextLength, _maskWords, guesses, _draft is null ? 2 : 4, Wake);
+        int foresight = _arena.StateSlots == 0 && _options.JumpAhead && request.Constraint is GrammarConstraint ? MostForeseen : 0;
+        Sequence sequence = new(request, ContextLength, _maskWords, guesses, foresight, _draft is null ? 2 : 4, Wake);
         if (cancel.CanBeCanceled)
             sequence.CancelRegistration = cancel.UnsafeRegister(static state => ((Sequence)state!).Cancel(), sequence);
         SubmissionOutcome outcome = TryEnqueue(sequence);

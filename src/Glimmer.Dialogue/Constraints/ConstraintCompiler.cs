@@ -57,6 +57,16 @@ public sealed class ConstraintCompiler
     public SchemaCompilation JsonSchema(JsonElement schema, bool strict, AnswerPreamble preamble) =>
         _cache.GetOrAdd((strict ? "strict" : "schema", preamble, schema.GetRawText()), () => CompileSchema(schema, strict, preamble));
 
+    /// <summary>A text that a regular expression matches from end to end.</summary>
+    /// <exception cref="GrammarSyntaxException">Not well formed, not regular, or too complex.</exception>
+    public CompiledConstraint Regex(string pattern, AnswerPreamble preamble) =>
+        _cache.GetOrAdd(("regex", preamble, pattern), () => Done(TextGrammar.Regex(pattern), preamble)).Constraint!;
+
+    /// <summary>A text of a grammar in GBNF notation.</summary>
+    /// <exception cref="GrammarSyntaxException">Not well formed, left-recursive, too large, or without any text.</exception>
+    public CompiledConstraint Gbnf(string grammar, AnswerPreamble preamble) =>
+        _cache.GetOrAdd(("gbnf", preamble, grammar), () => Done(TextGrammar.Gbnf(grammar), preamble)).Constraint!;
+
     /// <summary>
     /// Turns with tool calls: well-formed calls of the tools offered, arguments typed by their schemas in any order, each at most once. The turn
     /// ends with the token that asks for results when calls were made.

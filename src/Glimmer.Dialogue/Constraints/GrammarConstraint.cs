@@ -179,19 +179,10 @@ public sealed class GrammarConstraint : ITokenConstraint
                 return false;
         }
 
-        int found = -1;
-        for (int word = 0; word < 4; word++)
-        {
-            ulong bits = state.NextBytes[word];
-            if (bits == 0)
-                continue;
-            if (found >= 0 || !System.Numerics.BitOperations.IsPow2(bits))
-                return false;
-            found = (word * 64) + System.Numerics.BitOperations.TrailingZeroCount(bits);
-        }
-
-        only = (byte)Math.Max(found, 0);
-        return found >= 0;
+        if (state.NextBytes.Count != 1)
+            return false;
+        only = state.NextBytes.First();
+        return true;
     }
 
     private static bool TryGetOnlyControl(MatchState state, out int token)

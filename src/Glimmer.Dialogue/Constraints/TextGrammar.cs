@@ -1,6 +1,9 @@
 using System.Text.Json;
+using Glimmer.Dialogue.Constraints.Automata;
+using Glimmer.Dialogue.Constraints.Gbnf;
 using Glimmer.Dialogue.Constraints.Grammars;
 using Glimmer.Dialogue.Constraints.Matching;
+using Glimmer.Dialogue.Constraints.Patterns;
 using Glimmer.Dialogue.Constraints.Schemas;
 
 namespace Glimmer.Dialogue.Constraints;
@@ -44,6 +47,44 @@ public sealed class TextGrammar
         catch (GrammarException e)
         {
             throw new JsonSchemaException("", $"The schema cannot be compiled: {e.Message}");
+        }
+    }
+
+    /// <summary>The texts that a regular expression matches from end to end.</summary>
+    /// <param name="pattern">ECMA-262, without look-around, back-references, word boundaries and flags.</param>
+    /// <exception cref="GrammarSyntaxException">Not well formed, not regular, or too complex.</exception>
+    public static TextGrammar Regex(string pattern)
+    {
+        try
+        {
+            CodePointDfa language = RegexCompiler.WholeText(RegexParser.Parse(pattern));
+            return language.IsEmpty
+                ? throw new GrammarSyntaxException("no text matches this expression", 1, 1)
+                : new(Expression.Of(new TextTerminal(language, TextEncoding.Raw)));
+        }
+        catch (RegexSyntaxException e)
+        {
+            throw GbnfParser.Error(pattern, e.Position, e.Problem);
+        }
+        catch (AutomatonTooLargeException e)
+        {
+            throw new GrammarSyntaxException($"the expression is too complex: {e.Message}", 1, 1);
+        }
+    }
+
+    /// <summary>The texts of a grammar in GBNF notation, from its rule <c>root</c>.</summary>
+    /// <param name="grammar">The rules.</param>
+    /// <exception cref="GrammarSyntaxException">Not well formed, left-recursive, too large, or without any text.</exception>
+    public static TextGrammar Gbnf(string grammar)
+    {
+        try
+        {
+            TextGrammar text = new(GbnfCompiler.Compile(grammar));
+            return text.Compiled.IsEmpty ? throw new GrammarSyntaxException("no text is complete under this grammar", 1, 1) : text;
+        }
+        catch (GrammarException e)
+        {
+            throw new GrammarSyntaxException(e.Message, 1, 1);
         }
     }
 

@@ -24,6 +24,7 @@ public sealed record PackageOptions
 /// </summary>
 public sealed class ModelPackage : IDisposable
 {
+    private const long LargestTemplate = 1 << 20;
     private readonly LoadedModel _loaded;
 
     private ModelPackage(string code, LoadedModel loaded, Tokenizer tokenizer, Generation generation, IReadOnlySet<int> stops)
@@ -77,7 +78,7 @@ public sealed class ModelPackage : IDisposable
                 throw new ModelFileException(path, $"the tokenizer has ids up to {tokenizer.VocabularySize - 1}, but the model only {rows} rows of embeddings; they belong to different models.");
             Generation generation = options.Generation is { } name
                 ? Generations.ForName(name)
-                : GenerationChoice.For(loaded, tokenizer);
+                : GenerationChoice.ForModel(loaded.Description.Architecture, TemplateOf(loaded), loaded.DisplayName ?? Path.GetFileNameWithoutExtension(path)).Generation;
             HashSet<int> stops = [.. generation.StopTokens(tokenizer), .. loaded.Generation.EosTokens];
             stops.RemoveWhere(id => id >= tokenizer.VocabularySize);
             if (stops.Count == 0)
@@ -93,6 +94,14 @@ public sealed class ModelPackage : IDisposable
 
     /// <summary>Closes the weights. The engine that runs the model must be disposed before.</summary>
     public void Dispose() => _loaded.Dispose();
+
+    private static string? TemplateOf(LoadedModel loaded)
+    {
+        if (loaded.Tokenizer.Metadata is { } metadata)
+            return metadata.FindString("tokenizer.chat_template");
+        FileInfo file = new(Path.Combine(loaded.Tokenizer.Folder!, "chat_template.jinja"));
+        return file.Exists && file.Length <= LargestTemplate ? File.ReadAllText(file.FullName) : null;
+    }
 
     /// <summary>A name such as "Glimmer Tiny" as a model code: <c>glimmer-tiny</c>.</summary>
     private static string CodeOf(string path, LoadedModel loaded)

@@ -1,3 +1,5 @@
+using System.Runtime.InteropServices;
+using Glimmer.Dialogue.Constraints;
 using Glimmer.Engine.Memory;
 using Glimmer.Models;
 using Glimmer.Models.Memory;
@@ -19,6 +21,7 @@ internal sealed partial class Scheduler
     private readonly List<Sequence> _putBack = [];
     private readonly List<Tenant> _prefillTenants = [];
     private readonly int[] _matched;
+    private readonly List<int> _foreseen = [];
     private int _prefillTurn;
 
     /// <summary>A scheduler over an empty arena.</summary>
@@ -159,24 +162,39 @@ internal sealed partial class Scheduler
     private void Guess(Sequence sequence)
     {
         sequence.GuessCount = 0;
-        sequence.GuessedByModel = false;
+        sequence.GuessSource = GuessSource.None;
         int byModel = sequence.ModelGuesses;
         sequence.ModelGuesses = 0;
-        if (sequence.Drafter is null || sequence.Remaining != 1)
+        if (sequence.Guesses.Length == 0 || sequence.Remaining != 1)
             return;
         // The last token of the answer needs no row, and a token behind the limit no guess.
         int most = Math.Min(
             Math.Min(sequence.Limit - sequence.Count, sequence.Request.MaxTokens - sequence.Generated) - 1,
             sequence.PageCount * _arena.PageTokens - sequence.Count);
-        most = Math.Min(most, sequence.Guesses.Length);
         if (most <= 0)
             return;
-        // A long repetition is the better guess; it overwrites the draft layer's.
-        sequence.GuessCount = sequence.Drafter.Guess(sequence.Tokens.AsSpan(0, sequence.Count), sequence.Guesses.AsSpan(0, most));
+
+        // What the constraint foresees is nearly certain, a long repetition better than the draft layer's guess.
+        if (_options.JumpAhead && sequence.Request.Constraint is GrammarConstraint grammar)
+        {
+            _foreseen.Clear();
+            grammar.AppendForced(_foreseen);
+            sequence.GuessCount = Math.Min(Math.Min(_foreseen.Count, most), sequence.Guesses.Length);
+            CollectionsMarshal.AsSpan(_foreseen)[..sequence.GuessCount].CopyTo(sequence.Guesses);
+            sequence.GuessSource = GuessSource.Constraint;
+        }
+
+        most = Math.Min(most, sequence.MostDrafted);
+        if (sequence.GuessCount == 0 && sequence.Drafter is { } drafter && most > 0)
+        {
+            sequence.GuessCount = drafter.Guess(sequence.Tokens.AsSpan(0, sequence.Count), sequence.Guesses.AsSpan(0, most));
+            sequence.GuessSource = GuessSource.Text;
+        }
+
         if (sequence.GuessCount == 0 && byModel > 0)
         {
             sequence.GuessCount = Math.Min(byModel, most);
-            sequence.GuessedByModel = true;
+            sequence.GuessSource = GuessSource.Model;
         }
 
         sequence.PlaceGuesses();

@@ -16,10 +16,11 @@ internal sealed class Sequence
     /// <param name="request">What to generate.</param>
     /// <param name="limit">Most tokens of prompt and answer.</param>
     /// <param name="maskWords">Words of a constraint's mask.</param>
-    /// <param name="speculation">Most guesses a pass.</param>
+    /// <param name="speculation">Most guesses a pass by speculation.</param>
+    /// <param name="foresight">Most guesses a pass by the constraint.</param>
     /// <param name="shortestKey">Tokens that must agree before the text so far is read on as a guess.</param>
     /// <param name="wake">Tells the engine that something changed.</param>
-    public Sequence(GenerationRequest request, int limit, int maskWords, int speculation, int shortestKey, Action wake)
+    public Sequence(GenerationRequest request, int limit, int maskWords, int speculation, int foresight, int shortestKey, Action wake)
     {
         _wake = wake;
         Request = request;
@@ -41,10 +42,12 @@ internal sealed class Sequence
             Mask = new uint[maskWords];
         if (speculation > 0)
             Drafter = new NGramDraft(shortestKey);
-        Guesses = speculation > 0 ? new int[speculation] : [];
-        Decided = new int[speculation + 1 + MaxForced];
+        int guesses = Math.Max(speculation, foresight);
+        Guesses = guesses > 0 ? new int[guesses] : [];
+        MostDrafted = speculation;
+        Decided = new int[guesses + 1 + MaxForced];
         if (request.TopLogProbs is { } top)
-            LogProbs = new TokenLogProb[(speculation + 1 + MaxForced) * (top + 1)];
+            LogProbs = new TokenLogProb[Decided.Length * (top + 1)];
     }
 
     /// <summary>Most tokens taken after one pass because a constraint left no choice.</summary>
@@ -126,11 +129,14 @@ internal sealed class Sequence
 
     public int[] Guesses { get; }
 
+    /// <summary>Most guesses by speculation.</summary>
+    public int MostDrafted { get; }
+
     /// <summary>How many of <see cref="Guesses"/> the model's draft layer made for the next pass.</summary>
     public int ModelGuesses { get; set; }
 
-    /// <summary>Whether the guesses in the chunk are the draft layer's.</summary>
-    public bool GuessedByModel { get; set; }
+    /// <summary>Where the guesses in the chunk come from.</summary>
+    public GuessSource GuessSource { get; set; }
 
     /// <summary>Its chunk in the draft layer's batch.</summary>
     public int DraftChunk { get; set; }
@@ -226,4 +232,20 @@ internal sealed class Sequence
         if (Pages.Length < pages)
             Pages = new int[pages];
     }
+}
+
+/// <summary>Where guesses come from.</summary>
+internal enum GuessSource
+{
+    /// <summary>There are none.</summary>
+    None,
+
+    /// <summary>The constraint: the usual tokens of a text that must come.</summary>
+    Constraint,
+
+    /// <summary>A repetition in the text.</summary>
+    Text,
+
+    /// <summary>The model's draft layer.</summary>
+    Model,
 }

@@ -33,7 +33,7 @@ internal sealed class ModelDraft(IDraftModel layer, int vocabulary, (int Start, 
             int rows = sequence.Computed - sequence.ChunkStart;
             if (sequence.Ended || rows <= 0)
                 continue;
-            bool guesses = sequence.Decoding && sequence.Remaining == 1;
+            bool guesses = sequence is { Decoding: true, Remaining: 1, MostDrafted: > 0 };
             sequence.DraftChunk = _batch.Add(
                 new SequenceChunk(
                     sequence.Tokens.AsMemory(sequence.ChunkStart + 1, rows),
@@ -82,7 +82,7 @@ internal sealed class ModelDraft(IDraftModel layer, int vocabulary, (int Start, 
         {
             Sequence sequence = _guessing[i];
             int position = sequence.Computed + depth;
-            if (position >= sequence.PageCount * pageTokens || depth + 1 >= sequence.Guesses.Length)
+            if (position >= sequence.PageCount * pageTokens || depth + 1 >= sequence.MostDrafted)
                 continue;
             sequence.DraftChunk = _batch.Add(
                 new SequenceChunk(

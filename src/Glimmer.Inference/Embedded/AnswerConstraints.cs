@@ -1,5 +1,9 @@
+using System.Text.Json;
 using Glimmer.Dialogue.Constraints;
+using Glimmer.Dialogue.Constraints.Schemas;
+using Glimmer.Dialogue.Constraints.Tools;
 using Glimmer.Dialogue.Conversations;
+using Glimmer.Dialogue.Generations;
 using Glimmer.Dialogue.Output;
 using Glimmer.Engine.Packages;
 using Glimmer.Protocol.Errors;
@@ -9,15 +13,20 @@ namespace Glimmer.Inference.Embedded;
 /// <summary>Turns what a request demands of the answer's form into a constraint on its tokens.</summary>
 internal sealed class AnswerConstraints
 {
+    private const string SchemaField = "response_format.json_schema.schema";
     private readonly GrammarTag _open;
     private readonly GrammarTag _close;
+    private readonly ToolCallLayout _layout;
+    private readonly string _code;
     private readonly Lazy<ConstraintCompiler> _compiler;
 
     /// <summary>The constraints of a model's vocabulary; its tables are made when first needed.</summary>
     public AnswerConstraints(ModelPackage package)
     {
+        _code = package.Code;
         _open = GrammarTag.Find(package.Tokenizer, "<think>");
         _close = GrammarTag.Find(package.Tokenizer, "</think>");
+        _layout = ToolCallLayout.Of(package.Generation.Output, package.Tokenizer);
         _compiler = new Lazy<ConstraintCompiler>(() => new ConstraintCompiler(package.Tokenizer, [.. package.StopTokens]));
     }
 
@@ -28,28 +37,101 @@ internal sealed class AnswerConstraints
     /// <param name="error">Why the demand can't be met, when it can't.</param>
     public ITokenConstraint? For(ChatRequest request, IReadOnlyList<ToolDefinition> tools, OutputStart start, out PlatformError? error)
     {
-        error = null;
-        if (request.ToolChoice.Mode is ToolChoiceMode.Required or ToolChoiceMode.Named)
+        bool mustCall = request.ToolChoice.Mode is ToolChoiceMode.Required or ToolChoiceMode.Named;
+        AnswerFormat format = request.Format;
+        if (format is { Kind: AnswerFormatKind.JsonSchema, Schema: null })
         {
-            error = new PlatformError(BusinessCode.ParameterInvalid, "tool_choice can be 'auto' or 'none' with this model.", "tool_choice");
+            error = new PlatformError(BusinessCode.ParameterMissing, "response_format of type 'json_schema' needs a schema.", SchemaField);
             return null;
         }
 
-        switch (request.Format.Kind)
+        string field = SchemaField;
+        try
         {
-            case AnswerFormatKind.Text:
-                return null;
-            // With tools on offer the model may call one instead of answering.
-            case AnswerFormatKind.JsonObject when tools.Count == 0:
+            error = null;
+            SchemaCompilation? compiled = null;
+            if (mustCall || (tools.Count > 0 && (format.Kind != AnswerFormatKind.Text || tools.Any(IsStrict))))
+            {
+                if (Demand(request, tools, mustCall, out error) is not { } demand)
+                    return null;
+                field = "tools";
+                compiled = _compiler.Value.Tools(_layout, demand, Preamble(start));
+            }
+            else if (format.Kind == AnswerFormatKind.JsonObject)
+            {
                 return _compiler.Value.JsonObject(Preamble(start)).Start();
-            case AnswerFormatKind.JsonObject:
-                error = new PlatformError(BusinessCode.ParametersConflict, "response_format 'json_object' can't be combined with tools; leave out one of them or set tool_choice to 'none'.", "response_format");
-                return null;
-            default:
-                error = new PlatformError(BusinessCode.ParameterInvalid, "response_format can be 'text' or 'json_object' with this model.", "response_format.type");
-                return null;
+            }
+            else if (format.Schema is { } schema)
+            {
+                compiled = _compiler.Value.JsonSchema(schema, format.Strict, Preamble(start));
+            }
+
+            if (compiled is { Succeeded: false })
+                error = CannotEnforce(compiled.Unsupported, field);
+            return compiled?.Constraint?.Start();
+        }
+        catch (JsonSchemaException fault)
+        {
+            error = new PlatformError(BusinessCode.ParameterInvalid, fault.Message, field);
+            return null;
         }
     }
+
+    private ToolCallDemand? Demand(ChatRequest request, IReadOnlyList<ToolDefinition> tools, bool mustCall, out PlatformError? error)
+    {
+        error = null;
+        if (_layout.Syntax == ToolCallSyntax.None)
+            error = new PlatformError(BusinessCode.ModelUnsupported, $"The model {_code} can't call tools.", "tools");
+        else if (tools.Count == 0)
+            error = new PlatformError(BusinessCode.ParametersConflict, "tool_choice demands a call, but no tools are offered.", "tool_choice");
+        if (request.ToolChoice.Mode == ToolChoiceMode.Named)
+        {
+            string? name = request.ToolChoice.Name;
+            tools = [.. tools.Where(tool => tool.Name == name).Take(1)];
+            if (tools.Count == 0)
+                error ??= new PlatformError(BusinessCode.ParameterInvalid, $"tool_choice names the function '{name}', which is not among the tools.", "tool_choice.function.name");
+        }
+
+        TextGrammar? answer = null;
+        string key = "";
+        if (error is null && !mustCall)
+            (answer, key) = Answer(request.Format, out error);
+        return error is not null
+            ? null
+            : new ToolCallDemand
+            {
+                Tools = tools,
+                Mode = mustCall ? ToolCallMode.Required : ToolCallMode.Auto,
+                Parallel = request.ParallelToolCalls,
+                Answer = answer,
+                AnswerKey = key,
+            };
+    }
+
+    private static (TextGrammar? Answer, string Key) Answer(AnswerFormat format, out PlatformError? error)
+    {
+        error = null;
+        if (format.Kind == AnswerFormatKind.JsonObject)
+            return (TextGrammar.JsonObject, "object");
+        if (format.Schema is not { } schema)
+            return (null, "");
+        TextGrammar answer = TextGrammar.JsonSchema(schema, out IReadOnlyList<UnsupportedKeyword> unsupported);
+        if (format.Strict && unsupported.Count > 0)
+            error = CannotEnforce(unsupported, SchemaField);
+        return (answer, $"schema {schema.GetRawText()}");
+    }
+
+    private static PlatformError CannotEnforce(IReadOnlyList<UnsupportedKeyword> unsupported, string field) => new(
+        BusinessCode.ParameterInvalid,
+        $"The schema can't be enforced: {string.Join("; ", unsupported)}. Leave these keywords out or set strict to false.",
+        field);
+
+    private static bool IsStrict(ToolDefinition tool) =>
+        tool.Json.ValueKind == JsonValueKind.Object
+        && tool.Json.TryGetProperty("function", out JsonElement function)
+        && function.ValueKind == JsonValueKind.Object
+        && function.TryGetProperty("strict", out JsonElement strict)
+        && strict.ValueKind == JsonValueKind.True;
 
     private AnswerPreamble Preamble(OutputStart start) => new(
         start switch

@@ -10,6 +10,9 @@ internal static unsafe class Int8Products
     {
         switch (set)
         {
+            case InstructionSet.Avx512 when VnniCode.IsAvailable:
+                Multiply<VnniInt8Tile>(job, weights, x, start, end);
+                break;
             case InstructionSet.Avx512:
                 Multiply<Avx512Int8Tile>(job, weights, x, start, end);
                 break;
@@ -33,7 +36,7 @@ internal static unsafe class Int8Products
     private static void Multiply<TTile>(in MatMulJob job, PackedMatrix weights, in Int8Activations x, int start, int end)
         where TTile : struct, IInt8Tile
     {
-        float* results = stackalloc float[16 * 4];
+        float* results = stackalloc float[16 * 8];
         for (int row = start; row < end; row += PackedMatrix.GroupRows)
         {
             byte* group = weights.Group(row / PackedMatrix.GroupRows);

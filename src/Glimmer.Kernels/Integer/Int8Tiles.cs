@@ -37,11 +37,11 @@ internal readonly unsafe struct ScalarInt8Tile : IInt8Tile
             for (int block = 0; block < x.Blocks; block++)
             {
                 byte* weights = group + (long)block * PackedMatrix.BlockBytes;
-                sbyte* q = (sbyte*)(x.Bytes + ((long)first * x.Blocks + block) * 8);
+                int* q = x.BytesAt(first, block);
                 int sum = 0;
                 for (int c = 0; c < 32; c++)
-                    sum += (weights[32 + c / 4 * 64 + row * 4 + c % 4] - 128) * q[c];
-                float scale = PartialLanes.FromHalf(((ushort*)weights)[row]) * x.Scales[(long)first * x.Blocks + block];
+                    sum += (weights[32 + c / 4 * 64 + row * 4 + c % 4] - 128) * ((sbyte*)(q + c / 4 * Int8Activations.PanelRows))[c % 4];
+                float scale = PartialLanes.FromHalf(((ushort*)weights)[row]) * x.Scales[x.At(first, block)];
                 result = MathF.FusedMultiplyAdd(sum, scale, result);
             }
 
@@ -55,17 +55,25 @@ internal readonly unsafe struct Avx512Int8Tile : IInt8Tile
 {
     public static int Width => 4;
 
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Run(byte* group, in Int8Activations x, int first, int count, float* results)
     {
-        int blocks = x.Blocks;
-        long at0 = (long)first * blocks;
-        long at1 = count > 1 ? at0 + blocks : at0, at2 = count > 2 ? at1 + blocks : at0, at3 = count > 3 ? at2 + blocks : at0;
+        if (count == 1)
+            One(group, x, first, results);
+        else
+            Four(group, x, first, count, results);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void Four(byte* group, in Int8Activations x, int first, int count, float* results)
+    {
+        int blocks = x.Blocks, second = first + Math.Min(1, count - 1), third = first + Math.Min(2, count - 1), fourth = first + count - 1;
+        int* p0 = x.Pairs + (long)first * blocks * 16, p1 = x.Pairs + (long)second * blocks * 16;
+        int* p2 = x.Pairs + (long)third * blocks * 16, p3 = x.Pairs + (long)fourth * blocks * 16;
         Vector512<float> r0 = default, r1 = default, r2 = default, r3 = default;
         Vector512<short> low = Vector512.Create((short)0x00FF);
-        for (int block = 0; block < blocks; block++, at0++, at1++, at2++, at3++, group += PackedMatrix.BlockBytes)
+        for (int block = 0; block < blocks; block++, p0 += 16, p1 += 16, p2 += 16, p3 += 16, group += PackedMatrix.BlockBytes)
         {
-            int* p0 = x.Pairs + at0 * 16, p1 = x.Pairs + at1 * 16, p2 = x.Pairs + at2 * 16, p3 = x.Pairs + at3 * 16;
+            long at0 = x.At(first, block), at1 = x.At(second, block), at2 = x.At(third, block), at3 = x.At(fourth, block);
             Vector512<int> s0 = Vector512.Create(x.Corrections[at0]), s1 = Vector512.Create(x.Corrections[at1]);
             Vector512<int> s2 = Vector512.Create(x.Corrections[at2]), s3 = Vector512.Create(x.Corrections[at3]);
             for (int k = 0; k < 8; k++)
@@ -73,10 +81,10 @@ internal readonly unsafe struct Avx512Int8Tile : IInt8Tile
                 // Per row the bytes w0 w1 w2 w3: as 16-bit numbers w0 w2 and w1 w3.
                 Vector512<short> w = Vector512.Load((short*)(group + 32 + 64 * k));
                 Vector512<short> even = w & low, odd = w >>> 8;
-                s0 += Avx512BW.MultiplyAddAdjacent(even, Vector512.Create(p0[2 * k]).AsInt16()) + Avx512BW.MultiplyAddAdjacent(odd, Vector512.Create(p0[2 * k + 1]).AsInt16());
-                s1 += Avx512BW.MultiplyAddAdjacent(even, Vector512.Create(p1[2 * k]).AsInt16()) + Avx512BW.MultiplyAddAdjacent(odd, Vector512.Create(p1[2 * k + 1]).AsInt16());
-                s2 += Avx512BW.MultiplyAddAdjacent(even, Vector512.Create(p2[2 * k]).AsInt16()) + Avx512BW.MultiplyAddAdjacent(odd, Vector512.Create(p2[2 * k + 1]).AsInt16());
-                s3 += Avx512BW.MultiplyAddAdjacent(even, Vector512.Create(p3[2 * k]).AsInt16()) + Avx512BW.MultiplyAddAdjacent(odd, Vector512.Create(p3[2 * k + 1]).AsInt16());
+                s0 += Pairs(even, odd, p0 + 2 * k);
+                s1 += Pairs(even, odd, p1 + 2 * k);
+                s2 += Pairs(even, odd, p2 + 2 * k);
+                s3 += Pairs(even, odd, p3 + 2 * k);
             }
 
             Vector512<float> scale = Lanes512.HalfVector((ushort*)group);
@@ -91,6 +99,33 @@ internal readonly unsafe struct Avx512Int8Tile : IInt8Tile
         r2.Store(results + 32);
         r3.Store(results + 48);
     }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void One(byte* group, in Int8Activations x, int first, float* results)
+    {
+        int* pairs = x.Pairs + (long)first * x.Blocks * 16;
+        Vector512<float> result = default;
+        Vector512<short> low = Vector512.Create((short)0x00FF);
+        for (int block = 0; block < x.Blocks; block++, pairs += 16, group += PackedMatrix.BlockBytes)
+        {
+            long at = x.At(first, block);
+            Vector512<int> sum = Vector512.Create(x.Corrections[at]), other = default;
+            for (int k = 0; k < 8; k += 2)
+            {
+                Vector512<short> w = Vector512.Load((short*)(group + 32 + 64 * k)), next = Vector512.Load((short*)(group + 96 + 64 * k));
+                sum += Pairs(w & low, w >>> 8, pairs + 2 * k);
+                other += Pairs(next & low, next >>> 8, pairs + 2 * k + 2);
+            }
+
+            result = Vector512.FusedMultiplyAdd(Vector512.ConvertToSingle(sum + other), Lanes512.HalfVector((ushort*)group) * Vector512.Create(x.Scales[at]), result);
+        }
+
+        result.Store(results);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector512<int> Pairs(Vector512<short> even, Vector512<short> odd, int* x) =>
+        Avx512BW.MultiplyAddAdjacent(even, Vector512.Create(x[0]).AsInt16()) + Avx512BW.MultiplyAddAdjacent(odd, Vector512.Create(x[1]).AsInt16());
 }
 
 /// <summary>256-bit, the same in two halves of eight rows; two rows of activations at once.</summary>
@@ -107,13 +142,13 @@ internal readonly unsafe struct Avx2Int8Tile : IInt8Tile
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Half(byte* group, in Int8Activations x, int first, int count, int row, float* results)
     {
-        int blocks = x.Blocks;
-        long at0 = (long)first * blocks, at1 = count > 1 ? at0 + blocks : at0;
+        int second = first + count - 1;
+        int* p0 = x.Pairs + (long)first * x.Blocks * 16, p1 = x.Pairs + (long)second * x.Blocks * 16;
         Vector256<float> r0 = default, r1 = default;
         Vector256<short> low = Vector256.Create((short)0x00FF);
-        for (int block = 0; block < blocks; block++, at0++, at1++, group += PackedMatrix.BlockBytes)
+        for (int block = 0; block < x.Blocks; block++, p0 += 16, p1 += 16, group += PackedMatrix.BlockBytes)
         {
-            int* p0 = x.Pairs + at0 * 16, p1 = x.Pairs + at1 * 16;
+            long at0 = x.At(first, block), at1 = x.At(second, block);
             Vector256<int> s0 = Vector256.Create(x.Corrections[at0]), s1 = Vector256.Create(x.Corrections[at1]);
             for (int k = 0; k < 8; k++)
             {

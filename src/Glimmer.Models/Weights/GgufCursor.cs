@@ -30,7 +30,7 @@ internal unsafe ref struct GgufCursor(FileBytes file, long offset)
         Require(length, what);
         if (length > LongestName)
             throw new ModelFileException(file.Path, $"{what} has {length} bytes; at most {LongestName} are allowed");
-        string name = GgufMetadata.Decode(file.Path, what, file.Slice(Offset, (int)length));
+        string name = GgufMetadata.Decode(file, what, file.Slice(Offset, (int)length));
         Offset += (long)length;
         return name;
     }

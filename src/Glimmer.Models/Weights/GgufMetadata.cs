@@ -48,7 +48,7 @@ public sealed class GgufMetadata
         if (value.Type != GgufValueType.String)
             throw WrongType(key, value, "a string");
         int length = (int)BitConverter.ToInt64(_file.Slice(value.Offset, 8));
-        return Decode(_file.Path, $"'{key}'", _file.Slice(value.Offset + 8, length));
+        return Decode(_file, $"'{key}'", _file.Slice(value.Offset + 8, length));
     }
 
     /// <summary>An integer of any width, from <paramref name="minimum"/> to <paramref name="maximum"/>.</summary>
@@ -165,15 +165,17 @@ public sealed class GgufMetadata
         return flags;
     }
 
-    internal static string Decode(string path, string what, ReadOnlySpan<byte> bytes)
+    internal static string Decode(FileBytes file, string what, ReadOnlySpan<byte> bytes)
     {
         try
         {
-            return _strict.GetString(bytes);
+            string text = _strict.GetString(bytes);
+            GC.KeepAlive(file); // a span does not keep the mapping
+            return text;
         }
         catch (DecoderFallbackException fault)
         {
-            throw new ModelFileException(path, $"{what} is not valid UTF-8", fault);
+            throw new ModelFileException(file.Path, $"{what} is not valid UTF-8", fault);
         }
     }
 

@@ -35,6 +35,7 @@ internal sealed class SafetensorsHeader
         try
         {
             header.ReadObject(json);
+            GC.KeepAlive(file);
         }
         catch (Exception fault) when (fault is JsonException or InvalidOperationException) // the latter: a string that is no valid Unicode
         {

@@ -34,7 +34,7 @@ public sealed class Utf8List : IReadOnlyList<string>
 
     /// <summary>The string at <paramref name="index"/>, decoded.</summary>
     /// <exception cref="ModelFileException">It is not valid UTF-8.</exception>
-    public string this[int index] => GgufMetadata.Decode(_file.Path, $"{_key}[{index}]", BytesOf(index));
+    public string this[int index] => GgufMetadata.Decode(_file, $"{_key}[{index}]", BytesOf(index));
 
     /// <summary>The bytes of the string at <paramref name="index"/>; valid while this list is reachable.</summary>
     public ReadOnlySpan<byte> BytesOf(int index)

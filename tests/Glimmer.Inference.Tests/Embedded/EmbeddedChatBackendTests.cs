@@ -117,6 +117,72 @@ public sealed class EmbeddedChatBackendTests(BundledBackend bundled) : IClassFix
     }
 
     [Fact]
+    public async Task A_schema_decides_what_is_said()
+    {
+        JsonElement schema = JsonDocument.Parse("""{"type":"object","properties":{"mood":{"enum":["sleepy","awake"]},"n":{"type":"integer","minimum":3,"maximum":3}},"required":["mood","n"],"additionalProperties":false}""").RootElement;
+        long before = _backend.Engine.GetStatistics().AcceptedTokens;
+        ChatRequest request = BundledBackend.Request(Greeting) with { Format = new AnswerFormat(AnswerFormatKind.JsonSchema, schema, Strict: true), MaxTokens = 200, Sampling = new() { Greedy = true, LogitBias = Blanks() } };
+        (MessageBuilder message, IChatAnswer answer) = await BundledBackend.Ask(_backend, request);
+        JsonElement said = JsonDocument.Parse(message.Content!).RootElement;
+
+        Assert.Equal(FinishReason.Stop, answer.Finish);
+        Assert.Contains(said.GetProperty("mood").GetString(), (string[])["sleepy", "awake"]);
+        Assert.Equal(3, said.GetProperty("n").GetInt32());
+        // The text of the keys is foreseen and tried in one pass.
+        Assert.True(_backend.Engine.GetStatistics().AcceptedTokens > before);
+    }
+
+    [Fact]
+    public async Task A_call_can_be_demanded()
+    {
+        ChatRequest request = Offering("""{"type":"object","properties":{"city":{"enum":["Bonn","Ulm"]}},"required":["city"],"additionalProperties":false}""") with { MaxTokens = 120 };
+        (MessageBuilder required, IChatAnswer answer) = await BundledBackend.Ask(_backend, request with { ToolChoice = ToolChoice.Required, ParallelToolCalls = false });
+        (MessageBuilder named, _) = await BundledBackend.Ask(_backend, request with { ToolChoice = new ToolChoice(ToolChoiceMode.Named, "get_weather"), ParallelToolCalls = false });
+
+        foreach (SaidCall call in (SaidCall[])[Assert.Single(required.Calls), Assert.Single(named.Calls)])
+        {
+            Assert.Equal("get_weather", call.Name);
+            Assert.Contains(JsonDocument.Parse(call.Arguments).RootElement.GetProperty("city").GetString(), (string[])["Bonn", "Ulm"]);
+        }
+
+        Assert.Equal(FinishReason.ToolCalls, answer.Finish);
+    }
+
+    [Fact]
+    public async Task A_demand_for_calls_that_cannot_be_met_is_refused()
+    {
+        ChatRequest request = Offering("""{"type":"object"}""");
+        PlatformError unknown = await Refused(request with { ToolChoice = new ToolChoice(ToolChoiceMode.Named, "get_time") });
+        PlatformError none = await Refused(BundledBackend.Request(Greeting) with { ToolChoice = ToolChoice.Required });
+        PlatformError wrong = await Refused(Offering("""{"type":"objekt"}""") with { ToolChoice = ToolChoice.Required });
+
+        Assert.Equal((BusinessCode.ParameterInvalid, "tool_choice.function.name"), (unknown.Code, unknown.Field));
+        Assert.Equal((BusinessCode.ParametersConflict, "tool_choice"), (none.Code, none.Field));
+        Assert.Equal((BusinessCode.ParameterInvalid, "tools"), (wrong.Code, wrong.Field));
+    }
+
+    [Fact]
+    public async Task Json_mode_with_tools_answers_in_json_or_calls()
+    {
+        ChatRequest request = Offering("""{"type":"object"}""") with { Format = AnswerFormat.JsonObject, MaxTokens = 40 };
+        (MessageBuilder message, _) = await BundledBackend.Ask(_backend, request);
+
+        Assert.True(message.Calls.Count > 0 || message.Content!.TrimStart().StartsWith('{'));
+    }
+
+    [Theory]
+    [InlineData("""{"type":"objekt"}""", "type")]
+    [InlineData("""{"type":"object","properties":{"a":{"type":"array","uniqueItems":true}}}""", "uniqueItems")]
+    public async Task A_schema_that_cannot_be_enforced_is_refused(string schema, string named)
+    {
+        AnswerFormat format = new(AnswerFormatKind.JsonSchema, JsonDocument.Parse(schema).RootElement, Strict: true);
+        PlatformError error = await Refused(BundledBackend.Request(Greeting) with { Format = format });
+
+        Assert.Equal(BusinessCode.ParameterInvalid, error.Code);
+        Assert.Contains(named, error.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task A_prompt_that_leaves_no_room_is_refused_and_a_full_context_says_so()
     {
         await using EmbeddedChatBackend small = BundledBackend.Load(context: 20);
@@ -220,6 +286,18 @@ public sealed class EmbeddedChatBackendTests(BundledBackend bundled) : IClassFix
         Assert.False(backend.IsReady);
         Assert.Equal(BusinessCode.Overloaded, start.Error!.Code);
     }
+
+    private static ChatRequest Offering(string parameters)
+    {
+        ChatRequest request = BundledBackend.Request(Greeting);
+        JsonElement tool = JsonDocument.Parse($$$"""{"type":"function","function":{"name":"get_weather","parameters":{{{parameters}}}}}""").RootElement;
+        return request with { Conversation = request.Conversation with { Tools = [new ToolDefinition("get_weather", tool)] } };
+    }
+
+    /// <summary>The small model likes white space where JSON allows it; this keeps the answer short.</summary>
+    private Dictionary<int, float> Blanks() => Enumerable.Range(0, _backend.Package.Tokenizer.VocabularySize)
+        .Where(id => string.IsNullOrWhiteSpace(System.Text.Encoding.UTF8.GetString(_backend.Package.Tokenizer.BytesOf(id))))
+        .ToDictionary(id => id, _ => -100f);
 
     private async Task<PlatformError> Refused(ChatRequest request)
     {

@@ -25,9 +25,13 @@ internal sealed class CodePointDfa : CodePointAutomaton
         Start = start;
         for (int c = 0; c < 128; c++)
             _asciiClasses[c] = _intervalClasses[IntervalOf(c)];
+        IsTotal = Start >= 0 && FindTotal();
     }
 
     public override int Start { get; }
+
+    /// <summary>Whether every state leads on by every character.</summary>
+    public bool IsTotal { get; }
 
     public int StateCount => _accepting.Length;
 
@@ -115,6 +119,23 @@ internal sealed class CodePointDfa : CodePointAutomaton
         }
 
         return new(intervalStarts, intervalClasses, classes, [.. table], [.. representatives.Select(r => accepting[r])], 0);
+    }
+
+    private bool FindTotal()
+    {
+        for (int i = 0; i < _intervalStarts.Length; i++)
+        {
+            // No automaton has an edge on a surrogate.
+            if (_intervalStarts[i] == 0xD800)
+                continue;
+            for (int s = 0; s < _accepting.Length; s++)
+            {
+                if (NextByClass(s, _intervalClasses[i]) < 0)
+                    return false;
+            }
+        }
+
+        return true;
     }
 
     private int IntervalOf(int codePoint)

@@ -43,7 +43,11 @@ internal sealed class Grammar
         Final = final;
         Height = height;
         Start = start;
+        GreatestHeight = height.Where(h => h != Unreachable).DefaultIfEmpty(0).Max();
     }
+
+    /// <summary>Greatest of the heights.</summary>
+    public int GreatestHeight { get; }
 
     /// <summary>Outgoing edges per node.</summary>
     public GrammarEdge[][] Edges { get; }

@@ -96,4 +96,17 @@ internal sealed class WhitespaceTerminal(int maxLength, int maxLines) : Terminal
     public override bool IsAccepting(ulong state) => true;
 
     public override bool CanStep(ulong state) => (uint)state < maxLength;
+
+    /// <summary>Whether a run of white space may follow.</summary>
+    public bool CanAdd(ulong state, int length, int lines) =>
+        (uint)state + length <= maxLength && (uint)(state >> 32) + lines <= maxLines;
+
+    public override void AddNextBytes(ulong state, Span<ulong> following)
+    {
+        if ((uint)state >= maxLength)
+            return;
+        following[0] |= (1UL << ' ') | (1UL << '\t') | (1UL << '\r');
+        if ((uint)(state >> 32) < maxLines)
+            following[0] |= 1UL << '\n';
+    }
 }

@@ -143,6 +143,38 @@ internal sealed class TextTerminal(CodePointAutomaton automaton, TextEncoding en
         return false;
     }
 
+    public override void AddNextBytes(ulong state, Span<ulong> following)
+    {
+        switch (ModeOf(state))
+        {
+            case Mode.Opening:
+                following[0] |= 1UL << '"';
+                break;
+            case Mode.Body when automaton is LengthAutomaton:
+                AddBodyBytes((int)(uint)state, following);
+                break;
+            default:
+                base.AddNextBytes(state, following);
+                break;
+        }
+    }
+
+    /// <summary>The same for automata that do not tell characters apart.</summary>
+    private void AddBodyBytes(int q, Span<ulong> following)
+    {
+        bool quoted = encoding == TextEncoding.JsonString;
+        if (quoted && automaton.IsAccepting(q))
+            following[0] |= 1UL << '"';
+        if (!automaton.CanStep(q))
+            return;
+        const ulong Quote = 1UL << '"';
+        following[0] |= quoted ? ~(0xFFFFFFFFUL | Quote) : ulong.MaxValue;
+        following[1] |= ulong.MaxValue;
+
+        // The first bytes of UTF-8 sequences are C2 to F4.
+        following[3] |= (1UL << 0x35) - (1UL << 2);
+    }
+
     private static Mode ModeOf(ulong state) => (Mode)(byte)(state >> ModeShift);
 
     private static ulong Pack(int automatonState, Mode mode, int partial) =>

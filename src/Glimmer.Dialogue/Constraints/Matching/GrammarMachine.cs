@@ -75,6 +75,17 @@ internal sealed class GrammarMachine
         return closure.Finish();
     }
 
+    /// <summary>The state in which the rule called from a frame has just ended.</summary>
+    public MatchState Return(StackFrame frame)
+    {
+        Closure closure = new(this);
+        closure.Enter(frame.Node, frame.Register, frame.Parent);
+        return closure.Finish();
+    }
+
+    /// <summary>Whether the bound on depth cannot be met while so many bytes are read on top of a frame.</summary>
+    public bool HasRoom(StackFrame frame, int bytes) => frame.Depth + bytes + _grammar.GreatestHeight < MaxDepth;
+
     /// <summary>The state of some threads of another one.</summary>
     public MatchState Only(MatchThread[] threads) => Intern(threads, canEnd: false);
 

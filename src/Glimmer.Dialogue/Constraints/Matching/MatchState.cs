@@ -1,3 +1,4 @@
+using System.Numerics;
 using Glimmer.Dialogue.Constraints.Grammars;
 
 namespace Glimmer.Dialogue.Constraints.Matching;
@@ -10,8 +11,10 @@ namespace Glimmer.Dialogue.Constraints.Matching;
 internal sealed class MatchState
 {
     private readonly GrammarMachine _machine;
+
+    // One entry per byte that may follow, in the order of the bytes: most states have very few.
     private MatchState?[]? _next;
-    private ulong[]? _nextBytes;
+    private NextByteSet? _nextBytes;
     private MaskRecipe? _mask;
 
     internal MatchState(GrammarMachine machine, MatchThread[] threads, bool canEnd)
@@ -36,21 +39,23 @@ internal sealed class MatchState
         set => Volatile.Write(ref _mask, value);
     }
 
-    /// <summary>The bytes that may follow, as 256 bits.</summary>
-    public ulong[] NextBytes
+    /// <summary>The bytes that may follow.</summary>
+    public NextByteSet NextBytes
     {
         get
         {
-            ulong[]? known = Volatile.Read(ref _nextBytes);
+            NextByteSet? known = Volatile.Read(ref _nextBytes);
             if (known is null)
             {
-                known = new ulong[4];
+                Span<ulong> bits = stackalloc ulong[4];
+                bits.Clear();
                 foreach (MatchThread thread in Threads)
                 {
                     if (thread.Edge.Kind == EdgeKind.Terminal)
-                        thread.Edge.Terminal!.AddNextBytes(thread.Terminal, known);
+                        thread.Edge.Terminal!.AddNextBytes(thread.Terminal, bits);
                 }
 
+                known = new NextByteSet(bits);
                 Volatile.Write(ref _nextBytes, known);
             }
 
@@ -58,26 +63,72 @@ internal sealed class MatchState
         }
     }
 
-    /// <summary>Whether the byte may follow.</summary>
-    public bool Allows(byte value) => (NextBytes[value >> 6] >> (value & 63) & 1) != 0;
-
     /// <summary>The state after a byte; the dead state when it may not follow.</summary>
     public MatchState Next(byte value)
     {
+        NextByteSet bytes = NextBytes;
+        if (!bytes.Contains(value))
+            return _machine.Dead;
         MatchState?[]? table = Volatile.Read(ref _next);
         if (table is null)
         {
-            table = new MatchState?[256];
+            table = new MatchState?[bytes.Count];
             table = Interlocked.CompareExchange(ref _next, table, null) ?? table;
         }
 
-        return Volatile.Read(ref table[value]) ?? Remember(table, value);
-    }
+        int index = bytes.RankOf(value);
+        MatchState? next = Volatile.Read(ref table[index]);
+        if (next is null)
+        {
+            next = _machine.Step(this, value);
+            Volatile.Write(ref table[index], next);
+        }
 
-    private MatchState Remember(MatchState?[] table, byte value)
-    {
-        MatchState next = _machine.Step(this, value);
-        Volatile.Write(ref table[value], next);
         return next;
     }
+}
+
+/// <summary>A set of byte values.</summary>
+internal sealed class NextByteSet
+{
+    private readonly ulong _w0;
+    private readonly ulong _w1;
+    private readonly ulong _w2;
+    private readonly ulong _w3;
+
+    public NextByteSet(ReadOnlySpan<ulong> bits)
+    {
+        (_w0, _w1, _w2, _w3) = (bits[0], bits[1], bits[2], bits[3]);
+        Count = BitOperations.PopCount(_w0) + BitOperations.PopCount(_w1) + BitOperations.PopCount(_w2) + BitOperations.PopCount(_w3);
+    }
+
+    public int Count { get; }
+
+    public bool Contains(byte value) => (WordOf(value >> 6) >> (value & 63) & 1) != 0;
+
+    /// <summary>The number of members below a value.</summary>
+    public int RankOf(byte value)
+    {
+        int rank = BitOperations.PopCount(WordOf(value >> 6) & ((1UL << (value & 63)) - 1));
+        for (int word = 0; word < value >> 6; word++)
+            rank += BitOperations.PopCount(WordOf(word));
+        return rank;
+    }
+
+    /// <summary>The smallest member; the set must not be empty.</summary>
+    public byte First()
+    {
+        int word = 0;
+        while (WordOf(word) == 0)
+            word++;
+        return (byte)((word * 64) + BitOperations.TrailingZeroCount(WordOf(word)));
+    }
+
+    private ulong WordOf(int index) => index switch
+    {
+        0 => _w0,
+        1 => _w1,
+        2 => _w2,
+        _ => _w3,
+    };
 }

@@ -47,6 +47,9 @@ internal sealed class TokenTrie
 
     public int Count => Labels.Length;
 
+    /// <summary>Bytes of the longest token.</summary>
+    public int LongestToken { get; private init; }
+
     public static TokenTrie Build(ITokenizer tokenizer)
     {
         int size = tokenizer.VocabularySize;
@@ -103,6 +106,9 @@ internal sealed class TokenTrie
 
         for (int d = 0; d < previous.Length; d++)
             ends[path[d]] = labels.Count;
-        return new(vocabularySize, [.. labels], [.. depths], ends[..labels.Count], [.. first], same, nodes);
+        return new(vocabularySize, [.. labels], [.. depths], ends[..labels.Count], [.. first], same, nodes)
+        {
+            LongestToken = tokens.Count == 0 ? 0 : tokens.Max(t => t.Bytes.Length),
+        };
     }
 }

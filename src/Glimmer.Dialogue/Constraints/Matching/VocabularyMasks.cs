@@ -8,6 +8,7 @@ namespace Glimmer.Dialogue.Constraints.Matching;
 internal sealed class VocabularyMasks
 {
     private readonly Lazy<StringBodyMask> _stringBody;
+    private readonly Lazy<WhitespaceMask> _whitespace;
     private readonly ConcurrentDictionary<(Terminal Terminal, ulong State), TerminalMask> _shared = new();
 
     public VocabularyMasks(ITokenizer tokenizer)
@@ -15,6 +16,7 @@ internal sealed class VocabularyMasks
         Tokenizer = tokenizer;
         Trie = TokenTrie.Build(tokenizer);
         _stringBody = new(() => StringBodyMask.Build(Trie));
+        _whitespace = new(() => WhitespaceMask.Build(Trie));
     }
 
     public ITokenizer Tokenizer { get; }
@@ -22,6 +24,8 @@ internal sealed class VocabularyMasks
     public TokenTrie Trie { get; }
 
     public StringBodyMask StringBody => _stringBody.Value;
+
+    public WhitespaceMask Whitespace => _whitespace.Value;
 
     /// <summary>The mask of a terminal's state, from the shared ones or else from a grammar's own.</summary>
     public TerminalMask MaskOf(Terminal terminal, ulong state, ConcurrentDictionary<(Terminal Terminal, ulong State), TerminalMask> own)

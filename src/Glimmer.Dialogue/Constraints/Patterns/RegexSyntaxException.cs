@@ -4,6 +4,9 @@ namespace Glimmer.Dialogue.Constraints.Patterns;
 internal sealed class RegexSyntaxException(string message, int position, bool unsupported = false)
     : Exception($"{message} at position {position}")
 {
+    /// <summary>What is wrong, without the place.</summary>
+    public string Problem { get; } = message;
+
     /// <summary>Index of the offending UTF-16 unit.</summary>
     public int Position { get; } = position;
 

@@ -43,7 +43,7 @@ public sealed class ToolConstraintTests
 
     private static CompiledConstraint Compile(string generation, ToolCallMode mode = ToolCallMode.Required, bool parallel = true, params ToolDefinition[] tools) =>
         Compiler.Tools(
-            ToolCallLayout.Of(Generations.Generations.ForName(generation).Output, Tokenizer),
+            ToolCallLayout.Of(Glimmer.Dialogue.Generations.Generations.ForName(generation).Output, Tokenizer),
             new() { Tools = tools.Length == 0 ? Tools : tools, Mode = mode, Parallel = parallel },
             AnswerPreamble.None).Constraint!;
 
@@ -159,7 +159,7 @@ public sealed class ToolConstraintTests
     public void An_answer_of_a_given_form_may_stand_in_for_calls()
     {
         CompiledConstraint constraint = Compiler.Tools(
-            ToolCallLayout.Of(Generations.Generations.ForName("glm-4.7").Output, Tokenizer),
+            ToolCallLayout.Of(Glimmer.Dialogue.Generations.Generations.ForName("glm-4.7").Output, Tokenizer),
             new() { Tools = Tools, Mode = ToolCallMode.Auto, Answer = TextGrammar.JsonObject, AnswerKey = "json" },
             AnswerPreamble.None).Constraint!;
         Assert.True(Accepts(constraint, "{\"a\": 1}<|user|>"));
@@ -173,7 +173,7 @@ public sealed class ToolConstraintTests
     {
         AnswerPreamble preamble = new(AnswerStart.Reasoning, GrammarTag.Find(Tokenizer, "<think>"), GrammarTag.Find(Tokenizer, "</think>"));
         CompiledConstraint constraint = Compiler.Tools(
-            ToolCallLayout.Of(Generations.Generations.ForName("glm-4.7").Output, Tokenizer),
+            ToolCallLayout.Of(Glimmer.Dialogue.Generations.Generations.ForName("glm-4.7").Output, Tokenizer),
             new() { Tools = Tools, Mode = ToolCallMode.Required },
             preamble).Constraint!;
         Assert.True(Accepts(constraint, "I must call.</think><tool_call>now</tool_call><|observation|>"));
@@ -186,7 +186,7 @@ public sealed class ToolConstraintTests
     [InlineData("glm-4-0414")]
     public void Random_turns_are_read_back_as_valid_calls(string name)
     {
-        Generation generation = Generations.Generations.ForName(name);
+        Generation generation = Glimmer.Dialogue.Generations.Generations.ForName(name);
         CompiledConstraint constraint = Compile(name);
         int ended = 0;
         int cases = RandomWalk.Cases(60);
@@ -225,7 +225,7 @@ public sealed class ToolConstraintTests
     public void Strict_tools_may_not_use_what_cannot_be_enforced()
     {
         const string Schema = """{"type":"object","properties":{"a":{"type":"array","uniqueItems":true}}}""";
-        ToolCallLayout layout = ToolCallLayout.Of(Generations.Generations.ForName("glm-4.7").Output, Tokenizer);
+        ToolCallLayout layout = ToolCallLayout.Of(Glimmer.Dialogue.Generations.Generations.ForName("glm-4.7").Output, Tokenizer);
         ToolCallDemand strict = new() { Tools = [Tools[0], Tool("s", Schema, strict: true)], Mode = ToolCallMode.Required };
         SchemaCompilation refused = Compiler.Tools(layout, strict, AnswerPreamble.None);
         Assert.Null(refused.Constraint);
@@ -242,7 +242,7 @@ public sealed class ToolConstraintTests
     [InlineData("""{"type":"object","properties":{"a":{"type":"string","enum":[1]}},"required":["a"]}""")]
     public void Wrong_parameters_are_errors_that_name_the_tool(string schema)
     {
-        ToolCallLayout layout = ToolCallLayout.Of(Generations.Generations.ForName("glm-4.7").Output, Tokenizer);
+        ToolCallLayout layout = ToolCallLayout.Of(Glimmer.Dialogue.Generations.Generations.ForName("glm-4.7").Output, Tokenizer);
         JsonSchemaException error = Assert.Throws<JsonSchemaException>(() =>
             Compiler.Tools(layout, new() { Tools = [Tool("bad", schema)], Mode = ToolCallMode.Required }, AnswerPreamble.None));
         Assert.Contains("'bad'", error.Message, StringComparison.Ordinal);

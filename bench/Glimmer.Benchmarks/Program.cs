@@ -1,0 +1,12 @@
+using BenchmarkDotNet.Configs;
+using BenchmarkDotNet.Jobs;
+using BenchmarkDotNet.Running;
+using BenchmarkDotNet.Toolchains.InProcess.NoEmit;
+using Glimmer.Benchmarks;
+
+// In process: the kernels' choice of instruction set is made once per process and each benchmark names its own anyway.
+IConfig config = DefaultConfig.Instance
+    .AddJob(Job.ShortRun.WithToolchain(InProcessNoEmitToolchain.Instance))
+    .AddColumn(new WorkColumn("GB/s", work => work.Bytes), new WorkColumn("GOP/s", work => work.Operations))
+    .WithOptions(ConfigOptions.JoinSummary);
+BenchmarkSwitcher.FromAssembly(typeof(WorkColumn).Assembly).Run(args, config);
