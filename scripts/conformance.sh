@@ -17,7 +17,7 @@ fi
 cd tests/Conformance
 npm ci --silent --no-fund --no-audit
 if [ $# -gt 0 ]; then
-  node --test --test-reporter=tap --test-concurrency=1 "$@"   # some files, each with a server of its own
+  node --test --test-timeout=240000 --test-reporter=tap --test-concurrency=1 "$@"   # some files, each with a server of its own
 else
-  node --test --test-reporter=tap suite.mjs                   # all files, one server
+  node --test --test-timeout=240000 --test-reporter=tap suite.mjs                   # all files, one server
 fi

@@ -37,6 +37,24 @@ async function waitForIdle(limit) {
   assert.fail(`${open} requests are still in flight ${limit} ms after their clients left`);
 }
 
+/** Waits until a request is in flight. */
+async function waitForOpen() {
+  for (let tries = 0; await openRequests() === 0; tries++) {
+    assert.ok(tries < 500, 'the request never arrived');
+    await sleep(10);
+  }
+}
+
+/** The server's own line about a request whose client left: how many tokens were made for it. */
+async function tokensMade(since) {
+  for (let tries = 0; tries < 100; tries++) {
+    const left = server.log().slice(since).split('\n').slice(0, -1).map((line) => JSON.parse(line)).find((line) => line.ClientLeft);
+    if (left) return left.CompletionTokens;
+    await sleep(20);
+  }
+  assert.fail(server.log().slice(since));
+}
+
 // A constraint keeps the model from ending: this answer is as long as max_tokens.
 const endless = {
   model: 'glimmer-tiny',
@@ -53,20 +71,23 @@ test('a client that leaves in the middle of a stream ends its generation', async
   const reader = response.body.getReader();
   await reader.read();
   assert.equal(await openRequests(), 1);
+  const before = server.log().length;
   leaving.abort();
   await assert.rejects(reader.read());
-  // Far less than the answer would take: the generation was ended, not waited for.
   await waitForIdle(2000);
+  assert.ok(await tokensMade(before) < endless.max_tokens, 'the generation was waited for, not ended');
 });
 
 test('a client that leaves while it waits for a whole answer ends its generation', async () => {
   await waitForIdle(5000);
   const leaving = new AbortController();
   const answer = post(endless, { signal: leaving.signal });
-  while (await openRequests() === 0) await sleep(10);
+  await waitForOpen();
+  const before = server.log().length;
   leaving.abort();
   await assert.rejects(answer);
   await waitForIdle(2000);
+  assert.ok(await tokensMade(before) < endless.max_tokens, 'the generation was waited for, not ended');
 });
 
 test('twenty clients that leave at once leave nothing behind', async () => {
