@@ -14,14 +14,29 @@ internal sealed class MaskBuilder(VocabularyMasks vocabulary, GrammarMachine mac
     /// <summary>From this many possible bytes on, a thread counts as free text.</summary>
     private const int ManyBytes = 48;
 
-    /// <summary>Rules' parts that are remembered.</summary>
-    private const int MaxParts = 4_000;
+    /// <summary>Memory that the masks of one grammar may take before they are forgotten, in bytes.</summary>
+    internal const long MaxBytes = 32 << 20;
 
     private readonly ConcurrentDictionary<(Terminal Terminal, ulong State), TerminalMask> _own = new();
     private readonly ConcurrentDictionary<MatchState, MaskPart?> _parts = new();
+    private long _bytes;
 
     /// <summary>The mask of a state, made once.</summary>
-    public MaskRecipe MaskOf(MatchState state) => state.Mask ??= Build(state);
+    public MaskRecipe MaskOf(MatchState state) => state.Mask ?? Remember(state, Build(state));
+
+    private MaskRecipe Remember(MatchState state, MaskRecipe mask)
+    {
+        state.Mask = mask;
+        if (Interlocked.Add(ref _bytes, mask.OwnBytes) > MaxBytes)
+        {
+            // Matchers on their way keep what they stand on; the rest is made again when it is needed.
+            Interlocked.Exchange(ref _bytes, 0);
+            _parts.Clear();
+            machine.Forget();
+        }
+
+        return mask;
+    }
 
     private MaskRecipe Build(MatchState state)
     {
@@ -48,8 +63,6 @@ internal sealed class MaskBuilder(VocabularyMasks vocabulary, GrammarMachine mac
         if (!_parts.TryGetValue(bare, out MaskPart? part))
         {
             // Most rules are called from one place only: a part is worth its making from the second place on.
-            if (_parts.Count > MaxParts)
-                _parts.Clear();
             _parts.TryAdd(bare, null);
             return false;
         }
@@ -58,6 +71,7 @@ internal sealed class MaskBuilder(VocabularyMasks vocabulary, GrammarMachine mac
         {
             part = BuildPart(bare);
             _parts[bare] = part;
+            Interlocked.Add(ref _bytes, part.OwnBytes);
         }
 
         if (part.Tails is null)
