@@ -16,4 +16,8 @@ fi
 
 cd tests/Conformance
 npm ci --silent --no-fund --no-audit
-node --test --test-reporter=tap --test-concurrency=1 ./*.test.mjs
+if [ $# -gt 0 ]; then
+  node --test --test-timeout=240000 --test-reporter=tap --test-concurrency=1 "$@"   # some files, each with a server of its own
+else
+  node --test --test-timeout=240000 --test-reporter=tap suite.mjs                   # all files, one server
+fi

@@ -55,7 +55,7 @@ test('the second turn of a conversation reuses the cache', async () => {
     max_tokens: 60,
     thinking: { type: 'disabled' },
   });
-  assert.ok(again.usage.prompt_tokens_details.cached_tokens >= 0);
+  assert.ok(again.usage.prompt_tokens_details.cached_tokens >= first.usage.prompt_tokens - 1);
   const repeated = await client.chat.completions.create({ model: 'glimmer-tiny', messages: [{ role: 'user', content: 'word '.repeat(200) }], max_tokens: 2 });
   const cached = await client.chat.completions.create({ model: 'glimmer-tiny', messages: [{ role: 'user', content: 'word '.repeat(200) }], max_tokens: 2 });
   assert.equal(repeated.usage.prompt_tokens, cached.usage.prompt_tokens);
@@ -115,6 +115,7 @@ test('the tools helper runs a function and goes on', async () => {
 });
 
 test('JSON mode gives one JSON object even from a model that would rather chat', async () => {
+  let complete = 0;
   for (const content of ['Tell me a story.', 'List three planets as JSON with the key planets.', '用中文介绍你自己']) {
     const answer = await client.chat.completions.create({
       model: 'glimmer-tiny',
@@ -127,7 +128,9 @@ test('JSON mode gives one JSON object even from a model that would rather chat',
     if (answer.choices[0].finish_reason === 'length') continue;
     const value = JSON.parse(answer.choices[0].message.content);
     assert.ok(value !== null && typeof value === 'object' && !Array.isArray(value));
+    complete++;
   }
+  assert.ok(complete > 0, 'every answer was cut off');
 });
 
 test('a JSON schema is kept', async () => {

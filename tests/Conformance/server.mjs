@@ -52,11 +52,15 @@ export async function startServer(args = []) {
   };
 }
 
-/** One server for a test file. */
-export async function sharedServer(args) {
-  const server = await startServer(args);
-  after(async () => { await server.stop(); });
-  return server;
+let shared;
+
+/** One server for all test files of this process; the first to ask starts it. */
+export function sharedServer() {
+  if (!shared) {
+    shared = startServer();
+    after(async () => { await (await shared).stop(); });
+  }
+  return shared;
 }
 
 export const weather = {

@@ -18,7 +18,7 @@ internal sealed class MaskBuilder(VocabularyMasks vocabulary, GrammarMachine mac
     private const int MaxParts = 4_000;
 
     private readonly ConcurrentDictionary<(Terminal Terminal, ulong State), TerminalMask> _own = new();
-    private readonly ConcurrentDictionary<MatchState, MaskPart> _parts = new();
+    private readonly ConcurrentDictionary<MatchState, MaskPart?> _parts = new();
 
     /// <summary>The mask of a state, made once.</summary>
     public MaskRecipe MaskOf(MatchState state) => state.Mask ??= Build(state);
@@ -47,9 +47,17 @@ internal sealed class MaskBuilder(VocabularyMasks vocabulary, GrammarMachine mac
         MatchState bare = machine.Only([.. threads.Select(t => t with { Frame = null })]);
         if (!_parts.TryGetValue(bare, out MaskPart? part))
         {
+            // Most rules are called from one place only: a part is worth its making from the second place on.
             if (_parts.Count > MaxParts)
                 _parts.Clear();
-            part = _parts.GetOrAdd(bare, BuildPart);
+            _parts.TryAdd(bare, null);
+            return false;
+        }
+
+        if (part is null)
+        {
+            part = BuildPart(bare);
+            _parts[bare] = part;
         }
 
         if (part.Tails is null)

@@ -1,0 +1,7 @@
+// All conformance tests in one process against one server. Each file also runs alone: node --test openai.test.mjs
+import './openai.test.mjs';
+import './ai-sdk.test.mjs';
+import './langchain.test.mjs';
+import './framing.test.mjs';
+import './errors.test.mjs';
+import './transport.test.mjs';
