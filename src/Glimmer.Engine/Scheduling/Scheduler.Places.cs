@@ -52,7 +52,15 @@ internal sealed partial class Scheduler
             _pool.Retain(match.PartialPage);
 
         // One page to spare for each that runs, or the newcomer would soon put somebody back.
-        bool fits = _pool.Free + _pool.Cached >= pages - match.FullPages + _running.Count;
+        int wanted = pages - match.FullPages + _running.Count;
+        if (match.PartialPage >= 0 && _pool.Free + _pool.Cached < wanted)
+        {
+            // The page to copy from may be the very one that is missing.
+            _pool.Release(match.PartialPage);
+            match = match with { PartialPage = -1, PartialTokens = 0 };
+        }
+
+        bool fits = _pool.Free + _pool.Cached >= wanted;
         if (fits)
         {
             sequence.ReservePages((int)Math.Min(
