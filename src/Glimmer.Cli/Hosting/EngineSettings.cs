@@ -1,5 +1,6 @@
 using System.Globalization;
 using Glimmer.Engine;
+using Glimmer.Kernels;
 using Glimmer.Kernels.Formats;
 using Glimmer.Models.Weights;
 using Glimmer.Server.Hosting;
@@ -28,6 +29,10 @@ internal sealed record EngineSettings
             (settings, text) => _formats.TryGetValue(text, out BlockFormat format) ? settings with { Quantise = format } : null),
         ("Model:StandIn", "Whether it answers for chat codes that have no backend", "true or false",
             (settings, text) => bool.TryParse(text, out bool flag) ? settings with { StandIn = flag } : null),
+        ("Model:DraftLayer", "Whether the model's own draft (MTP) layer is loaded", "true or false",
+            (settings, text) => bool.TryParse(text, out bool flag) ? settings with { DraftLayer = flag } : null),
+        ("Engine:Activations", "How activations meet quantised weights", "exact (single precision) or int8 (faster, answers may differ in the last place)",
+            (settings, text) => Enum.TryParse(text, ignoreCase: true, out ActivationMode mode) && !char.IsAsciiDigit(text[0]) ? settings with { Activations = mode } : null),
         ("Engine:Threads", "Threads of a forward pass", "a number from 0 (one per physical core) to 1024",
             (settings, text) => Whole(text, 0, 1024) is { } n ? settings.With(settings.Engine with { Threads = (int)n }) : null),
         ("Engine:Context", "Longest conversation in tokens", "a number from 0 (the model's) to 16777216",
@@ -42,6 +47,8 @@ internal sealed record EngineSettings
             (settings, text) => Whole(text, 1, 65536) is { } n ? settings.With(settings.Engine with { PrefillTokens = (int)n }) : null),
         ("Engine:PrefixCache", "Whether computed prefixes are reused", "true or false",
             (settings, text) => bool.TryParse(text, out bool flag) ? settings.With(settings.Engine with { PrefixCache = flag }) : null),
+        ("Engine:SharePrefixes", "Whether callers share computed prefixes, which tells them of each other's prompts", "true or false",
+            (settings, text) => bool.TryParse(text, out bool flag) ? settings.With(settings.Engine with { SharePrefixes = flag }) : null),
         ("Engine:SpeculativeTokens", "Tokens guessed per pass", "a number from 0 (off) to 15",
             (settings, text) => Whole(text, 0, 15) is { } n ? settings.With(settings.Engine with { SpeculativeTokens = (int)n }) : null),
     ];
@@ -57,6 +64,12 @@ internal sealed record EngineSettings
 
     /// <summary>Format that weights are brought to while loading; null leaves them.</summary>
     public BlockFormat? Quantise { get; init; }
+
+    /// <summary>Whether the model's own draft layer is loaded.</summary>
+    public bool DraftLayer { get; init; } = true;
+
+    /// <summary>How activations meet quantised weights.</summary>
+    public ActivationMode Activations { get; init; } = ActivationMode.Exact;
 
     /// <summary>Whether it stands in for codes without a backend.</summary>
     public bool StandIn { get; init; } = true;

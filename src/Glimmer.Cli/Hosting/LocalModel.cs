@@ -42,7 +42,7 @@ internal static class LocalModel
     public static ModelPackage Load(EngineSettings settings) => Explain(() =>
     {
         string path = PathOf(settings.ModelPath);
-        LoadOptions load = new() { QuantiseTo = settings.Quantise };
+        LoadOptions load = new() { QuantiseTo = settings.Quantise, DraftLayer = settings.DraftLayer, Activations = settings.Activations };
         RequireMemory(path, load, settings);
         return ModelPackage.Load(path, new PackageOptions { Code = settings.Code, Generation = settings.Generation, Load = load });
     });
