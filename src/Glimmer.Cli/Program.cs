@@ -10,6 +10,7 @@ RootCommand root = new("Glimmer: the GLM open platform on your own hardware.")
     TokenizeCommand.Create(),
     RenderCommand.Create(),
     ParseCommand.Create(),
+    GrammarCommand.Create(),
     InspectCommand.Create(),
     QuantizeCommand.Create(),
     EvalCommand.Create(),

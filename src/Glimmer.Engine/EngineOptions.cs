@@ -5,6 +5,8 @@ namespace Glimmer.Engine;
 /// <summary>How an engine uses the machine. None of it changes an answer.</summary>
 public sealed record EngineOptions
 {
+    private const int UsualTokens = 8192;
+
     /// <summary>Threads of a forward pass; 0 takes one per physical core.</summary>
     public int Threads { get; init; }
 
@@ -15,8 +17,8 @@ public sealed record EngineOptions
     public int Pages { get; init; }
 
     /// <summary>
-    /// Bytes of the KV cache when <see cref="Pages"/> is 0. 0 takes a quarter of the memory, but no more than
-    /// <see cref="MaxBatch"/> sequences of full length need. The memory is committed as it is used.
+    /// Bytes of the KV cache when <see cref="Pages"/> is 0. 0 takes a quarter of the memory, but no more than one sequence of
+    /// full length or <see cref="MaxBatch"/> of 8192 tokens need. The memory is committed as it is used.
     /// </summary>
     public long KvBytes { get; init; }
 
@@ -30,13 +32,25 @@ public sealed record EngineOptions
     public int PrefillTokens { get; init; } = 512;
 
     /// <summary>Most prompt tokens in a pass beside running answers, at least 1: what a long prompt may delay the others' next token.</summary>
-    public int MixedPrefillTokens { get; init; } = 128;
+    public int MixedPrefillTokens { get; init; } = 256;
+
+    /// <summary>
+    /// How long a pass with prompt tokens beside running answers should take at most: where the model is slow, fewer prompt
+    /// tokens go into it than <see cref="MixedPrefillTokens"/>, but at least 32. Zero leaves the pass its full size.
+    /// </summary>
+    public TimeSpan MixedPassTime { get; init; } = TimeSpan.FromMilliseconds(250);
 
     /// <summary>Requests that may wait for a place, at least 0; more are refused.</summary>
     public int QueueLimit { get; init; } = 1024;
 
     /// <summary>Whether computed prefixes are kept for reuse.</summary>
     public bool PrefixCache { get; init; } = true;
+
+    /// <summary>
+    /// Whether tenants reuse each other's prefixes. It saves work where they share long prompts, but lets each find out by
+    /// its count of cached tokens what others have sent.
+    /// </summary>
+    public bool SharePrefixes { get; init; }
 
     /// <summary>
     /// Whether tokens that a constraint leaves no choice about are taken without a pass of their own, and the usual tokens of
@@ -63,6 +77,7 @@ public sealed record EngineOptions
         Require(MaxBatch is >= 1 and <= 1024, nameof(MaxBatch), MaxBatch, "1 to 1024");
         Require(PrefillTokens >= 1, nameof(PrefillTokens), PrefillTokens, "1 or more");
         Require(MixedPrefillTokens >= 1, nameof(MixedPrefillTokens), MixedPrefillTokens, "1 or more");
+        Require(MixedPassTime >= TimeSpan.Zero, nameof(MixedPassTime), (long)MixedPassTime.TotalMilliseconds, "0 ms (no limit) or more");
         Require(QueueLimit >= 0, nameof(QueueLimit), QueueLimit, "0 or more");
         Require(SpeculativeTokens is >= 0 and <= 15, nameof(SpeculativeTokens), SpeculativeTokens, "0 (off) to 15");
     }
@@ -73,7 +88,8 @@ public sealed record EngineOptions
         if (Pages > 0)
             return Pages;
         long pageBytes = Math.Max(1, (long)layout.WidthPerToken * PageTokens * sizeof(float));
-        long useful = (long)MaxBatch * ((contextLength + PageTokens - 1) / PageTokens);
+        long whole = (contextLength + PageTokens - 1L) / PageTokens;
+        long useful = Math.Max(whole, MaxBatch * Math.Min(whole, (UsualTokens + PageTokens - 1) / PageTokens));
         long budget = KvBytes > 0 ? KvBytes : Math.Min(GC.GetGCMemoryInfo().TotalAvailableMemoryBytes / 4, useful * pageBytes);
         // The cache's own tables index tokens by int.
         return (int)Math.Clamp(budget / pageBytes, 1, int.MaxValue / PageTokens);

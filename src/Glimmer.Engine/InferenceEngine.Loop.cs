@@ -8,11 +8,13 @@ namespace Glimmer.Engine;
 /// <summary>The engine's thread.</summary>
 public sealed partial class InferenceEngine
 {
+    private const int FewestMixedTokens = 32;
     private readonly ForwardBatch _batch = new();
     private readonly List<Sequence> _planned = [];
     private readonly List<Sequence> _admitted = [];
     private readonly List<Sequence> _leaving = [];
     private readonly SpeculationTrial _trial = new();
+    private double _secondsPerPromptToken;
     private int _placesTaken;
     private bool _closed;
 
@@ -115,7 +117,13 @@ public sealed partial class InferenceEngine
             throw new InvalidOperationException("There is work but the scheduler planned none.");
 
         long began = _time.GetTimestamp(), generated = _generatedTokens;
-        bool answersOnly = _planned.TrueForAll(static sequence => sequence.Decoding);
+        int answers = 0, prompts = 0;
+        foreach (Sequence sequence in _planned)
+        {
+            answers += sequence.Decoding ? 1 : 0;
+            prompts += sequence.Decoding ? 0 : sequence.ChunkTokens;
+        }
+
         int planned = _planned.Count;
         bool drafts = _draft is not null && _trial.Wants(planned);
         _batch.KeepHidden = drafts;
@@ -147,10 +155,22 @@ public sealed partial class InferenceEngine
             Deliver(sequence);
         if (drafts)
             Draft();
-        if (answersOnly && _draft is not null)
-            _trial.Note(planned, _time.GetTimestamp() - began, (int)(_generatedTokens - generated));
+        long ticks = _time.GetTimestamp() - began;
+        if (prompts == 0 && _draft is not null)
+            _trial.Note(planned, ticks, (int)(_generatedTokens - generated));
+        if (prompts > 0 && answers > 0)
+            NoteMixedPass(ticks, prompts);
         _passes++;
         PublishStatistics();
+    }
+
+    /// <summary>Sizes the next mixed pass by how long prompt tokens took in the last ones.</summary>
+    private void NoteMixedPass(long ticks, int promptTokens)
+    {
+        double seconds = (double)ticks / _time.TimestampFrequency / promptTokens;
+        _secondsPerPromptToken = _secondsPerPromptToken == 0 ? seconds : _secondsPerPromptToken + (seconds - _secondsPerPromptToken) * 0.25;
+        if (_options.MixedPassTime > TimeSpan.Zero)
+            _scheduler.MixedBudget = (int)Math.Clamp(_options.MixedPassTime.TotalSeconds / _secondsPerPromptToken, FewestMixedTokens, int.MaxValue);
     }
 
     /// <summary>Guesses for the next pass. A draft layer that fails is not asked again; answers go on without it.</summary>

@@ -113,6 +113,23 @@ public sealed class EngineAnswerTests
     [Theory]
     [InlineData(false)]
     [InlineData(true)]
+    public async Task Tenants_reuse_each_others_prefixes_only_when_allowed(bool share)
+    {
+        using FakeModel model = new();
+        using InferenceEngine engine = new(model, Rig.Options with { SharePrefixes = share });
+        int[] prompt = Rig.Prompt(1, 100);
+        await engine.Start(prompt, 4, tenant: "a").Ended.Soon();
+        RecordingSink other = engine.Start(prompt, 4, tenant: "b"), same = engine.Start(prompt, 4, tenant: "a");
+        await Task.WhenAll(other.Ended, same.Ended).Soon();
+
+        Assert.Equal((share ? 99 : 0, 99), (other.CachedTokens, same.CachedTokens));
+        Assert.Equal(same.Tokens, other.Tokens);
+        await engine.AssertNoLeakAsync().Soon();
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
     public async Task Put_back_sequences_lose_and_repeat_nothing(bool cache)
     {
         using FakeModel model = new();

@@ -127,6 +127,21 @@ public sealed class EngineLifeTests
     }
 
     [Fact]
+    public async Task A_prompt_that_needs_every_page_gets_them_whatever_the_cache_holds()
+    {
+        using FakeModel model = new();
+        using InferenceEngine engine = new(model, Rig.Options with { Pages = 4 });
+        int[] shared = Rig.Prompt(1, 100);
+        await engine.Start([.. shared, .. Rig.Prompt(2, 26)], 2).Ended.Soon();
+        int[] prompt = [.. shared, .. Rig.Prompt(3, 27)];
+        RecordingSink sink = engine.Start(prompt, 2);
+
+        Assert.NotEqual(GenerationEnd.Fault, await sink.Ended.Soon());
+        Assert.Equal(Rig.Alone(model, Rig.Request(prompt, 2, sink), engine.ContextLength), sink.Tokens);
+        await engine.AssertNoLeakAsync().Soon();
+    }
+
+    [Fact]
     public async Task A_full_queue_refuses_and_recovers()
     {
         using FakeModel model = new();

@@ -8,27 +8,22 @@ namespace Glimmer.Cli.Commands;
 /// <summary>JSON that the user hands to a command: a file of one value, of one per line, or standard input.</summary>
 internal static class JsonInput
 {
+    private static readonly JsonDocumentOptions _options = new() { MaxDepth = 256 };
+
+    /// <summary>One JSON value.</summary>
+    public static JsonElement Parse(string text)
+    {
+        using JsonDocument document = JsonDocument.Parse(text, _options);
+        return document.RootElement.Clone();
+    }
+
     /// <summary>Reads the values. Lines are split at line feeds only: texts may hold U+2028.</summary>
     public static IEnumerable<JsonElement> Read(string path)
     {
         string text = path == "-" ? Console.In.ReadToEnd() : File.ReadAllText(path, Encoding.UTF8);
-        JsonDocumentOptions options = new() { MaxDepth = 256 };
-        if (!path.EndsWith(".jsonl", StringComparison.OrdinalIgnoreCase))
-        {
-            using JsonDocument document = JsonDocument.Parse(text, options);
-            return [document.RootElement.Clone()];
-        }
-
-        List<JsonElement> values = [];
-        foreach (string line in text.Split('\n', StringSplitOptions.RemoveEmptyEntries))
-        {
-            if (string.IsNullOrWhiteSpace(line))
-                continue;
-            using JsonDocument document = JsonDocument.Parse(line, options);
-            values.Add(document.RootElement.Clone());
-        }
-
-        return values;
+        return path.EndsWith(".jsonl", StringComparison.OrdinalIgnoreCase)
+            ? [.. text.Split('\n').Where(line => !string.IsNullOrWhiteSpace(line)).Select(Parse)]
+            : [Parse(text)];
     }
 
     /// <summary>Whether a failure is about what the user gave, to be told in one line.</summary>

@@ -37,6 +37,7 @@ public sealed class ConstraintCompiler
         if (stopTokens.Count == 0)
             throw new ArgumentException("At least one id must end a turn.", nameof(stopTokens));
         _vocabulary = new VocabularyMasks(tokenizer);
+        _vocabulary.Prepare();
         _stopTokens = [.. stopTokens];
     }
 

@@ -66,6 +66,9 @@ internal class Glm45 : Generation
     /// <summary>Writes the visible content of a user message.</summary>
     private protected virtual void WriteUserContent(PromptWriter writer, ChatMessage message, int index) => WriteContent(writer, message, index);
 
+    /// <summary>The text that a message of the user ends with.</summary>
+    private protected virtual string Ending(ChatMessage message) => MessageText.Visible(message).ToString();
+
     /// <summary>Writes the opening of the model's answer.</summary>
     private protected virtual void WriteGenerationPrompt(PromptWriter writer, bool thinks)
     {
@@ -93,7 +96,7 @@ internal class Glm45 : Generation
         if (thinks)
             return;
         // A message that ends with the switch already has it: then that ending is the switch, and no text.
-        if (MessageText.Visible(message).Span.EndsWith(ControlTokens.NoThink, StringComparison.Ordinal))
+        if (Ending(message).EndsWith(ControlTokens.NoThink, StringComparison.Ordinal))
             writer.MakeControl(ControlTokens.NoThink);
         else
             writer.Control(ControlTokens.NoThink);

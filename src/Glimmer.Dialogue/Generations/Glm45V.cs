@@ -24,6 +24,19 @@ internal class Glm45V : Glm45
     private protected override void WriteUserContent(PromptWriter writer, ChatMessage message, int index) =>
         WriteParts(writer, message, index, bare: false);
 
+    // Its text parts behind the last picture or film.
+    private protected override string Ending(ChatMessage message)
+    {
+        string text = "";
+        for (int i = message.Content.Count - 1; i >= 0 && message.Content[i] is not MediaPart { Kind: not MediaKind.Audio }; i--)
+        {
+            if (message.Content[i] is TextPart part)
+                text = part.Text + text;
+        }
+
+        return text;
+    }
+
     private static void WriteParts(PromptWriter writer, ChatMessage message, int index, bool bare)
     {
         foreach (ContentPart part in message.Content)

@@ -9,11 +9,21 @@ namespace Glimmer.Dialogue.Generations;
 /// </summary>
 internal sealed class GlmOcr() : Glm45V("glm-ocr")
 {
-    private protected override void WriteResultContent(PromptWriter writer, ChatMessage message, int index) =>
-        WriteUserContent(writer, message, index);
-
-    // Its template looks at the types of a list's items, and these have none.
+    // Its template puts every item of a list into one block, outputs too.
     private protected override bool SplitsOutputs(ChatMessage message) => false;
+
+    private protected override void WriteResultContent(PromptWriter writer, ChatMessage message, int index)
+    {
+        foreach (ContentPart part in message.Content)
+        {
+            if (part is TextPart text)
+                writer.Content(index, text.Text.AsMemory());
+            else if (part is ToolOutputPart output)
+                writer.Text(output.Output);
+            else if (part is MediaPart { Kind: not MediaKind.Audio } media)
+                writer.Media(media);
+        }
+    }
 
     private protected override void WriteAfterResult(PromptWriter writer, ChatMessage message)
     {

@@ -7,7 +7,8 @@ namespace Glimmer.Engine.Memory;
 internal readonly record struct PrefixMatch(int FullPages, int PartialPage, int PartialTokens);
 
 /// <summary>
-/// A radix tree over the tokens of computed pages. Every node is one page: its tokens are the label of its edge, its
+/// A radix tree over the tokens of computed pages, with roots of its own for every scope (tenant): how many tokens of a
+/// prompt were reused tells that somebody sent them before, so one tenant must not find another's. Every node is one page: its tokens are the label of its edge, its
 /// number is the page's number, so that the tree lives in arrays made once. Only a leaf may hold fewer tokens than a
 /// page has room for. Used by the engine's thread alone.
 /// </summary>
@@ -27,7 +28,8 @@ internal sealed class PrefixCache
     private readonly int[] _next;
     private readonly int[] _previous;
     private readonly long[] _lastUse;
-    private int _firstRoot = None;
+    private readonly int[] _scopeOfRoot;
+    private readonly CacheScopes _scopes = new();
     private long _clock;
 
     /// <summary>An empty cache over the pool's pages of <paramref name="pageTokens"/> tokens each.</summary>
@@ -43,20 +45,25 @@ internal sealed class PrefixCache
         _next = new int[pages];
         _previous = new int[pages];
         _lastUse = new long[pages];
+        _scopeOfRoot = new int[pages];
     }
 
     /// <summary>Pages in the tree.</summary>
     public int Nodes { get; private set; }
 
+    /// <summary>Scopes that have pages.</summary>
+    public int Scopes => _scopes.Count;
+
     /// <summary>
     /// Finds the longest computed prefix of <paramref name="tokens"/> and writes its whole pages. Nothing is retained:
     /// the caller does so before anything else can evict them.
     /// </summary>
+    /// <param name="scope">Whose prefixes; those of other scopes are not seen.</param>
     /// <param name="tokens">The tokens whose rows are wanted.</param>
     /// <param name="pages">Room for tokens.Length / page tokens pages.</param>
-    public PrefixMatch Match(ReadOnlySpan<int> tokens, Span<int> pages)
+    public PrefixMatch Match(string scope, ReadOnlySpan<int> tokens, Span<int> pages)
     {
-        int full = 0, child = _firstRoot;
+        int full = 0, child = _scopes.Find(scope) is { } known ? _scopes.First(known) : None;
         _clock++;
         while (true)
         {
@@ -86,25 +93,26 @@ internal sealed class PrefixCache
     /// Puts the pages of computed tokens into the tree. Where an equal page is there already, the caller's page is
     /// swapped for it in <paramref name="pages"/> and its hold moves along.
     /// </summary>
+    /// <param name="scope">Whose prefix it is.</param>
     /// <param name="tokens">Tokens whose rows are computed, from the start of the sequence.</param>
     /// <param name="pages">The pages that hold them, held by the caller; the last may be partly filled.</param>
     /// <param name="keepPartial">Whether a partly filled last page may be cached: only when nobody writes to it any more.</param>
-    public void Insert(ReadOnlySpan<int> tokens, Span<int> pages, bool keepPartial)
+    public void Insert(string scope, ReadOnlySpan<int> tokens, Span<int> pages, bool keepPartial)
     {
-        int parent = None;
+        int parent = None, scopeId = _scopes.FindOrAdd(scope);
         _clock++;
         for (int i = 0; i * _pageTokens < tokens.Length; i++)
         {
             ReadOnlySpan<int> label = tokens[(i * _pageTokens)..Math.Min((i + 1) * _pageTokens, tokens.Length)];
             bool partial = label.Length < _pageTokens;
             if (partial && !keepPartial)
-                return;
-            int node = FindCovering(parent, label);
+                break;
+            int node = FindCovering(parent, scopeId, label);
             if (node == None)
             {
                 node = pages[i];
                 _pool.HoldForCache(node);
-                Link(node, parent, label);
+                Link(node, parent, scopeId, label);
             }
             else if (node != pages[i] && !partial)
             {
@@ -116,6 +124,8 @@ internal sealed class PrefixCache
             _lastUse[node] = _clock;
             parent = node;
         }
+
+        _scopes.ForgetIfEmpty(scopeId);
     }
 
     /// <summary>Frees the page that was not used for longest and that no sequence holds; false when there is none.</summary>
@@ -135,7 +145,7 @@ internal sealed class PrefixCache
 
         if (oldest == None)
             return false;
-        Remove(oldest);
+        Remove(oldest, forgetScope: true);
         return true;
     }
 
@@ -158,7 +168,7 @@ internal sealed class PrefixCache
             if (parent != None && _pool.Holders(page) > _pool.Holders(parent))
                 return $"Page {page} has {_pool.Holders(page)} holders, more than its parent {parent}.";
             int found = 0;
-            for (int node = parent == None ? _firstRoot : _firstChild[parent]; node != None; node = _next[node])
+            for (int node = parent == None ? _scopes.First(_scopeOfRoot[page]) : _firstChild[parent]; node != None; node = _next[node])
                 found += node == page ? 1 : 0;
             if (found != 1)
                 return $"Page {page} is {found} times among its parent's children.";
@@ -170,9 +180,9 @@ internal sealed class PrefixCache
     private ReadOnlySpan<int> LabelOf(int node) => _tokens.AsSpan(node * _pageTokens, _count[node]);
 
     /// <summary>A child whose label begins with the wanted one; drops childless children that the wanted one extends.</summary>
-    private int FindCovering(int parent, ReadOnlySpan<int> label)
+    private int FindCovering(int parent, int scope, ReadOnlySpan<int> label)
     {
-        int node = parent == None ? _firstRoot : _firstChild[parent];
+        int node = parent == None ? _scopes.First(scope) : _firstChild[parent];
         while (node != None)
         {
             int next = _next[node];
@@ -180,21 +190,22 @@ internal sealed class PrefixCache
             if (common == label.Length)
                 return node;
             if (common == _count[node] && _pool.Holders(node) == 0)
-                Remove(node);
+                Remove(node, forgetScope: false);
             node = next;
         }
 
         return None;
     }
 
-    private void Link(int node, int parent, ReadOnlySpan<int> label)
+    private void Link(int node, int parent, int scope, ReadOnlySpan<int> label)
     {
         label.CopyTo(_tokens.AsSpan(node * _pageTokens));
         _count[node] = label.Length;
         _parent[node] = parent;
         _firstChild[node] = None;
         _previous[node] = None;
-        ref int first = ref parent == None ? ref _firstRoot : ref _firstChild[parent];
+        _scopeOfRoot[node] = scope;
+        ref int first = ref parent == None ? ref _scopes.First(scope) : ref _firstChild[parent];
         _next[node] = first;
         if (first != None)
             _previous[first] = node;
@@ -202,7 +213,7 @@ internal sealed class PrefixCache
         Nodes++;
     }
 
-    private void Remove(int node)
+    private void Remove(int node, bool forgetScope)
     {
         int next = _next[node], previous = _previous[node], parent = _parent[node];
         if (next != None)
@@ -210,11 +221,13 @@ internal sealed class PrefixCache
         if (previous != None)
             _next[previous] = next;
         else if (parent == None)
-            _firstRoot = next;
+            _scopes.First(_scopeOfRoot[node]) = next;
         else
             _firstChild[parent] = next;
         _count[node] = 0;
         Nodes--;
         _pool.DropFromCache(node);
+        if (forgetScope && parent == None)
+            _scopes.ForgetIfEmpty(_scopeOfRoot[node]);
     }
 }

@@ -8,6 +8,8 @@ internal sealed partial class Scheduler
     /// <summary>Prompt tokens a pass has for every prompt it works on at least: fewer would only make all of them late.</summary>
     private const int TokensPerPrompt = 32;
 
+    private string ScopeOf(Sequence sequence) => _options.SharePrefixes ? "" : sequence.Request.Tenant;
+
     /// <summary>Gives free places away: to those put back first, oldest first, then in the tenants' turn.</summary>
     private void Admit(int budget, List<Sequence> admitted)
     {
@@ -43,14 +45,22 @@ internal sealed partial class Scheduler
         int pageTokens = _arena.PageTokens;
         int pages = (sequence.Count + pageTokens - 1) / pageTokens;
         // The last token is always computed: its logits are wanted.
-        PrefixMatch match = _cache?.Match(sequence.Tokens.AsSpan(0, sequence.Count - 1), _matched) ?? new PrefixMatch(0, -1, 0);
+        PrefixMatch match = _cache?.Match(ScopeOf(sequence), sequence.Tokens.AsSpan(0, sequence.Count - 1), _matched) ?? new PrefixMatch(0, -1, 0);
         for (int i = 0; i < match.FullPages; i++)
             _pool.Retain(_matched[i]);
         if (match.PartialPage >= 0)
             _pool.Retain(match.PartialPage);
 
         // One page to spare for each that runs, or the newcomer would soon put somebody back.
-        bool fits = _pool.Free + _pool.Cached >= pages - match.FullPages + _running.Count;
+        int wanted = pages - match.FullPages + _running.Count;
+        if (match.PartialPage >= 0 && _pool.Free + _pool.Cached < wanted)
+        {
+            // The page to copy from may be the very one that is missing.
+            _pool.Release(match.PartialPage);
+            match = match with { PartialPage = -1, PartialTokens = 0 };
+        }
+
+        bool fits = _pool.Free + _pool.Cached >= wanted;
         if (fits)
         {
             sequence.ReservePages((int)Math.Min(
@@ -85,7 +95,7 @@ internal sealed partial class Scheduler
         int own = sequence.Computed / pageTokens;
         if (_cache is null || sequence.Computed % pageTokens != 0 || sequence.Remaining <= pageTokens)
             return;
-        PrefixMatch match = _cache.Match(sequence.Tokens.AsSpan(0, sequence.Count - 1), _matched);
+        PrefixMatch match = _cache.Match(ScopeOf(sequence), sequence.Tokens.AsSpan(0, sequence.Count - 1), _matched);
         if (match.FullPages <= own)
             return;
         for (int i = 0; i < match.FullPages; i++)
@@ -152,7 +162,7 @@ internal sealed partial class Scheduler
     private void FreePlace(Sequence sequence, bool keepRows)
     {
         if (keepRows && _cache is not null && sequence.Computed > 0)
-            _cache.Insert(sequence.Tokens.AsSpan(0, sequence.Computed), sequence.Pages, keepPartial: true);
+            _cache.Insert(ScopeOf(sequence), sequence.Tokens.AsSpan(0, sequence.Computed), sequence.Pages, keepPartial: true);
         // From the end, so that a page is never held by more sequences than its parent.
         while (sequence.PageCount > 0)
             _pool.Release(sequence.TakeLastPage());

@@ -53,6 +53,9 @@ internal sealed partial class Scheduler
     /// <summary>Who holds which page.</summary>
     public PagePool Pool => _pool;
 
+    /// <summary>Most prompt tokens beside running answers, as measured passes allow; never above the option's.</summary>
+    public int MixedBudget { get; set; } = int.MaxValue;
+
     /// <summary>Times a sequence was put back.</summary>
     public long Preemptions { get; private set; }
 
@@ -84,7 +87,7 @@ internal sealed partial class Scheduler
             AddChunk(batch, planned, sequence, sequence.Remaining + sequence.GuessCount);
         }
 
-        int budget = answering ? _options.MixedPrefillTokens : _options.PrefillTokens;
+        int budget = answering ? Math.Min(MixedBudget, _options.MixedPrefillTokens) : _options.PrefillTokens;
         Admit(budget, admitted);
         Grant(budget);
         for (int i = 0; i < _running.Count; i++)
@@ -112,7 +115,7 @@ internal sealed partial class Scheduler
         int full = sequence.Computed / _arena.PageTokens;
         if (_cache is null || full <= sequence.PagesShared)
             return;
-        _cache.Insert(sequence.Tokens.AsSpan(0, full * _arena.PageTokens), sequence.Pages, keepPartial: false);
+        _cache.Insert(ScopeOf(sequence), sequence.Tokens.AsSpan(0, full * _arena.PageTokens), sequence.Pages, keepPartial: false);
         sequence.PagesShared = full;
     }
 

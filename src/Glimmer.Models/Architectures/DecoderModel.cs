@@ -19,21 +19,22 @@ internal sealed unsafe class DecoderModel : LanguageModel
     private readonly int _streams;
 
     /// <summary>Builds the model of <paramref name="architecture"/> over the file's tensors.</summary>
-    public DecoderModel(Architecture architecture, ModelConfig config, ITensorProvider tensors, bool draft)
+    public DecoderModel(Architecture architecture, ModelConfig config, ITensorProvider tensors, bool draft, ActivationMode mode = ActivationMode.Exact)
     {
         LayerBuilder builder = new(config, tensors);
         _config = config;
+        _pass.Mode = mode;
         _streams = config.Hyper?.Streams ?? 1;
         _rotation = config.Rope is null ? null : new Rotation(config.Rope);
         _embedding = new Embedding(builder.Matrix("embed_tokens.weight", config.VocabularySize, config.HiddenSize));
         bool tied = config.TiedEmbeddings ?? !builder.Has("lm_head.weight");
-        Linear output = tied ? new Linear(_embedding.Weight, null) : builder.Linear("lm_head", config.VocabularySize, config.HiddenSize);
+        Linear output = tied ? new Linear(tensors.Prepare("lm_head.weight", _embedding.Weight), null) : builder.Linear("lm_head", config.VocabularySize, config.HiddenSize);
         _head = new LmHead(builder.Norm("norm", config.HiddenSize), output);
         _layers = new DecoderLayer[config.Layers];
         for (int layer = 0; layer < _layers.Length; layer++)
             _layers[layer] = architecture.BuildLayer(builder.At(layer));
         if (draft && config.NextNLayers > 0 && builder.At(config.Layers).Has("eh_proj.weight"))
-            _draft = new MtpLayer(architecture, builder, _rotation, _embedding, output);
+            _draft = new MtpLayer(architecture, builder, _rotation, _embedding, output, mode);
         KvLayout = builder.KvLayout;
         Description = new ModelDescription(architecture.Name, config.VocabularySize, config.HiddenSize, config.Layers, config.ContextLength, tensors.Parameters);
     }

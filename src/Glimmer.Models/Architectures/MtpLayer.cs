@@ -22,9 +22,10 @@ internal sealed unsafe class MtpLayer : IDraftModel, IDisposable
     private readonly LmHead _head;
 
     /// <summary>Takes its tensors from the builder's current layer; copies of embedding and head are optional in the file.</summary>
-    public MtpLayer(Architecture architecture, LayerBuilder builder, Rotation? rotation, Embedding embedding, Linear output)
+    public MtpLayer(Architecture architecture, LayerBuilder builder, Rotation? rotation, Embedding embedding, Linear output, ActivationMode mode)
     {
         _config = builder.Config;
+        _pass.Mode = mode;
         _rotation = rotation;
         int hidden = _config.HiddenSize, vocabulary = _config.VocabularySize;
         string? own = builder.Has("mtp.embed_tokens.weight") ? "mtp.embed_tokens.weight" : builder.Has("embed_tokens.weight") ? "embed_tokens.weight" : null;

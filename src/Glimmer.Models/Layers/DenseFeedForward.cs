@@ -24,7 +24,7 @@ internal sealed unsafe class DenseFeedForward(FeedForwardWeights weights, float 
         pass.Products.Add(weights.Up, x, up);
         pass.Products.Run(pass);
         Activate(pass, gate, up, limit);
-        MatMul.Multiply(pass.Team, weights.Down, gate.Span, x.Count, y.Span);
+        MatMul.Multiply(pass.Team, weights.Down, gate.Span, x.Count, y.Span, pass.Mode);
     }
 
     /// <summary>gate = silu(gate) ⊙ up, both bounded by <paramref name="limit"/>.</summary>

@@ -28,6 +28,9 @@ internal sealed unsafe class ForwardPass : IDisposable
     /// <summary>The threads.</summary>
     public ThreadTeam Team { get; private set; } = null!;
 
+    /// <summary>How activations enter products with packed weights.</summary>
+    public ActivationMode Mode { get; set; }
+
     /// <summary>Receives intermediate results, usually null.</summary>
     public IForwardObserver? Observer { get; set; }
 

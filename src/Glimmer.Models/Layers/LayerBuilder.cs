@@ -70,7 +70,7 @@ internal sealed class LayerBuilder(ModelConfig config, ITensorProvider tensors)
 
     /// <summary>A matrix with the bias the file may have.</summary>
     public Linear Linear(string name, int outputs, int inputs, bool biasRequired = false) => new(
-        Matrix(name + ".weight", outputs, inputs),
+        Prepare(name, Matrix(name + ".weight", outputs, inputs)),
         biasRequired ? Vector(name + ".bias", outputs) : TryVector(name + ".bias", outputs));
 
     /// <summary>Query, key and value projections, stored apart or as one matrix of q, k and v rows.</summary>
@@ -90,7 +90,7 @@ internal sealed class LayerBuilder(ModelConfig config, ITensorProvider tensors)
         float[]? biases = required ? Vector($"{name}.qkv_proj.bias", rows) : TryVector($"{name}.qkv_proj.bias", rows);
         return (Part(0, queryWidth), Part(queryWidth, kvWidth), Part(queryWidth + kvWidth, kvWidth));
 
-        Linear Part(int start, int count) => new(fused.RowRange(start, count), biases?.AsSpan(start, count).ToArray());
+        Linear Part(int start, int count) => new(Prepare($"{name}.qkv_proj", fused.RowRange(start, count)), biases?.AsSpan(start, count).ToArray());
     }
 
     /// <summary>Bound on gate and up values; infinite without one.</summary>
@@ -101,12 +101,12 @@ internal sealed class LayerBuilder(ModelConfig config, ITensorProvider tensors)
     {
         WeightMatrix down = Matrix($"{name}.down_proj.weight", hidden, width);
         if (Has($"{name}.gate_proj.weight"))
-            return new FeedForwardWeights(Matrix($"{name}.gate_proj.weight", width, hidden), Matrix($"{name}.up_proj.weight", width, hidden), down);
+            return Network(name, Matrix($"{name}.gate_proj.weight", width, hidden), Matrix($"{name}.up_proj.weight", width, hidden), down);
 
         // GGUF keeps the fused matrix under the name of the up matrix.
         string fusedName = Has($"{name}.gate_up_proj.weight") ? "gate_up_proj" : "up_proj";
         WeightMatrix fused = Matrix($"{name}.{fusedName}.weight", checked(2 * width), hidden);
-        return new FeedForwardWeights(fused.RowRange(0, width), fused.RowRange(width, width), down);
+        return Network(name, fused.RowRange(0, width), fused.RowRange(width, width), down);
     }
 
     /// <summary>The routed experts: one tensor per matrix, stacked per matrix, or stacked with gate and up fused.</summary>
@@ -129,7 +129,7 @@ internal sealed class LayerBuilder(ModelConfig config, ITensorProvider tensors)
         WeightMatrix up = fused ? gate : Tensors.Stack(Full($"{name}.up_proj{suffix}"), experts, width, hidden);
         int stride = fused ? 2 * width : width, upStart = fused ? width : 0;
         for (int e = 0; e < experts; e++)
-            networks[e] = new FeedForwardWeights(gate.RowRange(e * stride, width), up.RowRange(e * stride + upStart, width), down.RowRange(e * hidden, hidden));
+            networks[e] = Network(name, gate.RowRange(e * stride, width), up.RowRange(e * stride + upStart, width), down.RowRange(e * hidden, hidden));
         return networks;
     }
 
@@ -145,7 +145,7 @@ internal sealed class LayerBuilder(ModelConfig config, ITensorProvider tensors)
             WeightMatrix k = Tensors.Stack(Full($"{name}.k_b_proj.weight"), heads, latent.KvRank, latent.NopeDim);
             WeightMatrix v = Tensors.Stack(Full($"{name}.v_b_proj.weight"), heads, latent.ValueDim, latent.KvRank);
             for (int h = 0; h < heads; h++)
-                (keys[h], values[h]) = (k.RowRange(h * latent.KvRank, latent.KvRank), v.RowRange(h * latent.ValueDim, latent.ValueDim));
+                (keys[h], values[h]) = (Prepare($"{name}.k_b_proj", k.RowRange(h * latent.KvRank, latent.KvRank)), Prepare($"{name}.v_b_proj", v.RowRange(h * latent.ValueDim, latent.ValueDim)));
             return (keys, values);
         }
 
@@ -169,6 +169,11 @@ internal sealed class LayerBuilder(ModelConfig config, ITensorProvider tensors)
             return new SparseFeedForward(this, moe);
         return new DenseFeedForward(FeedForward("mlp", Config.HiddenSize, Config.FeedForwardWidth), SwigluLimit);
     }
+
+    private WeightMatrix Prepare(string name, WeightMatrix matrix) => Tensors.Prepare(Full(name + ".weight"), matrix);
+
+    private FeedForwardWeights Network(string name, WeightMatrix gate, WeightMatrix up, WeightMatrix down) =>
+        new(Prepare(name, gate), Prepare(name, up), Prepare(name, down));
 
     private string Full(string name) => Layer < 0 ? name : $"layers.{Layer}.{name}";
 }

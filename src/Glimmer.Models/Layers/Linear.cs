@@ -14,7 +14,7 @@ internal sealed unsafe class Linear(WeightMatrix weight, float[]? bias)
     /// <summary>Multiplies every row.</summary>
     public void Apply(ForwardPass pass, Rows x, Rows y)
     {
-        MatMul.Multiply(pass.Team, Weight, x.Span, x.Count, y.Span);
+        MatMul.Multiply(pass.Team, Weight, x.Span, x.Count, y.Span, pass.Mode);
         AddBias(y);
     }
 
@@ -53,6 +53,8 @@ internal sealed unsafe class ProductQueue
     {
         int count = _count;
         _count = 0;
+        for (int i = 0; i < count; i++)
+            _jobs[i] = _jobs[i] with { Mode = pass.Mode };
         MatMul.MultiplyAll(pass.Team, _jobs, count);
     }
 }

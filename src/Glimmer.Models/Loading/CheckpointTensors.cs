@@ -8,7 +8,7 @@ using Glimmer.Models.Weights.Schemes;
 namespace Glimmer.Models.Loading;
 
 /// <summary>The tensors of a checkpoint. Matrices stay where they are unless they are to be quantised while loading.</summary>
-internal sealed unsafe class CheckpointTensors(IWeightSource source, ITensorNames names, BlockFormat? wanted = null) : ITensorProvider
+internal sealed unsafe class CheckpointTensors(IWeightSource source, ITensorNames names, BlockFormat? wanted = null, ActivationMode mode = ActivationMode.Exact) : ITensorProvider
 {
     private readonly HashSet<string> _counted = new(StringComparer.Ordinal);
 
@@ -49,6 +49,15 @@ internal sealed unsafe class CheckpointTensors(IWeightSource source, ITensorName
     /// <inheritdoc/>
     public WeightMatrix Stack(string canonical, int count, int rows, int columns) =>
         Wrap(canonical, Tensor(canonical, [count, rows, columns], out bool first), checked(count * rows), columns, first);
+
+    /// <inheritdoc/>
+    public WeightMatrix Prepare(string canonical, WeightMatrix matrix)
+    {
+        if (!WeightPlacement.Packs(canonical, matrix, mode))
+            return matrix;
+        CopiedBytes += WeightPlacement.PackedBytes(matrix);
+        return matrix.Pack();
+    }
 
     /// <inheritdoc/>
     public WeightMatrix Transposed(WeightMatrix matrix)

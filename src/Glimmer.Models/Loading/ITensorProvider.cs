@@ -26,6 +26,9 @@ internal interface ITensorProvider
     /// <summary>A stack of matrices, each shape (rows, columns), as one matrix of all their rows.</summary>
     WeightMatrix Stack(string canonical, int count, int rows, int columns);
 
+    /// <summary>Makes a matrix ready for products: rearranged when activations are to be rounded and its format allows it.</summary>
+    WeightMatrix Prepare(string canonical, WeightMatrix matrix);
+
     /// <summary>
     /// A transposed copy. Formats without blocks keep their precision; others become single precision, so that nothing is
     /// rounded twice.

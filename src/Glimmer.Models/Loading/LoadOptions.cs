@@ -1,3 +1,4 @@
+using Glimmer.Kernels;
 using Glimmer.Kernels.Formats;
 
 namespace Glimmer.Models.Loading;
@@ -14,4 +15,11 @@ public sealed record LoadOptions
     /// do matrices whose rows do not fill whole blocks.
     /// </summary>
     public BlockFormat? QuantiseTo { get; init; }
+
+    /// <summary>
+    /// How activations enter products with quantised weights. <see cref="ActivationMode.Exact"/> uses the weights as numbers; it loads
+    /// at once and copies nothing. <see cref="ActivationMode.Int8"/> rounds activations to 8 bits and is faster; weights of formats
+    /// that allow it are rearranged into a copy while loading.
+    /// </summary>
+    public ActivationMode Activations { get; init; } = ActivationMode.Exact;
 }

@@ -18,8 +18,8 @@ public static class ModelLoader
         ModelFiles files = ModelFiles.Open(path);
         try
         {
-            CheckpointTensors tensors = new(files.Logical, files.Names, options.QuantiseTo);
-            DecoderModel model = new(files.Architecture, files.Config, tensors, options.DraftLayer);
+            CheckpointTensors tensors = new(files.Logical, files.Names, options.QuantiseTo, options.Activations);
+            DecoderModel model = new(files.Architecture, files.Config, tensors, options.DraftLayer, options.Activations);
             return new LoadedModel(model, files.Logical, files.Tokenizer, files.Generation(), files.DisplayName, Warnings(files));
         }
         catch
@@ -43,7 +43,7 @@ public static class ModelLoader
         CheckFormat(path, options);
         ModelFiles files = ModelFiles.Open(path);
         using IWeightSource source = files.Logical;
-        PlannedTensors tensors = new(files.Stored, files.Logical, files.Names, options.QuantiseTo);
+        PlannedTensors tensors = new(files.Stored, files.Logical, files.Names, options.QuantiseTo, options.Activations);
         using DecoderModel model = new(files.Architecture, files.Config, tensors, options.DraftLayer);
         return new MemoryPlan(path, files.Config, model.KvLayout, tensors.MappedBytes, tensors.CopiedBytes, contextTokens, sequences, batchTokens);
     }

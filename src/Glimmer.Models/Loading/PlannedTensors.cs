@@ -12,7 +12,8 @@ namespace Glimmer.Models.Loading;
 /// <param name="logical">The same as the layers will see it; only asked for names.</param>
 /// <param name="names">The architecture's names.</param>
 /// <param name="wanted">Format to quantise to while loading.</param>
-internal sealed unsafe class PlannedTensors(IWeightSource source, IWeightSource logical, ITensorNames names, BlockFormat? wanted) : ITensorProvider
+/// <param name="mode">How activations will enter products.</param>
+internal sealed unsafe class PlannedTensors(IWeightSource source, IWeightSource logical, ITensorNames names, BlockFormat? wanted, ActivationMode mode) : ITensorProvider
 {
     private static readonly object _nobody = new();
     private readonly HashSet<string> _counted = new(StringComparer.Ordinal);
@@ -63,6 +64,14 @@ internal sealed unsafe class PlannedTensors(IWeightSource source, IWeightSource 
 
     /// <inheritdoc/>
     public WeightMatrix Stack(string canonical, int count, int rows, int columns) => Matrix(canonical, checked(count * rows), columns);
+
+    /// <inheritdoc/>
+    public WeightMatrix Prepare(string canonical, WeightMatrix matrix)
+    {
+        if (WeightPlacement.Packs(canonical, matrix, mode))
+            CopiedBytes += WeightPlacement.PackedBytes(matrix);
+        return matrix;
+    }
 
     /// <inheritdoc/>
     public WeightMatrix Transposed(WeightMatrix matrix)

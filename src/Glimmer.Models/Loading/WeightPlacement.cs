@@ -1,3 +1,4 @@
+using Glimmer.Kernels;
 using Glimmer.Kernels.Formats;
 
 namespace Glimmer.Models.Loading;
@@ -19,12 +20,21 @@ internal static class WeightPlacement
             return stored;
         if (columns % BlockCodecs.For(format).BlockLength != 0)
             return stored;
-        return Array.Exists(_kept, end => canonical.EndsWith(end, StringComparison.Ordinal)) ? stored : format;
+        return IsKept(canonical) ? stored : format;
     }
+
+    /// <summary>Whether a matrix is packed for products with rounded activations.</summary>
+    public static bool Packs(string canonical, WeightMatrix matrix, ActivationMode mode) =>
+        mode == ActivationMode.Int8 && matrix.CanPack && !IsKept(canonical);
+
+    /// <summary>Bytes of the packed copy of a matrix: groups of 16 rows, 34 bytes per 32 weights, and room to align.</summary>
+    public static long PackedBytes(WeightMatrix matrix) => (matrix.Rows + 15L) / 16 * 16 * (matrix.Columns / 32) * 34 + 64;
 
     /// <summary>The format of a transposed copy.</summary>
     public static BlockFormat Transposed(BlockFormat stored) => stored is BlockFormat.BF16 or BlockFormat.F16 ? stored : BlockFormat.F32;
 
     /// <summary>Bytes of a matrix.</summary>
     public static long Bytes(BlockFormat format, long rows, int columns) => checked(BlockCodecs.For(format).BytesFor(columns) * rows);
+
+    private static bool IsKept(string canonical) => Array.Exists(_kept, end => canonical.EndsWith(end, StringComparison.Ordinal));
 }

@@ -1,5 +1,4 @@
 using System.Buffers;
-using System.Text;
 using System.Text.Json;
 using Glimmer.Dialogue.Output;
 using Glimmer.Inference;
@@ -12,28 +11,14 @@ namespace Glimmer.Server.Chat;
 /// <summary>Gathers the events of an answer and writes it as one object (spec: api.md §6.6).</summary>
 internal sealed class ChatAnswerCollector(bool showReasoning)
 {
-    private readonly StringBuilder _content = new();
-    private readonly StringBuilder _reasoning = new();
-    private readonly SortedDictionary<int, (string Id, string Name, StringBuilder Arguments)> _calls = [];
+    private readonly MessageBuilder _message = new();
 
     /// <summary>Takes the next event.</summary>
     public void Add(in ChatEvent item)
     {
-        switch (item.Kind)
-        {
-            case ChatEventKind.Reasoning when showReasoning:
-                _reasoning.Append(item.Text);
-                break;
-            case ChatEventKind.Content:
-                _content.Append(item.Text);
-                break;
-            case ChatEventKind.ToolCallStart:
-                _calls[item.ToolIndex] = (RequestIds.NewCallId(), item.Text, new StringBuilder());
-                break;
-            case ChatEventKind.ToolCallArguments when _calls.TryGetValue(item.ToolIndex, out (string Id, string Name, StringBuilder Arguments) call):
-                call.Arguments.Append(item.Text);
-                break;
-        }
+        // Reasoning that turns out to be the answer comes again as content, so it may be left out here in any case.
+        if (item.Kind != ChatEventKind.Reasoning || showReasoning)
+            _message.Add(item);
     }
 
     /// <summary>Writes the whole answer as UTF-8.</summary>
@@ -48,11 +33,11 @@ internal sealed class ChatAnswerCollector(bool showReasoning)
         json.WriteString(Names.FinishReason, finish);
         json.WriteStartObject("message"u8);
         json.WriteString(Names.Role, Names.Assistant);
-        json.WriteString(Names.Content, _content.ToString());
-        if (_reasoning.Length > 0)
-            json.WriteString(Names.Reasoning, _reasoning.ToString());
-        if (_calls.Count > 0)
-            WriteCalls(json);
+        json.WriteString(Names.Content, _message.Content ?? "");
+        if (_message.Reasoning is { } reasoning)
+            json.WriteString(Names.Reasoning, reasoning);
+        if (_message.Calls is { Count: > 0 } calls)
+            WriteCalls(json, calls);
         json.WriteEndObject();
         json.WriteEndObject();
         json.WriteEndArray();
@@ -60,18 +45,18 @@ internal sealed class ChatAnswerCollector(bool showReasoning)
         json.WriteEndObject();
     }
 
-    private void WriteCalls(Utf8JsonWriter json)
+    private static void WriteCalls(Utf8JsonWriter json, IReadOnlyList<SaidCall> calls)
     {
         json.WriteStartArray(Names.ToolCalls);
-        foreach ((int index, (string id, string name, StringBuilder arguments)) in _calls)
+        for (int index = 0; index < calls.Count; index++)
         {
             json.WriteStartObject();
-            json.WriteString(Names.Id, id);
+            json.WriteString(Names.Id, RequestIds.NewCallId());
             json.WriteNumber(Names.Index, index);
             json.WriteString(Names.Type, Names.Function);
             json.WriteStartObject(Names.Function);
-            json.WriteString(Names.Name, name);
-            json.WriteString(Names.Arguments, arguments.ToString());
+            json.WriteString(Names.Name, calls[index].Name);
+            json.WriteString(Names.Arguments, calls[index].Arguments);
             json.WriteEndObject();
             json.WriteEndObject();
         }

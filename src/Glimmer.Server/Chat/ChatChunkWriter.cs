@@ -42,6 +42,11 @@ internal sealed class ChatChunkWriter(SseWriter output, CompletionHead head, boo
                 else if (_calls.TryGetValue(item.ToolIndex, out (string Id, string Name, StringBuilder Arguments) open))
                     open.Arguments.Append(item.Text);
                 break;
+            case ChatEventKind.ToolCallAbandoned:
+                _calls.Remove(item.ToolIndex); // its text follows as content; a streamed call cannot be taken back
+                break;
+            case ChatEventKind.ReasoningWasAnswer:
+                break; // the same text follows as content
             default:
                 if (!toolStream && _calls.Remove(item.ToolIndex, out (string Id, string Name, StringBuilder Arguments) call))
                     WriteCall(item.ToolIndex, call.Id, call.Name, call.Arguments.ToString());

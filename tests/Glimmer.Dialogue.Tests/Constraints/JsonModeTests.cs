@@ -222,6 +222,36 @@ public sealed class JsonModeTests
     }
 
     [Fact]
+    public void Masks_stay_right_when_states_are_forgotten_on_the_way()
+    {
+        CompiledConstraint json = new ConstraintCompiler(Tokenizer, [Tokenizer.Control("<|user|>")]).JsonObject(AnswerPreamble.None);
+        List<int> tokens = RandomWalk.Run(json, Tokenizer, new Random(3), free: 40)!;
+        GrammarConstraint constraint = json.Start();
+        uint[] mask = new uint[Compiler.MaskWords];
+        foreach (int token in tokens)
+        {
+            json.Machine.Forget();
+            constraint.FillMask(mask);
+            RandomWalk.AssertMaskIsExact(constraint, Tokenizer, mask);
+            constraint.Accept(token);
+        }
+
+        Assert.True(constraint.CanEnd);
+        Assert.NotNull(RandomWalk.Run(json, Tokenizer, new Random(4), free: 40));
+    }
+
+    [Fact]
+    public async Task One_constraint_serves_several_threads_at_once()
+    {
+        CompiledConstraint json = new ConstraintCompiler(Tokenizer, [Tokenizer.Control("<|user|>")]).JsonObject(AnswerPreamble.None);
+        CompiledConstraint other = new ConstraintCompiler(Tokenizer, [Tokenizer.Control("<|user|>")]).JsonObject(AnswerPreamble.None);
+        List<int>?[] alone = [.. Enumerable.Range(0, 16).Select(seed => RandomWalk.Run(other, Tokenizer, new Random(seed), free: 30))];
+        List<int>?[] together = await Task.WhenAll(Enumerable.Range(0, 16).Select(seed =>
+            Task.Run(() => RandomWalk.Run(json, Tokenizer, new Random(seed), free: 30))));
+        Assert.Equal(alone, together);
+    }
+
+    [Fact]
     public void The_same_constraint_is_compiled_once() =>
         Assert.Same(Compiler.JsonObject(AnswerPreamble.None), Compiler.JsonObject(AnswerPreamble.None));
 

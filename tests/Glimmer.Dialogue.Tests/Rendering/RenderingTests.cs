@@ -64,6 +64,26 @@ public sealed class RenderingTests
         Assert.Equal("[gMASK]<sop><|user|>\nx /nothink y/nothink<|assistant|>\n<think></think>", generation.RenderText(conversation).Text);
     }
 
+    [Fact]
+    public void The_switch_is_asked_for_once_and_behind_media()
+    {
+        ChatMessage Parts(params ContentPart[] parts) => new() { Role = ChatRole.User, Content = parts };
+        string Rendered(string name, ChatMessage message) => Dialogue.Generations.Generations.ForName(name).RenderText(Talk([message], new() { EnableThinking = false, AddGenerationPrompt = false })).Text!;
+        MediaPart picture = new(MediaKind.Image, "p"), sound = new(MediaKind.Audio, "s");
+        Assert.Equal("[gMASK]<sop><|user|>\nx/nothink<|begin_of_image|><|image|><|end_of_image|>/nothink", Rendered("glm-4.5v", Parts(new TextPart("x/nothink"), picture)));
+        Assert.Equal("[gMASK]<sop><|user|>\nx/nothink", Rendered("glm-4.5v", Parts(new TextPart("x/no"), sound, new TextPart("think"))));
+        Assert.Equal("[gMASK]<sop><|user|>\nx/nothink", Rendered("glm-4.5", Parts(new TextPart("x/no"), picture, new TextPart("think"))));
+    }
+
+    [Fact]
+    public void GLM_OCR_puts_every_item_of_a_result_into_one_block()
+    {
+        ChatMessage result = new() { Role = ChatRole.Tool, IsPartList = true, Content = [new ToolOutputPart("a"), new TextPart("b"), new MediaPart(MediaKind.Image, "p"), new TextPart("c") { IsBare = true }] };
+        Assert.Equal(
+            "[gMASK]<sop><|observation|>\n<tool_response>\nab<|begin_of_image|><|image|><|end_of_image|>c\n</tool_response><|assistant|>\n",
+            Dialogue.Generations.Generations.ForName("glm-ocr").RenderText(Talk([result])).Text);
+    }
+
     [Theory]
     [InlineData("{\"a\": ", "does not parse")]
     [InlineData("[1]", "it is a JSON array")]

@@ -13,11 +13,11 @@ public sealed class PrefixCacheTests
         int[] pages = Put(pool, cache, [1, 2, 3, 4, 5, 6, 7, 8, 9, 10]);
         int[] found = new int[16];
 
-        Assert.Equal(new PrefixMatch(2, pages[2], 2), cache.Match([1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13], found));
+        Assert.Equal(new PrefixMatch(2, pages[2], 2), cache.Match("", [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13], found));
         Assert.Equal(pages[..2], found[..2]);
-        Assert.Equal(new PrefixMatch(1, pages[1], 3), cache.Match([1, 2, 3, 4, 5, 6, 7, 0], found));
-        Assert.Equal(new PrefixMatch(0, -1, 0), cache.Match([2, 2, 3, 4], found));
-        Assert.Equal(new PrefixMatch(0, -1, 0), cache.Match([], found));
+        Assert.Equal(new PrefixMatch(1, pages[1], 3), cache.Match("", [1, 2, 3, 4, 5, 6, 7, 0], found));
+        Assert.Equal(new PrefixMatch(0, -1, 0), cache.Match("", [2, 2, 3, 4], found));
+        Assert.Equal(new PrefixMatch(0, -1, 0), cache.Match("", [], found));
     }
 
     [Fact]
@@ -28,11 +28,31 @@ public sealed class PrefixCacheTests
         Assert.True(pool.TryTake(out int page));
         int[] pages = [page];
 
-        cache.Insert([1, 2, 3, 4], pages, keepPartial: false);
+        cache.Insert("", [1, 2, 3, 4], pages, keepPartial: false);
 
         Assert.Equal(first, pages);
         Assert.Equal(1, pool.Holders(first[0]));
         Assert.Equal((1, 0, 15), (pool.InUse, pool.Cached, pool.Free));
+    }
+
+    [Fact]
+    public void Scopes_do_not_see_each_other_and_go_with_their_last_page()
+    {
+        (PagePool pool, PrefixCache cache) = Make(16);
+        for (int round = 0; round < 3; round++)
+        {
+            int[] mine = Put(pool, cache, [1, 2, 3, 4, 5], "me"), yours = Put(pool, cache, [1, 2, 3, 4, 6], "you");
+            int[] found = new int[4];
+
+            Assert.Equal(new PrefixMatch(1, mine[1], 1), cache.Match("me", [1, 2, 3, 4, 5, 6], found));
+            Assert.Equal(mine[0], found[0]);
+            Assert.Equal(new PrefixMatch(1, yours[1], 1), cache.Match("you", [1, 2, 3, 4, 6], found));
+            Assert.Equal(new PrefixMatch(0, -1, 0), cache.Match("other", [1, 2, 3, 4, 6], found));
+            Assert.Null(cache.FindFault());
+            while (cache.EvictOne())
+                Assert.Null(cache.FindFault());
+            Assert.Equal(0, cache.Scopes);
+        }
     }
 
     [Fact]
@@ -44,7 +64,7 @@ public sealed class PrefixCacheTests
         Put(pool, cache, [1]);
 
         Assert.Equal(1, cache.Nodes);
-        Assert.Equal(3, cache.Match([1, 2, 3, 4], new int[4]).PartialTokens);
+        Assert.Equal(3, cache.Match("", [1, 2, 3, 4], new int[4]).PartialTokens);
         Assert.Null(cache.FindFault());
     }
 
@@ -54,7 +74,7 @@ public sealed class PrefixCacheTests
         (PagePool pool, PrefixCache cache) = Make(16);
         int[] old = Put(pool, cache, [1, 1, 1, 1, 2, 2, 2, 2]);
         int[] young = Put(pool, cache, [3, 3, 3, 3]);
-        cache.Match([1, 1, 1, 1], new int[4]);
+        cache.Match("", [1, 1, 1, 1], new int[4]);
         pool.Retain(young[0]);
 
         Assert.True(cache.EvictOne());
@@ -84,7 +104,7 @@ public sealed class PrefixCacheTests
                 inserted.Add(tokens);
             }
 
-            PrefixMatch match = cache.Match(tokens, found);
+            PrefixMatch match = cache.Match("", tokens, found);
             int expected = inserted.Count == 0 ? 0 : inserted.Max(other => other.AsSpan().CommonPrefixLength(tokens));
             Assert.Equal(expected, match.FullPages * PageTokens + match.PartialTokens);
             Assert.Null(cache.FindFault());
@@ -113,12 +133,12 @@ public sealed class PrefixCacheTests
     }
 
     /// <summary>Computes a sequence, caches it and lets it go; returns the pages that hold it.</summary>
-    private static int[] Put(PagePool pool, PrefixCache cache, int[] tokens)
+    private static int[] Put(PagePool pool, PrefixCache cache, int[] tokens, string scope = "")
     {
         int[] pages = new int[(tokens.Length + PageTokens - 1) / PageTokens];
         for (int i = 0; i < pages.Length; i++)
             Assert.True(pool.TryTake(out pages[i]));
-        cache.Insert(tokens, pages, keepPartial: true);
+        cache.Insert(scope, tokens, pages, keepPartial: true);
         foreach (int page in pages.Reverse())
             pool.Release(page);
         return pages;

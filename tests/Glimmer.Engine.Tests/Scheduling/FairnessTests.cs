@@ -66,7 +66,7 @@ public sealed class FairnessTests
     public async Task A_long_prompt_never_stalls_a_running_answer_or_a_short_prompt()
     {
         using FakeModel model = new(context: 8192);
-        using InferenceEngine engine = new(model, Rig.Options with { Pages = 300, PrefillTokens = 128, MixedPrefillTokens = 64 });
+        using InferenceEngine engine = new(model, Rig.Options with { Pages = 300, PrefillTokens = 128, MixedPrefillTokens = 64, MixedPassTime = TimeSpan.Zero });
         int mostTokens = 0, passes = 0;
         int[] tokensAtPass = new int[4000];
         RecordingSink running = new();
@@ -94,6 +94,36 @@ public sealed class FairnessTests
         for (int pass = 3; pass < 90; pass++)
             Assert.Equal(1, tokensAtPass[pass + 1] - tokensAtPass[pass]);
         Assert.True(mostTokens <= 128, $"{mostTokens} tokens in a pass");
+    }
+
+    [Fact]
+    public async Task A_slow_model_gets_fewer_prompt_tokens_beside_running_answers()
+    {
+        using FakeModel model = new(context: 8192);
+        TickingTime time = new();
+        using InferenceEngine engine = new(model, Rig.Options with { Pages = 300, MixedPrefillTokens = 256, MixedPassTime = TimeSpan.FromMilliseconds(100) }, time: time);
+        int passes = 0, last = 0;
+        model.OnForward = batch =>
+        {
+            // A millisecond for every token.
+            time.Milliseconds += batch.TokenCount;
+            if (++passes == 3)
+                engine.Submit(Rig.Request(Rig.Prompt(2, 2000), 1, new RecordingSink()), default, out _);
+            last = passes == 12 ? batch.TokenCount : last;
+        };
+        SamplingOptions endless = Rig.Greedy with { LogitBias = new Dictionary<int, float> { [Rig.Stop] = -100 } };
+        await engine.Start([1, 2, 3], 60, endless).Ended.Soon();
+
+        Assert.InRange(last, 80, 101);
+    }
+
+    private sealed class TickingTime : TimeProvider
+    {
+        public long Milliseconds { get; set; }
+
+        public override long TimestampFrequency => 1000;
+
+        public override long GetTimestamp() => Milliseconds;
     }
 
     private sealed class OrderSink(Action ended) : RecordingSink, ITokenSink

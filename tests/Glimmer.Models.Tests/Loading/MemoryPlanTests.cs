@@ -1,3 +1,4 @@
+using Glimmer.Kernels;
 using Glimmer.Kernels.Formats;
 using Glimmer.Models.Architectures;
 using Glimmer.Models.Loading;
@@ -42,6 +43,19 @@ public sealed class MemoryPlanTests
 
             Assert.InRange(model.ScratchBytes, 1, plan.ScratchBytes);
         }
+    }
+
+    [Fact]
+    public void Weights_rearranged_for_rounded_activations_are_counted()
+    {
+        LoadOptions options = new() { Activations = ActivationMode.Int8 };
+        MemoryPlan plan = ModelLoader.Plan(Fixtures.BundledModel, options, 100, 1, 16);
+        ModelFiles files = ModelFiles.Open(Fixtures.BundledModel);
+        using IWeightSource source = files.Logical;
+        CheckpointTensors tensors = new(source, files.Names, null, ActivationMode.Int8);
+        using DecoderModel model = new(files.Architecture, files.Config, tensors, draft: true, ActivationMode.Int8);
+        Assert.Equal(tensors.CopiedBytes, plan.CopiedWeightBytes);
+        Assert.InRange(plan.CopiedWeightBytes, plan.MappedWeightBytes / 2, plan.MappedWeightBytes * 2);
     }
 
     [Fact]

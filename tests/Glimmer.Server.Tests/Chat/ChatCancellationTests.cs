@@ -132,6 +132,24 @@ public sealed class ChatCancellationTests
         Assert.Contains("data: [DONE]\n\n", all);
     }
 
+    [Theory]
+    [InlineData(-1, "stop")]
+    [InlineData(0, "network_error")]
+    public async Task When_the_first_event_is_long_in_coming_the_headers_go_ahead(int faultAt, string finish)
+    {
+        await using ServerHarness harness = await ServerHarness.StartAsync(time: new HastyTime());
+        var opened = new TaskCompletionSource();
+        harness.Backend.Script = _ => ChatScript.Of("late") with { Opened = opened.Task, FaultAt = faultAt };
+        using HttpResponseMessage response = await harness.PostAsync(
+            """{"model":"glm-4.7","stream":true,"messages":[{"role":"user","content":"hi"}]}""", completion: HttpCompletionOption.ResponseHeadersRead).WaitAsync(TimeSpan.FromSeconds(20));
+        Assert.Equal(200, (int)response.StatusCode);
+        Assert.False(opened.Task.IsCompleted);
+        opened.SetResult();
+        string body = await response.Content.ReadAsStringAsync();
+        Assert.Contains($"\"finish_reason\":\"{finish}\"", body);
+        Assert.Equal(faultAt < 0, body.Contains("late", StringComparison.Ordinal));
+    }
+
     private static async Task ReadUntilAsync(NetworkStream stream, string part)
     {
         var text = new StringBuilder();
@@ -160,5 +178,12 @@ public sealed class ChatCancellationTests
         public IEnumerator<ChatEvent> GetEnumerator() => throw new NotSupportedException();
 
         System.Collections.IEnumerator System.Collections.IEnumerable.GetEnumerator() => GetEnumerator();
+    }
+
+    /// <summary>A clock whose waits are all short.</summary>
+    private sealed class HastyTime : TimeProvider
+    {
+        public override ITimer CreateTimer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period) =>
+            System.CreateTimer(callback, state, dueTime > TimeSpan.Zero ? TimeSpan.FromMilliseconds(20) : dueTime, period);
     }
 }

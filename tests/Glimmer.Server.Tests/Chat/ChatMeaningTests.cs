@@ -40,6 +40,34 @@ public sealed class ChatMeaningTests : IAsyncLifetime
             answer.GetProperty("usage").GetRawText());
     }
 
+    [Fact]
+    public async Task A_call_that_was_none_is_content_and_never_a_broken_call()
+    {
+        _harness.Backend.Script = _ => new ChatScript(
+        [
+            new(ChatEventKind.ToolCallStart, "get_weather", 0), new(ChatEventKind.ToolCallArguments, "{\"city\":\"Bei", 0),
+            new(ChatEventKind.ToolCallAbandoned, "", 0), new(ChatEventKind.Content, "<tool_call>get_weather<arg_key>city"),
+        ], FinishReason.Length);
+        JsonElement message = (await _harness.ChatAsync(Body("glm-4.7"))).GetProperty("choices")[0].GetProperty("message");
+        Assert.False(message.TryGetProperty("tool_calls", out _));
+        Assert.Equal("<tool_call>get_weather<arg_key>city", message.GetProperty("content").GetString());
+        List<JsonElement> chunks = await _harness.StreamAsync(Body("glm-4.7", ",\"stream\":true"));
+        Assert.DoesNotContain(chunks, chunk => chunk.GetProperty("choices")[0].GetProperty("delta").TryGetProperty("tool_calls", out _));
+    }
+
+    [Fact]
+    public async Task Reasoning_that_was_the_answer_is_shown_once_in_a_plain_answer()
+    {
+        _harness.Backend.Script = _ => new ChatScript(
+        [
+            new(ChatEventKind.Reasoning, "It is "), new(ChatEventKind.Reasoning, "four."),
+            new(ChatEventKind.ReasoningWasAnswer, ""), new(ChatEventKind.Content, "It is four."),
+        ], FinishReason.Stop);
+        JsonElement message = (await _harness.ChatAsync(Body("glm-4.7"))).GetProperty("choices")[0].GetProperty("message");
+        Assert.False(message.TryGetProperty("reasoning_content", out _));
+        Assert.Equal("It is four.", message.GetProperty("content").GetString());
+    }
+
     [Theory]
     [InlineData(FinishReason.Stop, "stop")]
     [InlineData(FinishReason.Length, "length")]

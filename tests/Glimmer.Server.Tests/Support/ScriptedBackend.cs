@@ -48,6 +48,8 @@ internal sealed class ScriptedBackend(params string[] models) : IChatBackend
             Interlocked.Increment(ref owner._active);
             try
             {
+                if (script.Opened is { } opened)
+                    await opened.WaitAsync(cancel);
                 for (int i = 0; i < script.Events.Count; i++)
                 {
                     if (script.FaultAt == i)
@@ -106,6 +108,9 @@ internal sealed record ChatScript(IReadOnlyList<ChatEvent> Events, FinishReason 
     public bool HangAtEnd { get; init; }
 
     public bool Yield { get; init; }
+
+    /// <summary>The first event waits for this.</summary>
+    public Task? Opened { get; init; }
 
     /// <summary>One item per event that may go out.</summary>
     public ChannelReader<int>? Gate { get; init; }

@@ -41,7 +41,7 @@ internal sealed class ServerHarness : IAsyncDisposable
 
     public string Folder => _folder;
 
-    public static async Task<ServerHarness> StartAsync(Func<GlimmerOptions, GlimmerOptions>? change = null, bool fill = true, ScriptedBackend? backend = null)
+    public static async Task<ServerHarness> StartAsync(Func<GlimmerOptions, GlimmerOptions>? change = null, bool fill = true, ScriptedBackend? backend = null, TimeProvider? time = null)
     {
         string folder = Directory.CreateTempSubdirectory("glimmer-server-test-").FullName;
         var options = new GlimmerOptions { Port = 0, DataFolder = folder, LogLevel = LogLevel.Trace, DrainTime = TimeSpan.FromSeconds(1) };
@@ -51,7 +51,7 @@ internal sealed class ServerHarness : IAsyncDisposable
         if (fill)
             slot.Fill([backend], backend);
         var logs = new LogCapture();
-        var server = GlimmerServer.Create(options, slot, new GlimmerServices { Logs = logs });
+        var server = GlimmerServer.Create(options, slot, new GlimmerServices { Logs = logs, Time = time ?? TimeProvider.System });
         await server.StartAsync();
         return new ServerHarness(server, backend, slot, logs, folder);
     }

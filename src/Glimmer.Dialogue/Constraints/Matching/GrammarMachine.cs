@@ -22,18 +22,18 @@ internal sealed class GrammarMachine
     private const int MaxStates = 8_000;
 
     private readonly Grammar _grammar;
-    private Memory _memory;
+    private volatile Memory _memory;
 
     public GrammarMachine(Grammar grammar)
     {
         _grammar = grammar;
-        _memory = new Memory();
-        Start = Begin();
         Dead = new MatchState(this, [], canEnd: false);
+        _memory = new Memory();
+        _memory.Start = Begin();
     }
 
     /// <summary>The state before the first byte.</summary>
-    public MatchState Start { get; }
+    public MatchState Start => _memory.Start ?? Begin();
 
     /// <summary>The state after an illegal byte.</summary>
     public MatchState Dead { get; }
@@ -89,6 +89,16 @@ internal sealed class GrammarMachine
     /// <summary>The state of some threads of another one.</summary>
     public MatchState Only(MatchThread[] threads) => Intern(threads, canEnd: false);
 
+    /// <summary>
+    /// Begins anew with remembering: what no matcher holds any more can be collected. States lead on to their successors, so the first
+    /// one must be made anew too.
+    /// </summary>
+    public void Forget()
+    {
+        _memory = new Memory();
+        _memory.Start = Begin();
+    }
+
     private MatchState Begin()
     {
         Closure closure = new(this);
@@ -102,7 +112,11 @@ internal sealed class GrammarMachine
             return Dead;
         Memory memory = _memory;
         if (memory.States.Count > MaxStates)
-            _memory = memory = new Memory();
+        {
+            Forget();
+            memory = _memory;
+        }
+
         return memory.States.GetOrAdd(new StateKey(threads, canEnd), static (key, machine) => new MatchState(machine, key.Threads, key.CanEnd), this);
     }
 
@@ -112,6 +126,8 @@ internal sealed class GrammarMachine
     /// <summary>What has been built so far.</summary>
     private sealed class Memory
     {
+        public MatchState? Start { get; set; }
+
         public ConcurrentDictionary<StateKey, MatchState> States { get; } = new();
 
         public ConcurrentDictionary<(int Node, ulong Register, StackFrame? Parent), StackFrame> Frames { get; } = new();

@@ -14,14 +14,29 @@ internal sealed class MaskBuilder(VocabularyMasks vocabulary, GrammarMachine mac
     /// <summary>From this many possible bytes on, a thread counts as free text.</summary>
     private const int ManyBytes = 48;
 
-    /// <summary>Rules' parts that are remembered.</summary>
-    private const int MaxParts = 4_000;
+    /// <summary>Memory that the masks of one grammar may take before they are forgotten, in bytes.</summary>
+    internal const long MaxBytes = 32 << 20;
 
     private readonly ConcurrentDictionary<(Terminal Terminal, ulong State), TerminalMask> _own = new();
-    private readonly ConcurrentDictionary<MatchState, MaskPart> _parts = new();
+    private readonly ConcurrentDictionary<MatchState, MaskPart?> _parts = new();
+    private long _bytes;
 
     /// <summary>The mask of a state, made once.</summary>
-    public MaskRecipe MaskOf(MatchState state) => state.Mask ??= Build(state);
+    public MaskRecipe MaskOf(MatchState state) => state.Mask ?? Remember(state, Build(state));
+
+    private MaskRecipe Remember(MatchState state, MaskRecipe mask)
+    {
+        state.Mask = mask;
+        if (Interlocked.Add(ref _bytes, mask.OwnBytes) > MaxBytes)
+        {
+            // Matchers on their way keep what they stand on; the rest is made again when it is needed.
+            Interlocked.Exchange(ref _bytes, 0);
+            _parts.Clear();
+            machine.Forget();
+        }
+
+        return mask;
+    }
 
     private MaskRecipe Build(MatchState state)
     {
@@ -47,9 +62,16 @@ internal sealed class MaskBuilder(VocabularyMasks vocabulary, GrammarMachine mac
         MatchState bare = machine.Only([.. threads.Select(t => t with { Frame = null })]);
         if (!_parts.TryGetValue(bare, out MaskPart? part))
         {
-            if (_parts.Count > MaxParts)
-                _parts.Clear();
-            part = _parts.GetOrAdd(bare, BuildPart);
+            // Most rules are called from one place only: a part is worth its making from the second place on.
+            _parts.TryAdd(bare, null);
+            return false;
+        }
+
+        if (part is null)
+        {
+            part = BuildPart(bare);
+            _parts[bare] = part;
+            Interlocked.Add(ref _bytes, part.OwnBytes);
         }
 
         if (part.Tails is null)

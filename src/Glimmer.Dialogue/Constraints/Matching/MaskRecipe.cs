@@ -4,8 +4,12 @@ namespace Glimmer.Dialogue.Constraints.Matching;
 /// <summary>A mask in parts, most of them shared with other masks: whole masks to be joined, and single tokens.</summary>
 /// <param name="bases">Masks of the whole vocabulary.</param>
 /// <param name="tokens">Runs of single tokens.</param>
-internal sealed class MaskRecipe(uint[][] bases, ReadOnlyMemory<int>[] tokens)
+/// <param name="ownBytes">Memory of those that are its own.</param>
+internal sealed class MaskRecipe(uint[][] bases, ReadOnlyMemory<int>[] tokens, long ownBytes)
 {
+    /// <summary>Memory that this mask does not share with others, roughly.</summary>
+    public long OwnBytes => ownBytes;
+
     /// <summary>Writes the mask; words past the vocabulary are cleared.</summary>
     public void Fill(Span<uint> mask)
     {

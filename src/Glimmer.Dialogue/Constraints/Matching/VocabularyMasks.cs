@@ -27,6 +27,13 @@ internal sealed class VocabularyMasks
 
     public WhitespaceMask Whitespace => _whitespace.Value;
 
+    /// <summary>Makes the tables that nearly every grammar uses, so that no request waits for them.</summary>
+    public void Prepare()
+    {
+        _ = StringBody;
+        _ = Whitespace;
+    }
+
     /// <summary>The mask of a terminal's state, from the shared ones or else from a grammar's own.</summary>
     public TerminalMask MaskOf(Terminal terminal, ulong state, ConcurrentDictionary<(Terminal Terminal, ulong State), TerminalMask> own)
     {

@@ -34,12 +34,32 @@ internal readonly struct JsonDecimal : IComparable<JsonDecimal>, IEquatable<Json
     public static bool TryParse(string text, out JsonDecimal value)
     {
         value = default;
-        if (text.Length > MaxScale)
-            return false;
+        return text.Length <= MaxScale && TryParse(text, MaxScale, out value);
+    }
+
+    /// <summary>
+    /// Reads a number of a value to be validated. An exponent so large that no bound of a schema comes near is made smaller: the order
+    /// against every bound, and whether it is an integer, stay the same.
+    /// </summary>
+    /// <exception cref="JsonSchemaException">It has too many digits.</exception>
+    public static JsonDecimal OfInstance(JsonElement element)
+    {
+        string text = element.GetRawText();
+        int e = text.AsSpan().IndexOfAny('e', 'E');
+        if (e >= 0 && (!int.TryParse(text.AsSpan(e + 1), NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out int exponent) || Math.Abs(exponent) > 4 * MaxScale))
+            text = string.Concat(text.AsSpan(0, e), text[e + 1] == '-' ? "e-" : "e", (4 * MaxScale).ToString(CultureInfo.InvariantCulture));
+        return text.Length <= MaxScale && TryParse(text, 4 * MaxScale, out JsonDecimal value)
+            ? value
+            : throw new JsonSchemaException("", $"A number with more than {MaxScale} digits is not supported");
+    }
+
+    private static bool TryParse(string text, int maxExponent, out JsonDecimal value)
+    {
+        value = default;
         int exponent = 0;
         int e = text.AsSpan().IndexOfAny('e', 'E');
         string digits = e < 0 ? text : text[..e];
-        if (e >= 0 && (!int.TryParse(text.AsSpan(e + 1), NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out exponent) || Math.Abs(exponent) > MaxScale))
+        if (e >= 0 && (!int.TryParse(text.AsSpan(e + 1), NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out exponent) || Math.Abs(exponent) > maxExponent))
             return false;
         int point = digits.IndexOf('.', StringComparison.Ordinal);
         if (point >= 0)

@@ -12,9 +12,13 @@ internal static class StringFormats
 {
     private const string Octet = @"(25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)";
     private const string IPv4 = $@"({Octet}\.){{3}}{Octet}";
-    private const string Time = @"([01]\d|2[0-3]):[0-5]\d:[0-5]\d(\.\d{1,12})?(Z|[+\-]([01]\d|2[0-3]):[0-5]\d)";
-    private const string Host = @"[A-Za-z0-9]+(-[A-Za-z0-9]+)*(\.[A-Za-z0-9]+(-[A-Za-z0-9]+)*)*";
+    private const string Time = @"([01]\d|2[0-3]):[0-5]\d:[0-5]\d(\.\d{1,20})?(Z|[+\-]([01]\d|2[0-3]):[0-5]\d)";
+    private const string HostLabel = "[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?";
+    private const string Host = $@"{HostLabel}(\.{HostLabel})*";
     private const string Label63 = @"[^.]{1,63}(\.[^.]{1,63})*";
+
+    // Labels with hyphens in the third and fourth place are encodings (RFC 5891), whose validity is not regular.
+    private const string EncodedLabel = @"(^|\.)[^.]{2}--";
     private const string Atom = @"[A-Za-z0-9!#$%&'*+/=?\^_`{|}~\-]+";
     private const string PointerToken = "([^/~]|~[01])*";
 
@@ -87,7 +91,9 @@ internal static class StringFormats
         // Labels of at most 63 characters; the bound of 253 on the whole name is a length and is kept by the caller.
         return name switch
         {
-            "hostname" => DfaAlgebra.Intersect(automaton, RegexCompiler.WholeText(RegexParser.Parse(Label63))),
+            "hostname" => DfaAlgebra.Except(
+                DfaAlgebra.Intersect(automaton, RegexCompiler.WholeText(RegexParser.Parse(Label63))),
+                RegexCompiler.Search(RegexParser.Parse(EncodedLabel))),
             "email" => DfaAlgebra.Intersect(automaton, RegexCompiler.WholeText(RegexParser.Parse($"[^@]{{1,64}}@{Label63}"))),
             _ => automaton,
         };

@@ -24,7 +24,8 @@ internal static class PatternMatcher
     {
         try
         {
-            return new Regex(Translate(pattern), RegexOptions.CultureInvariant, Timeout);
+            string named = pattern.Replace(@"\p{Letter}", @"\p{L}", StringComparison.Ordinal).Replace(@"\p{Number}", @"\p{N}", StringComparison.Ordinal);
+            return new Regex(Translate(named), RegexOptions.CultureInvariant, Timeout);
         }
         catch (ArgumentException e)
         {
@@ -39,38 +40,76 @@ internal static class PatternMatcher
     private static string Translate(string pattern)
     {
         StringBuilder result = new();
-        bool inClass = false;
         for (int i = 0; i < pattern.Length; i++)
         {
             char c = pattern[i];
-            if (c == '\\' && i + 1 < pattern.Length)
+            switch (c)
             {
-                char e = pattern[++i];
-                result.Append(e switch
-                {
-                    'd' => inClass ? "0-9" : "[0-9]",
-                    'D' when !inClass => "[^0-9]",
-                    'w' => inClass ? "a-zA-Z0-9_" : "[a-zA-Z0-9_]",
-                    'W' when !inClass => "[^a-zA-Z0-9_]",
-                    's' => inClass ? @"\s\uFEFF" : @"[\s\uFEFF]",
-                    '/' => "/",
-                    _ => $"\\{e}",
-                });
-                continue;
+                case '\\' when i + 1 < pattern.Length:
+                    result.Append(Escape(pattern[++i]));
+                    break;
+                case '[':
+                    result.Append(Class(pattern, ref i));
+                    break;
+                case '$':
+                    result.Append(@"\z");
+                    break;
+                case '.':
+                    result.Append(AnyBut(@"\n\r\u2028\u2029"));
+                    break;
+                default:
+                    result.Append(c);
+                    break;
             }
-
-            if (c == '[' && !inClass)
-                inClass = true;
-            else if (c == ']')
-                inClass = false;
-            result.Append((c, inClass) switch
-            {
-                ('$', false) => @"\z",
-                ('.', false) => @"(?:[\uD800-\uDBFF][\uDC00-\uDFFF]|[^\n\r\u2028\u2029])",
-                _ => c.ToString(),
-            });
         }
 
         return result.ToString();
+    }
+
+    /// <summary>One character outside a set; a pair of surrogates is one.</summary>
+    private static string AnyBut(string members) => $@"(?:[\uD800-\uDBFF][\uDC00-\uDFFF]|[^{members}\uD800-\uDFFF])";
+
+    private static string Escape(char c) => c switch
+    {
+        'd' => "[0-9]",
+        'D' => AnyBut("0-9"),
+        'w' => "[a-zA-Z0-9_]",
+        'W' => AnyBut("a-zA-Z0-9_"),
+        's' => @"[\s\uFEFF]",
+        'S' => AnyBut(@"\s\uFEFF"),
+        '/' => "/",
+        _ => $"\\{c}",
+    };
+
+    private static string Class(string pattern, ref int at)
+    {
+        StringBuilder members = new();
+        bool negated = at + 1 < pattern.Length && pattern[at + 1] == '^';
+        int i = at + (negated ? 2 : 1);
+        for (; i < pattern.Length && pattern[i] != ']'; i++)
+        {
+            if (pattern[i] == '\\' && i + 1 < pattern.Length)
+            {
+                members.Append(pattern[++i] switch
+                {
+                    'd' => "0-9",
+                    'w' => "a-zA-Z0-9_",
+                    's' => @"\s\uFEFF",
+                    '/' => "/",
+                    char e => $"\\{e}",
+                });
+            }
+            else
+            {
+                members.Append(pattern[i]);
+            }
+        }
+
+        at = i;
+        if (i >= pattern.Length)
+            return "[" + members;
+        if (members.Length == 0)
+            return negated ? @"(?:[\s\S])" : "(?!)";
+        return negated ? AnyBut(members.ToString()) : $"[{members}]";
     }
 }

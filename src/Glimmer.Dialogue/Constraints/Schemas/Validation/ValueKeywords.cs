@@ -73,7 +73,7 @@ internal static class ValueKeywords
             "array" => instance.ValueKind == JsonValueKind.Array,
             "object" => instance.ValueKind == JsonValueKind.Object,
             "number" => instance.ValueKind == JsonValueKind.Number,
-            "integer" => instance.ValueKind == JsonValueKind.Number && JsonDecimal.Of(instance, "").IsInteger,
+            "integer" => instance.ValueKind == JsonValueKind.Number && JsonDecimal.OfInstance(instance).IsInteger,
             _ => throw new JsonSchemaException("", $"{types.GetRawText()} is not a type"),
         };
     }
@@ -83,7 +83,7 @@ internal static class ValueKeywords
         if (keyword is not ("minimum" or "maximum" or "exclusiveMinimum" or "exclusiveMaximum" or "multipleOf"))
             return null;
         JsonDecimal bound = JsonDecimal.Of(value, "");
-        JsonDecimal number = JsonDecimal.Of(instance, "");
+        JsonDecimal number = JsonDecimal.OfInstance(instance);
         int order = number.CompareTo(bound);
         return keyword switch
         {
