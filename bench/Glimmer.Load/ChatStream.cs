@@ -16,7 +16,7 @@ internal sealed record StreamTiming(TimeSpan FirstToken, TimeSpan Total, IReadOn
 /// <summary>Reads one streamed chat answer and times its events.</summary>
 internal static class ChatStream
 {
-    public static async Task<StreamTiming> RunAsync(HttpClient client, Uri server, string key, string prompt, int maxTokens, Action? onFirst = null)
+    public static async Task<StreamTiming> RunAsync(HttpClient client, Uri server, string key, string prompt, int maxTokens)
     {
         byte[] body = JsonSerializer.SerializeToUtf8Bytes(new
         {
@@ -43,14 +43,9 @@ internal static class ChatStream
                 continue;
             long now = Stopwatch.GetTimestamp();
             if (first is null)
-            {
                 first = Stopwatch.GetElapsedTime(start, now);
-                onFirst?.Invoke();
-            }
             else
-            {
                 gaps.Add(Stopwatch.GetElapsedTime(last, now).TotalMilliseconds);
-            }
 
             last = now;
             if (!line.Contains("\"usage\"", StringComparison.Ordinal))

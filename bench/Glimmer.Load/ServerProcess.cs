@@ -41,7 +41,7 @@ internal sealed partial class ServerProcess : IAsyncDisposable
     {
         string folder = data ?? Directory.CreateTempSubdirectory("glimmer-load-").FullName;
         long start = Stopwatch.GetTimestamp();
-        Process process = Process.Start(new ProcessStartInfo("dotnet", [program, "serve", "--port", "0", "--data", folder, .. arguments])
+        Process process = Process.Start(new ProcessStartInfo("dotnet", [program, "serve", "--port", "0", "--data", folder, "--set", "Limits:OpenRequestsPerKey=1000", "--set", "Limits:OpenRequests=1000", .. arguments])
         {
             RedirectStandardOutput = true,
             RedirectStandardError = true,

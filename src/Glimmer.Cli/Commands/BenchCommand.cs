@@ -4,6 +4,7 @@ using System.Text.Json;
 using Glimmer.Cli.Hosting;
 using Glimmer.Engine;
 using Glimmer.Engine.Packages;
+using Glimmer.Kernels;
 using Glimmer.Server.Hosting;
 
 namespace Glimmer.Cli.Commands;
@@ -23,7 +24,7 @@ internal static class BenchCommand
         Option<int> rounds = Count("--rounds", "Rounds; the median counts.", 5, 1000);
         Option<bool> json = new("--json") { Description = "Print JSON." };
         Command command = new("bench", "Measure prefill and decode speed.") { model, threads, prompt, decode, streams, rounds, json };
-        command.SetAction((result, cancel) =>
+        command.SetAction(async (result, cancel) =>
         {
             try
             {
@@ -31,12 +32,12 @@ internal static class BenchCommand
                 int count = result.GetValue(threads);
                 if (count > 0)
                     settings = settings with { Engine = settings.Engine with { Threads = count } };
-                return RunAsync(settings, result.GetValue(prompt), result.GetValue(decode), result.GetValue(streams), result.GetValue(rounds), result.GetValue(json), cancel);
+                return await RunAsync(settings, result.GetValue(prompt), result.GetValue(decode), result.GetValue(streams), result.GetValue(rounds), result.GetValue(json), cancel);
             }
             catch (GlimmerStartupException fault)
             {
-                Console.Error.WriteLine($"bench: {fault.Message}");
-                return Task.FromResult(fault.ExitCode);
+                await Console.Error.WriteLineAsync($"bench: {fault.Message}");
+                return fault.ExitCode;
             }
         });
         return command;
@@ -77,7 +78,7 @@ internal static class BenchCommand
         Reading[] readings = [Read("prefill", prompt, 1, prefills), Read("decode", decode, streams, decodes)];
         if (json)
         {
-            Console.WriteLine(JsonSerializer.Serialize(new { model = package.Code, architecture = package.Description.Architecture, threads = options.Threads, readings }, JsonSerializerOptions.Web));
+            Console.WriteLine(JsonSerializer.Serialize(new { model = package.Code, architecture = package.Description.Architecture, threads = options.Threads, kernels = InstructionSets.Current.ToString(), readings }, JsonSerializerOptions.Web));
             return 0;
         }
 

@@ -82,6 +82,12 @@ internal static class RunCommand
             return 1;
         }
 
-        return finish is FinishReason.Cancelled ? 130 : finish is FinishReason.BackendFault ? 1 : 0;
+        if (finish is FinishReason.BackendFault)
+        {
+            await Console.Error.WriteLineAsync("run: the engine failed; the answer is not complete.");
+            return 1;
+        }
+
+        return finish is FinishReason.Cancelled ? 130 : 0;
     }
 }

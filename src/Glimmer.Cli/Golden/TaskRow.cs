@@ -62,12 +62,15 @@ internal sealed class TaskRow : ITokenSink
     }
 
     /// <summary>Whether the answer means exactly what the generator of the tasks held right.</summary>
-    public bool AnswersRight()
+    public bool AnswersRight() => Means(_message.Content, _message.Calls);
+
+    /// <summary>Whether an answer means exactly what the generator of the tasks held right.</summary>
+    public bool Means(string? content, IReadOnlyList<SaidCall> said)
     {
-        if (Want.GetProperty("content").GetString()!.Trim() != (_message.Content ?? "").Trim())
+        if (Want.GetProperty("content").GetString()!.Trim() != (content ?? "").Trim())
             return false;
         JsonElement calls = Want.GetProperty("tool_calls");
-        return calls.GetArrayLength() == _message.Calls.Count && calls.EnumerateArray().Zip(_message.Calls).All(pair => Same(pair.First, pair.Second));
+        return calls.GetArrayLength() == said.Count && calls.EnumerateArray().Zip(said).All(pair => Same(pair.First, pair.Second));
     }
 
     /// <inheritdoc/>

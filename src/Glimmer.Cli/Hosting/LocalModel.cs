@@ -3,6 +3,7 @@ using Glimmer.Dialogue.Tokenization;
 using Glimmer.Engine;
 using Glimmer.Engine.Packages;
 using Glimmer.Inference.Embedded;
+using Glimmer.Kernels;
 using Glimmer.Models;
 using Glimmer.Models.Loading;
 using Glimmer.Server.Hosting;
@@ -41,6 +42,7 @@ internal static class LocalModel
     /// <exception cref="GlimmerStartupException">The files cannot be used.</exception>
     public static ModelPackage Load(EngineSettings settings) => Explain(() =>
     {
+        RequireInstructionSet();
         string path = PathOf(settings.ModelPath);
         LoadOptions load = new() { QuantiseTo = settings.Quantise, DraftLayer = settings.DraftLayer, Activations = settings.Activations };
         RequireMemory(path, load, settings);
@@ -51,6 +53,19 @@ internal static class LocalModel
     /// <exception cref="GlimmerStartupException">The engine's settings do not fit the model or the machine.</exception>
     public static EmbeddedChatBackend Start(ModelPackage package, EngineSettings settings, ILogger<InferenceEngine>? logger = null) =>
         Explain(() => new EmbeddedChatBackend(package, settings.Engine, logger));
+
+    // The kernels would say so at the first forward pass, when nobody listens any more.
+    private static void RequireInstructionSet()
+    {
+        try
+        {
+            _ = InstructionSets.Current;
+        }
+        catch (InvalidOperationException fault)
+        {
+            throw new GlimmerStartupException(fault.Message, ExitBadSetting, fault);
+        }
+    }
 
     // A model that is small beside the machine needs no plan, and a start should not read its headers twice.
     private static void RequireMemory(string path, LoadOptions load, EngineSettings settings)
