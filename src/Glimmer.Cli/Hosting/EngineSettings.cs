@@ -1,4 +1,5 @@
 using System.Globalization;
+using Glimmer.Dialogue.Output;
 using Glimmer.Engine;
 using Glimmer.Kernels.Formats;
 using Glimmer.Models.Weights;
@@ -7,7 +8,7 @@ using Microsoft.Extensions.Configuration;
 
 namespace Glimmer.Cli.Hosting;
 
-/// <summary>Which model runs in the process and how: the settings under <c>Glimmer:Model</c> and <c>Glimmer:Engine</c>.</summary>
+/// <summary>Which model runs in the process and how: the settings under <c>Glimmer:Model</c>, <c>Glimmer:Output</c> and <c>Glimmer:Engine</c>.</summary>
 internal sealed record EngineSettings
 {
     // Recipes are for files; while loading every matrix takes the recipe's usual format.
@@ -28,6 +29,8 @@ internal sealed record EngineSettings
             (settings, text) => _formats.TryGetValue(text, out BlockFormat format) ? settings with { Quantise = format } : null),
         ("Model:StandIn", "Whether it answers for chat codes that have no backend", "true or false",
             (settings, text) => bool.TryParse(text, out bool flag) ? settings with { StandIn = flag } : null),
+        ("Output:Repairs", "Whether malformed tool calls of the model are mended; otherwise they are text", "true or false",
+            (settings, text) => bool.TryParse(text, out bool flag) ? settings with { Repairs = flag ? Repairs.All : Repairs.None } : null),
         ("Engine:Threads", "Threads of a forward pass", "a number from 0 (one per physical core) to 1024",
             (settings, text) => Whole(text, 0, 1024) is { } n ? settings.With(settings.Engine with { Threads = (int)n }) : null),
         ("Engine:Context", "Longest conversation in tokens", "a number from 0 (the model's) to 16777216",
@@ -61,6 +64,9 @@ internal sealed record EngineSettings
     /// <summary>Whether it stands in for codes without a backend.</summary>
     public bool StandIn { get; init; } = true;
 
+    /// <summary>What may be mended in malformed calls of the model.</summary>
+    public Repairs Repairs { get; init; } = Repairs.All;
+
     /// <summary>How the engine uses the machine.</summary>
     public EngineOptions Engine { get; init; } = new();
 
@@ -72,7 +78,7 @@ internal sealed record EngineSettings
     public static EngineSettings Read(IConfiguration configuration)
     {
         IConfigurationSection section = configuration.GetSection("Glimmer");
-        foreach (string group in (string[])["Model", "Engine"])
+        foreach (string group in (string[])["Model", "Output", "Engine"])
         {
             foreach (IConfigurationSection child in section.GetSection(group).GetChildren())
             {

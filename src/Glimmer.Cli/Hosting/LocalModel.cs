@@ -50,7 +50,7 @@ internal static class LocalModel
     /// <summary>Starts an engine for a loaded model.</summary>
     /// <exception cref="GlimmerStartupException">The engine's settings do not fit the model or the machine.</exception>
     public static EmbeddedChatBackend Start(ModelPackage package, EngineSettings settings, ILogger<InferenceEngine>? logger = null) =>
-        Explain(() => new EmbeddedChatBackend(package, settings.Engine, logger));
+        Explain(() => new EmbeddedChatBackend(package, settings.Engine, logger, settings.Repairs));
 
     // A model that is small beside the machine needs no plan, and a start should not read its headers twice.
     private static void RequireMemory(string path, LoadOptions load, EngineSettings settings)
