@@ -1,4 +1,5 @@
 using System.Globalization;
+using Glimmer.Dialogue.Output;
 using Glimmer.Engine;
 using Glimmer.Kernels;
 using Glimmer.Kernels.Formats;
@@ -8,7 +9,7 @@ using Microsoft.Extensions.Configuration;
 
 namespace Glimmer.Cli.Hosting;
 
-/// <summary>Which model runs in the process and how: the settings under <c>Glimmer:Model</c> and <c>Glimmer:Engine</c>.</summary>
+/// <summary>Which model runs in the process and how: the settings under <c>Glimmer:Model</c>, <c>Glimmer:Output</c> and <c>Glimmer:Engine</c>.</summary>
 internal sealed record EngineSettings
 {
     // Recipes are for files; while loading every matrix takes the recipe's usual format.
@@ -33,6 +34,8 @@ internal sealed record EngineSettings
             (settings, text) => bool.TryParse(text, out bool flag) ? settings with { DraftLayer = flag } : null),
         ("Engine:Activations", "How activations meet quantised weights", "exact (single precision) or int8 (faster, answers may differ in the last place)",
             (settings, text) => Enum.TryParse(text, ignoreCase: true, out ActivationMode mode) && !char.IsAsciiDigit(text[0]) ? settings with { Activations = mode } : null),
+        ("Output:Repairs", "Whether malformed tool calls of the model are mended; otherwise they are text", "true or false",
+            (settings, text) => bool.TryParse(text, out bool flag) ? settings with { Repairs = flag ? Repairs.All : Repairs.None } : null),
         ("Engine:Threads", "Threads of a forward pass", "a number from 0 (one per physical core) to 1024",
             (settings, text) => Whole(text, 0, 1024) is { } n ? settings.With(settings.Engine with { Threads = (int)n }) : null),
         ("Engine:Context", "Longest conversation in tokens", "a number from 0 (the model's) to 16777216",
@@ -74,6 +77,9 @@ internal sealed record EngineSettings
     /// <summary>Whether it stands in for codes without a backend.</summary>
     public bool StandIn { get; init; } = true;
 
+    /// <summary>What may be mended in malformed calls of the model.</summary>
+    public Repairs Repairs { get; init; } = Repairs.All;
+
     /// <summary>How the engine uses the machine.</summary>
     public EngineOptions Engine { get; init; } = new();
 
@@ -85,7 +91,7 @@ internal sealed record EngineSettings
     public static EngineSettings Read(IConfiguration configuration)
     {
         IConfigurationSection section = configuration.GetSection("Glimmer");
-        foreach (string group in (string[])["Model", "Engine"])
+        foreach (string group in (string[])["Model", "Output", "Engine"])
         {
             foreach (IConfigurationSection child in section.GetSection(group).GetChildren())
             {

@@ -1,4 +1,5 @@
 using Glimmer.Cli.Hosting;
+using Glimmer.Dialogue.Output;
 using Glimmer.Kernels;
 using Glimmer.Kernels.Formats;
 using Glimmer.Server.Hosting;
@@ -39,6 +40,17 @@ public sealed class EngineSettingsTests
     {
         GlimmerStartupException refusal = Assert.Throws<GlimmerStartupException>(() => Read(("Glimmer:Engine:Treads", "3")));
         Assert.Contains("Glimmer:Engine:Threads", refusal.Message, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("true", Repairs.All)]
+    [InlineData(" False ", Repairs.None)]
+    public void Repairs_of_the_output_can_be_switched_off(string value, Repairs expected)
+    {
+        Assert.Equal(expected, Read(("Glimmer:Output:Repairs", value)).Repairs);
+        Assert.Equal(Repairs.All, Read().Repairs);
+        Assert.Throws<GlimmerStartupException>(() => Read(("Glimmer:Output:Repairs", "some")));
+        Assert.Throws<GlimmerStartupException>(() => Read(("Glimmer:Output:Repair", "true")));
     }
 
     [Fact]
