@@ -71,7 +71,7 @@ await using (ServerProcess server = await ServerProcess.StartAsync(program, serv
         StreamTiming[] done = await all;
         double seconds = System.Diagnostics.Stopwatch.GetElapsedTime(start).TotalSeconds;
         double[] gaps = [.. done.SelectMany(stream => stream.Gaps).Order()];
-        Console.WriteLine($"{$"{streams} open streams",-52} {done.Sum(stream => stream.CompletionTokens) / seconds,10:0} tokens/s, {at most {peak / 1048576.0:0.0} MiB, gap p50 {gaps[gaps.Length / 2]:0.0} ms, p99 {gaps[(int)(gaps.Length * 0.99)]:0.0} ms");
+        Console.WriteLine($"{$"{streams} open streams",-52} {done.Sum(stream => stream.CompletionTokens) / seconds,10:0} tokens/s, at most {peak / 1048576.0:0.0} MiB, gap p50 {gaps[gaps.Length / 2]:0.0} ms, p99 {gaps[(int)(gaps.Length * 0.99)]:0.0} ms");
     }
 }
 
