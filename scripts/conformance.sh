@@ -14,6 +14,13 @@ if ! command -v npm >/dev/null 2>&1; then
   "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends nodejs npm >/dev/null
 fi
 
+# The distribution's Node.js may be too old for the clients; a newer one comes as a package.
+needed=20
+if [ "$(node -p 'process.versions.node.split(".")[0]' 2>/dev/null || echo 0)" -lt "$needed" ]; then
+  npm install --silent --no-fund --no-audit --no-save --prefix artifacts/node node@22
+  PATH="$PWD/artifacts/node/node_modules/node/bin:$PATH"
+fi
+
 cd tests/Conformance
 npm ci --silent --no-fund --no-audit
 if [ $# -gt 0 ]; then

@@ -1,25 +1,34 @@
 using System.CommandLine;
 using Glimmer.Cli.Commands;
 
-RootCommand root = new("Glimmer: the GLM open platform on your own hardware.")
+(string Name, Func<Command> Create)[] commands =
+[
+    ("serve", ServeCommand.Create),
+    ("chat", ChatCommand.Create),
+    ("run", RunCommand.Create),
+    ("bench", BenchCommand.Create),
+    ("tokenize", TokenizeCommand.Create),
+    ("render", RenderCommand.Create),
+    ("parse", ParseCommand.Create),
+    ("grammar", GrammarCommand.Create),
+    ("inspect", InspectCommand.Create),
+    ("quantize", QuantizeCommand.Create),
+    ("eval", EvalCommand.Create),
+    ("keys", KeysCommand.Create),
+    ("pull", PullCommand.Create),
+    ("models", ModelsCommand.Create),
+    ("verify", ModelsCommand.CreateVerify),
+    ("golden", GoldenCommand.Create),
+];
+
+// Only the command that was asked for is built; the others' options would only delay its start.
+string? wanted = args.Length > 0 && commands.Any(command => command.Name == args[0]) ? args[0] : null;
+RootCommand root = new("Glimmer: the GLM open platform on your own hardware.");
+foreach ((string name, Func<Command> create) in commands)
 {
-    ServeCommand.Create(),
-    ChatCommand.Create(),
-    RunCommand.Create(),
-    BenchCommand.Create(),
-    TokenizeCommand.Create(),
-    RenderCommand.Create(),
-    ParseCommand.Create(),
-    GrammarCommand.Create(),
-    InspectCommand.Create(),
-    QuantizeCommand.Create(),
-    EvalCommand.Create(),
-    KeysCommand.Create(),
-    PullCommand.Create(),
-    ModelsCommand.Create(),
-    ModelsCommand.CreateVerify(),
-    GoldenCommand.Create(),
-};
+    if (wanted is null || name == wanted)
+        root.Add(create());
+}
 
 // A mistake in the arguments is one line, like every other mistake; the help stays where it was asked for.
 ParseResult parsed;
@@ -41,5 +50,5 @@ if (args.Length > 0 && parsed.Errors.Count > 0)
 }
 
 // These two stop in their own time when asked to: answers are drained, or only the answer is stopped.
-bool stopsItself = args is ["serve" or "chat", ..];
+bool stopsItself = wanted is "serve" or "chat";
 return await parsed.InvokeAsync(new InvocationConfiguration { ProcessTerminationTimeout = stopsItself ? null : TimeSpan.FromSeconds(2) });

@@ -24,6 +24,10 @@ public interface IChatAnswer
 
     /// <summary>What it cost; prompt counts are valid from the first event, the rest at the end.</summary>
     ChatUsage Usage { get; }
+
+    /// <summary>How often malformed output was mended in one way, where the backend reads the output itself; valid at the end.</summary>
+    /// <param name="kind">One kind.</param>
+    int CountRepairs(Repairs kind) => 0;
 }
 
 /// <summary>The start of an answer, or why there is none.</summary>

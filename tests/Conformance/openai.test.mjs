@@ -136,7 +136,7 @@ test('JSON mode gives one JSON object even from a model that would rather chat',
 test('a JSON schema is kept', async () => {
   const schema = {
     type: 'object',
-    properties: { city: { type: 'string', maxLength: 20 }, celsius: { type: 'integer' }, dry: { type: 'boolean' } },
+    properties: { city: { type: 'string', maxLength: 20 }, celsius: { type: 'integer', minimum: -90, maximum: 60 }, dry: { type: 'boolean' } },
     required: ['city', 'celsius', 'dry'],
     additionalProperties: false,
   };

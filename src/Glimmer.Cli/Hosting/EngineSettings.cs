@@ -1,5 +1,7 @@
 using System.Globalization;
+using Glimmer.Dialogue.Output;
 using Glimmer.Engine;
+using Glimmer.Kernels;
 using Glimmer.Kernels.Formats;
 using Glimmer.Models.Weights;
 using Glimmer.Server.Hosting;
@@ -7,7 +9,7 @@ using Microsoft.Extensions.Configuration;
 
 namespace Glimmer.Cli.Hosting;
 
-/// <summary>Which model runs in the process and how: the settings under <c>Glimmer:Model</c> and <c>Glimmer:Engine</c>.</summary>
+/// <summary>Which model runs in the process and how: the settings under <c>Glimmer:Model</c>, <c>Glimmer:Output</c> and <c>Glimmer:Engine</c>.</summary>
 internal sealed record EngineSettings
 {
     // Recipes are for files; while loading every matrix takes the recipe's usual format.
@@ -28,6 +30,12 @@ internal sealed record EngineSettings
             (settings, text) => _formats.TryGetValue(text, out BlockFormat format) ? settings with { Quantise = format } : null),
         ("Model:StandIn", "Whether it answers for chat codes that have no backend", "true or false",
             (settings, text) => bool.TryParse(text, out bool flag) ? settings with { StandIn = flag } : null),
+        ("Model:DraftLayer", "Whether the model's own draft (MTP) layer is loaded", "true or false",
+            (settings, text) => bool.TryParse(text, out bool flag) ? settings with { DraftLayer = flag } : null),
+        ("Engine:Activations", "How activations meet quantised weights", "exact (single precision) or int8 (faster, answers may differ in the last place)",
+            (settings, text) => Enum.TryParse(text, ignoreCase: true, out ActivationMode mode) && !char.IsAsciiDigit(text[0]) ? settings with { Activations = mode } : null),
+        ("Output:Repairs", "Whether malformed tool calls of the model are mended; otherwise they are text", "true or false",
+            (settings, text) => bool.TryParse(text, out bool flag) ? settings with { Repairs = flag ? Repairs.All : Repairs.None } : null),
         ("Engine:Threads", "Threads of a forward pass", "a number from 0 (one per physical core) to 1024",
             (settings, text) => Whole(text, 0, 1024) is { } n ? settings.With(settings.Engine with { Threads = (int)n }) : null),
         ("Engine:Context", "Longest conversation in tokens", "a number from 0 (the model's) to 16777216",
@@ -42,6 +50,8 @@ internal sealed record EngineSettings
             (settings, text) => Whole(text, 1, 65536) is { } n ? settings.With(settings.Engine with { PrefillTokens = (int)n }) : null),
         ("Engine:PrefixCache", "Whether computed prefixes are reused", "true or false",
             (settings, text) => bool.TryParse(text, out bool flag) ? settings.With(settings.Engine with { PrefixCache = flag }) : null),
+        ("Engine:SharePrefixes", "Whether callers share computed prefixes, which tells them of each other's prompts", "true or false",
+            (settings, text) => bool.TryParse(text, out bool flag) ? settings.With(settings.Engine with { SharePrefixes = flag }) : null),
         ("Engine:SpeculativeTokens", "Tokens guessed per pass", "a number from 0 (off) to 15",
             (settings, text) => Whole(text, 0, 15) is { } n ? settings.With(settings.Engine with { SpeculativeTokens = (int)n }) : null),
     ];
@@ -58,8 +68,17 @@ internal sealed record EngineSettings
     /// <summary>Format that weights are brought to while loading; null leaves them.</summary>
     public BlockFormat? Quantise { get; init; }
 
+    /// <summary>Whether the model's own draft layer is loaded.</summary>
+    public bool DraftLayer { get; init; } = true;
+
+    /// <summary>How activations meet quantised weights.</summary>
+    public ActivationMode Activations { get; init; } = ActivationMode.Exact;
+
     /// <summary>Whether it stands in for codes without a backend.</summary>
     public bool StandIn { get; init; } = true;
+
+    /// <summary>What may be mended in malformed calls of the model.</summary>
+    public Repairs Repairs { get; init; } = Repairs.All;
 
     /// <summary>How the engine uses the machine.</summary>
     public EngineOptions Engine { get; init; } = new();
@@ -75,7 +94,7 @@ internal sealed record EngineSettings
         string[] groups = [.. GlimmerSettings.All.Select(setting => setting.Key).Concat(_all.Select(setting => setting.Key)).Select(key => key.Split(':')[0]).Distinct(StringComparer.Ordinal)];
         if (section.GetChildren().FirstOrDefault(child => !groups.Contains(child.Key, StringComparer.OrdinalIgnoreCase)) is { } stray)
             throw new GlimmerStartupException($"There are no settings under Glimmer:{stray.Key}. There are Glimmer:{string.Join(", Glimmer:", groups)}.", 78);
-        foreach (string group in (string[])["Model", "Engine"])
+        foreach (string group in (string[])["Model", "Output", "Engine"])
         {
             foreach (IConfigurationSection child in section.GetSection(group).GetChildren())
             {

@@ -44,7 +44,7 @@ internal static class LocalModel
     {
         RequireInstructionSet();
         string path = PathOf(settings.ModelPath);
-        LoadOptions load = new() { QuantiseTo = settings.Quantise };
+        LoadOptions load = new() { QuantiseTo = settings.Quantise, DraftLayer = settings.DraftLayer, Activations = settings.Activations };
         RequireMemory(path, load, settings);
         return ModelPackage.Load(path, new PackageOptions { Code = settings.Code, Generation = settings.Generation, Load = load });
     });
@@ -52,7 +52,7 @@ internal static class LocalModel
     /// <summary>Starts an engine for a loaded model.</summary>
     /// <exception cref="GlimmerStartupException">The engine's settings do not fit the model or the machine.</exception>
     public static EmbeddedChatBackend Start(ModelPackage package, EngineSettings settings, ILogger<InferenceEngine>? logger = null) =>
-        Explain(() => new EmbeddedChatBackend(package, settings.Engine, logger));
+        Explain(() => new EmbeddedChatBackend(package, settings.Engine, logger, settings.Repairs));
 
     // The kernels would say so at the first forward pass, when nobody listens any more.
     private static void RequireInstructionSet()

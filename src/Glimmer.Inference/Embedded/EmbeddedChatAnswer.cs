@@ -39,6 +39,9 @@ internal sealed class EmbeddedChatAnswer : IChatAnswer, ITokenSink
     /// <inheritdoc/>
     public ChatUsage Usage => new(_promptTokens, _cachedTokens, _completionTokens, _reasoningTokens);
 
+    /// <inheritdoc/>
+    public int CountRepairs(Repairs kind) => _automaton.CountOf(kind);
+
     /// <summary>Names the running generation, so that the reader can cancel it.</summary>
     public void Attach(RunningGeneration generation) => _generation = generation;
 

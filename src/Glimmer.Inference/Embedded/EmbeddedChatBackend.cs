@@ -18,15 +18,18 @@ public sealed class EmbeddedChatBackend : IChatBackend, IAsyncDisposable
     private readonly PromptCache _prompts;
     private readonly AnswerConstraints _constraints;
     private readonly HashSet<int> _silentStops;
+    private readonly Repairs _repairs;
     private volatile bool _stopping;
 
     /// <summary>Starts an engine for a loaded model.</summary>
     /// <param name="package">The model. The backend owns it from now on.</param>
     /// <param name="options">How the engine uses the machine.</param>
     /// <param name="logger">Hears of the engine's faults.</param>
-    public EmbeddedChatBackend(ModelPackage package, EngineOptions options, ILogger<InferenceEngine>? logger = null)
+    /// <param name="repairs">What may be mended in malformed calls; a call that needs another repair comes back as text.</param>
+    public EmbeddedChatBackend(ModelPackage package, EngineOptions options, ILogger<InferenceEngine>? logger = null, Repairs repairs = Repairs.All)
     {
         _package = package;
+        _repairs = repairs;
         _engine = new InferenceEngine(package.Model, options, package.Tokenizer, logger);
         _prompts = new PromptCache(package.Tokenizer, RememberedPromptTokens);
         _constraints = new AnswerConstraints(package);
@@ -116,6 +119,7 @@ public sealed class EmbeddedChatBackend : IChatBackend, IAsyncDisposable
             Stop = request.Stop,
             ParallelToolCalls = request.ParallelToolCalls,
             ThinkingBudget = request.ThinkingBudget,
+            Repairs = _repairs,
         };
         if (request.ThinkingBudget is not null)
             constraint = new ThinkingBudget(new OutputAutomaton(_package.Generation, _package.Tokenizer, output with { Stop = [], ParallelToolCalls = true }), constraint);

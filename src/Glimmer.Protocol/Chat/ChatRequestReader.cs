@@ -14,10 +14,7 @@ public static class ChatRequestReader
     /// <summary>Reads and checks every field; the first fault is the error.</summary>
     public static (ChatCompletionRequest? Request, PlatformError? Error) Read(FieldReader body)
     {
-        // Ids come first so that their errors show before those of long contents.
-        string? requestId = body.Text("request_id", min: 6, max: 64, numbers: true);
-        string? userId = body.Text("user_id", min: 6, max: 128, numbers: true);
-        string? model = body.Text("model", required: true, min: 1, max: 128);
+        (string? requestId, string? userId, string? model) = ReadIdentity(body);
         (bool? thinking, bool? clearThinking) = ReadThinking(body);
         CheckModeration(body);
         body.Flag("watermark_enabled");
@@ -32,7 +29,7 @@ public static class ChatRequestReader
             Stream = body.Flag("stream") ?? false,
             Thinking = thinking,
             ClearThinking = clearThinking,
-            ReasoningEffort = body.Word("reasoning_effort", false, [.. ChatCompletionRequest.ReasoningEfforts]),
+            ReasoningEffort = ReadEffort(body),
             DoSample = body.Flag("do_sample") ?? true,
             Temperature = body.Number("temperature", 0, 2) is { } temperature ? Math.Min(temperature, 1) : null,
             TopP = body.Number("top_p", 0, 1) is { } topP ? Math.Max(topP, 0.01) : null,
@@ -51,7 +48,15 @@ public static class ChatRequestReader
         return body.Error is { } error ? (null, error) : (request, null);
     }
 
-    private static (bool? Enabled, bool? Clear) ReadThinking(FieldReader body)
+    // Ids come first so that their errors show before those of long contents.
+    internal static (string? RequestId, string? UserId, string? Model) ReadIdentity(FieldReader body) => (
+        body.Text("request_id", min: 6, max: 64, numbers: true),
+        body.Text("user_id", min: 6, max: 128, numbers: true),
+        body.Text("model", required: true, min: 1, max: 128));
+
+    internal static string? ReadEffort(FieldReader body) => body.Word("reasoning_effort", false, [.. ChatCompletionRequest.ReasoningEfforts]);
+
+    internal static (bool? Enabled, bool? Clear) ReadThinking(FieldReader body)
     {
         if (body.Object("thinking", ThinkingLegal) is not { } thinking)
             return (null, null);
@@ -94,7 +99,7 @@ public static class ChatRequestReader
         return new WireResponseFormat(type, schema?.Element.Clone(), strict);
     }
 
-    private static WirePersona? ReadMeta(FieldReader body)
+    internal static WirePersona? ReadMeta(FieldReader body)
     {
         if (body.Object("meta", "Send an object with user_info, bot_info, bot_name and user_name") is not { } meta)
             return null;
@@ -104,7 +109,7 @@ public static class ChatRequestReader
             meta.Text("user_info") ?? "", meta.Text("bot_info") ?? "", meta.Text("bot_name") ?? "", meta.Text("user_name") ?? "");
     }
 
-    private static WireCodeTarget? ReadExtra(FieldReader body)
+    internal static WireCodeTarget? ReadExtra(FieldReader body)
     {
         if (body.Object("extra", "Send an object with a target") is not { } extra
             || extra.Object("target", "Send an object with language, code_prefix and code_suffix") is not { } target)

@@ -6,7 +6,6 @@ using Glimmer.Platform.Admission;
 using Glimmer.Platform.Keys;
 using Glimmer.Protocol.Chat;
 using Glimmer.Protocol.Errors;
-using Glimmer.Protocol.Json;
 using Glimmer.Server.Hosting;
 using Glimmer.Server.Models;
 using Glimmer.Server.Telemetry;
@@ -40,7 +39,7 @@ internal sealed partial class ChatEndpoint(
             return;
 
         // :: Step 2: what is asked, for which model.
-        (ChatCompletionRequest? wire, PlatformError? error) = await ReadAsync(context);
+        (ChatCompletionRequest? wire, PlatformError? error) = await BodyReader.ReadAsync(context, options.MaxBodyBytes, ChatRequestReader.Read);
         if (wire is null)
         {
             await ErrorResponse.WriteAsync(context, error!);
@@ -78,17 +77,6 @@ internal sealed partial class ChatEndpoint(
             await AnswerAsync(context, wire, request, offer, activity, ended);
     }
 
-    private async ValueTask<(ChatCompletionRequest? Request, PlatformError? Error)> ReadAsync(HttpContext context)
-    {
-        (RequestBody raw, PlatformError? error) = await BodyReader.ReadAsync(context, options.MaxBodyBytes);
-        using RequestBody body = raw;
-        if (error is not null)
-            return (null, error);
-        (JsonBody? json, error) = JsonBody.Parse(body.Memory);
-        using (json)
-            return json is null ? (null, error) : ChatRequestReader.Read(json.Root);
-    }
-
     private async Task AnswerAsync(
         HttpContext context, ChatCompletionRequest wire, ChatRequest request, ModelOffer offer, Activity? activity, CancellationTokenSource ended)
     {
@@ -119,8 +107,7 @@ internal sealed partial class ChatEndpoint(
         }
 
         // :: Step 5: its events, until it has finished, the client has left or the server stops.
-        if (offer.Route.StandIn)
-            context.Response.Headers["X-Glimmer-Model"] = $"{offer.Route.Model}; stand-in-for={offer.Model.Code}";
+        offer.WriteStandIn(context.Response);
         var head = new CompletionHead(record.Id, wire.RequestId ?? record.Id, time.GetUtcNow().ToUnixTimeSeconds(), offer.Model.Code);
         bool showReasoning = request.Conversation.Options.EnableThinking != false;
         bool toolStream = wire.ToolStream && offer.Model.ToolStream;
@@ -137,6 +124,7 @@ internal sealed partial class ChatEndpoint(
         // :: Step 6: what it cost.
         record.Usage = answer.Usage;
         telemetry.EndChat(activity, record, request.Model);
+        telemetry.CountRepairs(answer, request.Model);
     }
 
     /// <summary>Gathers the answer and sends it whole. A fault is an error here, since nothing was sent yet.</summary>

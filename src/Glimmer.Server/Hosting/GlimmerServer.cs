@@ -116,6 +116,7 @@ public sealed class GlimmerServer : IAsyncDisposable
             .AddSingleton<ModelOffers>()
             .AddSingleton<ModelsEndpoint>()
             .AddSingleton<ChatEndpoint>()
+            .AddSingleton<TokenizerEndpoint>()
             .AddSingleton<HealthEndpoints>()
             .AddSingleton<HomePage>();
         WebApplication app = builder.Build();
@@ -218,6 +219,7 @@ public sealed class GlimmerServer : IAsyncDisposable
             app.MapMethods($"{address}/models/{{id}}", get, models.GetAsync);
         }
 
+        app.MapMethods("/api/paas/v4/tokenizer", post, app.Services.GetRequiredService<TokenizerEndpoint>().HandleAsync);
         var health = app.Services.GetRequiredService<HealthEndpoints>();
         app.MapMethods("/health/live", get, HealthEndpoints.LiveAsync);
         app.MapMethods("/health/ready", get, health.ReadyAsync);

@@ -8,7 +8,15 @@ namespace Glimmer.Server.Models;
 /// <summary>A model code that this server answers for.</summary>
 /// <param name="Model">Its limits and defaults.</param>
 /// <param name="Route">Who answers.</param>
-internal readonly record struct ModelOffer(CatalogModel Model, ChatRoute Route);
+internal readonly record struct ModelOffer(CatalogModel Model, ChatRoute Route)
+{
+    /// <summary>Says in a header which model really answers, where another stands in.</summary>
+    public void WriteStandIn(HttpResponse response)
+    {
+        if (Route.StandIn)
+            response.Headers["X-Glimmer-Model"] = $"{Route.Model}; stand-in-for={Model.Code}";
+    }
+}
 
 /// <summary>
 /// Brings catalogue and backends together. A chat code is offered when a backend serves it under its own name, or when it
@@ -38,12 +46,13 @@ internal sealed class ModelOffers(Catalogue catalogue, IChatBackendProvider back
     /// <summary>Who answers chat requests for a code, or the error to give.</summary>
     /// <param name="code">Code as the client sent it.</param>
     /// <param name="field">Path of the field that held it.</param>
-    public (ModelOffer? Offer, PlatformError? Error) FindChat(string code, string field)
+    /// <param name="operation">What is asked of it, for the error when it cannot chat.</param>
+    public (ModelOffer? Offer, PlatformError? Error) FindChat(string code, string field, string operation = "chat/completions")
     {
         CatalogModel? model = catalogue.Resolve(code);
         if (model is { IsChat: false })
         {
-            return (null, PlatformError.Of(BusinessCode.ModelUnsupported, "chat/completions") with { Field = field });
+            return (null, PlatformError.Of(BusinessCode.ModelUnsupported, operation) with { Field = field });
         }
 
         ChatRoute? route = model is null ? backends.FindOwn(code) : RouteTo(model);

@@ -1,6 +1,9 @@
 using System.Diagnostics;
 using System.Diagnostics.Metrics;
 using System.Globalization;
+using System.Numerics;
+using System.Text.Json;
+using Glimmer.Dialogue.Output;
 using Glimmer.Inference;
 using Glimmer.Protocol.Errors;
 using Glimmer.Server.Models;
@@ -25,6 +28,9 @@ internal sealed class GlimmerTelemetry : IDisposable
     private static readonly double[] TokenBounds = [1, 4, 16, 64, 256, 1024, 4096, 16384, 65536, 262144, 1048576];
     private static readonly double[] HttpBounds = [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10];
 
+    private static readonly (Repairs Kind, string Name)[] RepairNames =
+        [.. Enum.GetValues<Repairs>().Where(kind => BitOperations.IsPow2((int)kind)).Select(kind => (kind, JsonNamingPolicy.SnakeCaseLower.ConvertName(kind.ToString())))];
+
     private readonly TimeProvider _time;
     private readonly Histogram<long> _tokens;
     private readonly Histogram<double> _answer;
@@ -32,6 +38,7 @@ internal sealed class GlimmerTelemetry : IDisposable
     private readonly Histogram<double> _perToken;
     private readonly Histogram<double> _http;
     private readonly Counter<long> _errors;
+    private readonly Counter<long> _repairs;
     private int _open;
 
     public GlimmerTelemetry(TimeProvider time)
@@ -44,6 +51,7 @@ internal sealed class GlimmerTelemetry : IDisposable
         _perToken = Histogram("gen_ai.server.time_per_output_token", "Time per token after the first.", PerTokenBounds);
         _http = Histogram("http.server.request.duration", "Time of HTTP requests.", HttpBounds);
         _errors = Meter.CreateCounter<long>("glimmer.errors", "{error}", "Errors answered, by business code.");
+        _repairs = Meter.CreateCounter<long>("glimmer.output.repairs", "{repair}", "Faults mended in the output of models, by kind.");
         Meter.CreateObservableUpDownCounter("glimmer.requests.open", () => Volatile.Read(ref _open), "{request}", "HTTP requests in flight.");
         Meter.CreateObservableGauge("process.memory.usage", () => Environment.WorkingSet, "By", "Physical memory of the process.");
         Meter.CreateObservableCounter("process.cpu.time", () => Environment.CpuUsage.TotalTime.TotalSeconds, "s", "Processor time of the process.");
@@ -123,6 +131,16 @@ internal sealed class GlimmerTelemetry : IDisposable
         activity.SetTag("gen_ai.usage.output_tokens", usage.CompletionTokens);
         if (failed)
             Fail(activity, record.Code ?? BusinessCode.Network);
+    }
+
+    /// <summary>Counts what had to be mended in an answer that has ended.</summary>
+    public void CountRepairs(IChatAnswer answer, string responseModel)
+    {
+        foreach ((Repairs kind, string name) in RepairNames)
+        {
+            if (answer.CountRepairs(kind) is > 0 and var count)
+                _repairs.Add(count, new KeyValuePair<string, object?>("gen_ai.response.model", responseModel), new KeyValuePair<string, object?>("kind", name));
+        }
     }
 
     /// <summary>A request has come.</summary>

@@ -2,6 +2,7 @@ using System.Buffers;
 using System.Globalization;
 using System.IO.Pipelines;
 using Glimmer.Protocol.Errors;
+using Glimmer.Protocol.Json;
 
 namespace Glimmer.Server.Transport;
 
@@ -33,6 +34,24 @@ internal struct RequestBody : IDisposable
 /// <summary>Reads whole bodies of bounded size.</summary>
 internal static class BodyReader
 {
+    /// <summary>Reads a body that holds one JSON object, and from it a request.</summary>
+    /// <param name="context">The request.</param>
+    /// <param name="maxBytes">Largest body.</param>
+    /// <param name="read">Reads the fields. The body is gone once it returns: what stays must be detached.</param>
+    /// <returns>The request, or the error when there is none.</returns>
+    public static async ValueTask<(T? Request, PlatformError? Error)> ReadAsync<T>(
+        HttpContext context, long maxBytes, Func<FieldReader, (T? Request, PlatformError? Error)> read)
+        where T : class
+    {
+        (RequestBody raw, PlatformError? error) = await ReadAsync(context, maxBytes);
+        using RequestBody body = raw;
+        if (error is not null)
+            return (null, error);
+        (JsonBody? json, error) = JsonBody.Parse(body.Memory);
+        using (json)
+            return json is null ? (null, error) : read(json.Root);
+    }
+
     /// <summary>Reads the body; 413 with code 1210 when it is larger than allowed.</summary>
     public static async ValueTask<(RequestBody Body, PlatformError? Error)> ReadAsync(HttpContext context, long maxBytes)
     {

@@ -9,7 +9,7 @@ internal static class PlannedRoutes
     private static readonly string[][] Paas = Split(
         "/async/chat/completions", "/async-result/*", "/images/generations", "/async/images/generations", "/videos/generations",
         "/audio/speech", "/audio/customization", "/audio/transcriptions", "/voice/clone", "/voice/list", "/voice/delete",
-        "/embeddings", "/rerank", "/tokenizer", "/moderations", "/web_search", "/reader", "/layout_parsing", "/tools",
+        "/embeddings", "/rerank", "/moderations", "/web_search", "/reader", "/layout_parsing", "/tools",
         "/files", "/files/*", "/files/*/content", "/files/parser/create", "/files/parser/result/*/*", "/files/parser/sync", "/files/ocr",
         "/batches", "/batches/*", "/batches/*/cancel",
         "/fine_tuning/jobs", "/fine_tuning/jobs/*", "/fine_tuning/jobs/*/events", "/fine_tuning/jobs/*/cancel", "/fine_tuning/fine_tuned_models/*",

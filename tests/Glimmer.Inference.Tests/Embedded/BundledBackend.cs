@@ -2,6 +2,7 @@ using System.Text.Json;
 using Glimmer.Dialogue.Conversations;
 using Glimmer.Dialogue.Output;
 using Glimmer.Engine;
+using Glimmer.Engine.Packages;
 using Glimmer.Inference.Embedded;
 using Glimmer.Testing;
 
@@ -15,9 +16,10 @@ public sealed class BundledBackend : IAsyncLifetime
 
     public EmbeddedChatBackend Backend { get; } = Load();
 
-    public static EmbeddedChatBackend Load(int context = 0) => EmbeddedChatBackend.Load(
-        Fixtures.BundledModel,
-        new EngineOptions { KvBytes = 64 << 20, ContextLength = context, Threads = 2 });
+    public static EmbeddedChatBackend Load(int context = 0, Repairs repairs = Repairs.All) => new(
+        ModelPackage.Load(Fixtures.BundledModel),
+        new EngineOptions { KvBytes = 64 << 20, ContextLength = context, Threads = 2 },
+        repairs: repairs);
 
     /// <summary>A row of the known requests by its kind.</summary>
     public static JsonElement Row(string kind, Func<JsonElement, bool>? where = null) =>

@@ -104,6 +104,25 @@ public sealed class EmbeddedChatBackendTests(BundledBackend bundled) : IClassFix
     }
 
     [Fact]
+    public async Task A_call_that_lacks_its_end_is_mended_unless_that_is_switched_off()
+    {
+        await using EmbeddedChatBackend strict = BundledBackend.Load(repairs: Repairs.None);
+        Assert.True(_backend.Package.Tokenizer.TryGetAdded("</tool_call>", out int close));
+        ChatRequest request = BundledBackend.Request(BundledBackend.RightCall) with { MaxTokens = 80 };
+        ChatRequest endless = request with { Sampling = new() { Greedy = true, LogitBias = new Dictionary<int, float> { [close] = -1000 } } };
+        (_, IChatAnswer good) = await BundledBackend.Ask(_backend, request);
+        (MessageBuilder mended, IChatAnswer answer) = await BundledBackend.Ask(_backend, endless);
+        (MessageBuilder text, IChatAnswer plain) = await BundledBackend.Ask(strict, endless);
+
+        Assert.Equal(0, good.CountRepairs(Repairs.CallClose));
+        Assert.NotEmpty(mended.Calls);
+        Assert.True(answer.CountRepairs(Repairs.CallClose) > 0, $"{answer.Finish} {mended.Content}");
+        Assert.Empty(text.Calls);
+        Assert.Contains("<tool_call>", text.Content);
+        Assert.Equal(0, plain.CountRepairs(Repairs.CallClose));
+    }
+
+    [Fact]
     public async Task Json_mode_says_json()
     {
         ChatRequest request = BundledBackend.Request(Greeting) with { Format = AnswerFormat.JsonObject, MaxTokens = 60 };

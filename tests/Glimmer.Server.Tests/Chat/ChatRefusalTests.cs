@@ -164,7 +164,8 @@ public sealed class ChatRefusalTests : IAsyncLifetime
             if (random.Next(3) == 0)
                 body[random.Next(body.Length)] = (byte)random.Next(256);
             using var content = new ByteArrayContent(body);
-            using HttpResponseMessage response = await _harness.Client.PostAsync("/api/paas/v4/chat/completions", content);
+            string operation = random.Next(5) == 0 ? "tokenizer" : "chat/completions";
+            using HttpResponseMessage response = await _harness.Client.PostAsync("/api/paas/v4/" + operation, content);
             Assert.InRange((int)response.StatusCode, 200, 499);
             if (!response.IsSuccessStatusCode)
                 await ErrorAsync(response);

@@ -35,13 +35,22 @@ internal sealed class ScriptedBackend(params string[] models) : IChatBackend
         return new(script.Error is { } error ? new ChatStart(null, error) : new ChatStart(new Answer(this, script), null));
     }
 
-    public ValueTask<int> CountTokensAsync(ChatRequest request, CancellationToken cancel) => new(7);
+    /// <summary>Counts prompts; without one a request has the prompt tokens that its script says.</summary>
+    public Func<ChatRequest, int>? Count { get; set; }
+
+    public ValueTask<int> CountTokensAsync(ChatRequest request, CancellationToken cancel)
+    {
+        LastRequest = request;
+        return new(Count?.Invoke(request) ?? Script(request).Usage.PromptTokens);
+    }
 
     private sealed class Answer(ScriptedBackend owner, ChatScript script) : IChatAnswer
     {
         public FinishReason Finish { get; private set; } = FinishReason.Stop;
 
         public ChatUsage Usage => script.Usage;
+
+        public int CountRepairs(Repairs kind) => script.Repairs.GetValueOrDefault(kind);
 
         public async IAsyncEnumerable<ChatEvent> ReadAsync([EnumeratorCancellation] CancellationToken cancel)
         {
@@ -97,6 +106,8 @@ internal sealed class ScriptedBackend(params string[] models) : IChatBackend
 internal sealed record ChatScript(IReadOnlyList<ChatEvent> Events, FinishReason Finish = FinishReason.Stop)
 {
     public ChatUsage Usage { get; init; } = new(107, 100, 34, 12);
+
+    public IReadOnlyDictionary<Repairs, int> Repairs { get; init; } = new Dictionary<Repairs, int>();
 
     public PlatformError? Error { get; init; }
 

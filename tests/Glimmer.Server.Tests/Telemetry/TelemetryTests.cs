@@ -40,6 +40,27 @@ public sealed partial class TelemetryTests
     }
 
     [Fact]
+    public async Task Repairs_of_the_output_are_counted_by_kind()
+    {
+        await using ServerHarness harness = await ServerHarness.StartAsync();
+        harness.Backend.Script = static _ => ChatScript.Of("x") with { Repairs = new Dictionary<Repairs, int> { [Repairs.KeyClose] = 2, [Repairs.StrayText] = 1 } };
+        await harness.ChatAsync("""{"model":"glm-4.7","messages":[{"role":"user","content":"hi"}]}""");
+        await harness.StreamAsync("""{"model":"glm-4.7","stream":true,"messages":[{"role":"user","content":"hi"}]}""");
+        Dictionary<string, double> samples = [];
+
+        // The stream's last byte goes out before it is counted.
+        await ServerHarness.UntilAsync(() =>
+        {
+            samples = Parse(harness.Client.GetStringAsync("/metrics").GetAwaiter().GetResult());
+            return samples.GetValueOrDefault(Sample("stray_text")) == 2;
+        });
+        Assert.Equal(4, samples[Sample("key_close")]);
+        Assert.Equal(2, samples.Keys.Count(name => name.StartsWith("glimmer_output_repairs_total", StringComparison.Ordinal)));
+
+        static string Sample(string kind) => $"glimmer_output_repairs_total{{gen_ai_response_model=\"glimmer-tiny\",kind=\"{kind}\"}}";
+    }
+
+    [Fact]
     public void Histograms_are_cumulative_and_label_sets_bounded()
     {
         using var meter = new Meter("test");
