@@ -30,6 +30,25 @@ foreach ((string name, Func<Command> create) in commands)
         root.Add(create());
 }
 
+// A mistake in the arguments is one line, like every other mistake; the help stays where it was asked for.
+ParseResult parsed;
+try
+{
+    parsed = root.Parse(args);
+}
+catch (InvalidOperationException fault)
+{
+    // The parser's way to tell a validator that the text is no value of the option's type.
+    await Console.Error.WriteLineAsync(UsageError.Of($"glimmer {args[0]}", fault.Message));
+    return UsageError.ExitCode;
+}
+
+if (args.Length > 0 && parsed.Errors.Count > 0)
+{
+    await Console.Error.WriteLineAsync(UsageError.Of(parsed));
+    return UsageError.ExitCode;
+}
+
 // These two stop in their own time when asked to: answers are drained, or only the answer is stopped.
 bool stopsItself = wanted is "serve" or "chat";
-return await root.Parse(args).InvokeAsync(new InvocationConfiguration { ProcessTerminationTimeout = stopsItself ? null : TimeSpan.FromSeconds(2) });
+return await parsed.InvokeAsync(new InvocationConfiguration { ProcessTerminationTimeout = stopsItself ? null : TimeSpan.FromSeconds(2) });

@@ -91,6 +91,9 @@ internal sealed record EngineSettings
     public static EngineSettings Read(IConfiguration configuration)
     {
         IConfigurationSection section = configuration.GetSection("Glimmer");
+        string[] groups = [.. GlimmerSettings.All.Select(setting => setting.Key).Concat(_all.Select(setting => setting.Key)).Select(key => key.Split(':')[0]).Distinct(StringComparer.Ordinal)];
+        if (section.GetChildren().FirstOrDefault(child => !groups.Contains(child.Key, StringComparer.OrdinalIgnoreCase)) is { } stray)
+            throw new GlimmerStartupException($"There are no settings under Glimmer:{stray.Key}. There are Glimmer:{string.Join(", Glimmer:", groups)}.", 78);
         foreach (string group in (string[])["Model", "Output", "Engine"])
         {
             foreach (IConfigurationSection child in section.GetSection(group).GetChildren())

@@ -115,6 +115,34 @@ public sealed class CommandsTests : ProgramTests
         (await RunAsync([command, .. arguments, .. command == "inspect" ? [] : (string[])["--model"], path])).AssertOneClearLine(code, "cut.gguf");
     }
 
+    [Theory]
+    [InlineData("serve --port x", "--port", "'x'", "a whole number", "glimmer serve --help")]
+    [InlineData("serve --port", "--port", "glimmer serve --help")]
+    [InlineData("serve --prot 1", "--prot", "glimmer serve --help")]
+    [InlineData("run hello --temperature 5", "--temperature", "0 to 2", "glimmer run --help")]
+    [InlineData("run hello --temperature warm", "--temperature", "'warm'", "a number")]
+    [InlineData("keys create --expires-days soon", "--expires-days", "'soon'", "a whole number", "glimmer keys --help")]
+    [InlineData("bench --rounds many", "--rounds", "'many'", "a whole number")]
+    [InlineData("bench --rounds 0", "--rounds", "1 to 1000")]
+    [InlineData("frobnicate", "'frobnicate'", "glimmer --help")]
+    [InlineData("keys frobnicate", "'frobnicate'", "glimmer keys --help")]
+    [InlineData("keys", "glimmer keys --help")]
+    [InlineData("render", "render", "glimmer render --help")]
+    public async Task Arguments_that_make_no_command_are_told_in_one_line(string arguments, params string[] parts) =>
+        (await RunAsync(arguments.Split(' '))).AssertOneClearLine(64, parts);
+
+    [Theory]
+    [InlineData("--help")]
+    [InlineData("serve --help")]
+    [InlineData("keys create -h")]
+    [InlineData("--version")]
+    public async Task Help_and_version_are_no_mistakes(string arguments)
+    {
+        ProgramRun run = await RunAsync(arguments.Split(' '));
+        Assert.Equal((0, ""), (run.ExitCode, run.Errors));
+        Assert.NotEqual("", run.Output.Trim());
+    }
+
     [Fact]
     public async Task An_unknown_instruction_set_is_one_line_that_names_the_legal_ones() =>
         (await GlimmerProcess.RunAsync(Folder, ["run", "Hello"], null, ("GLIMMER_KERNELS", "potato"))).AssertOneClearLine(78, "GLIMMER_KERNELS", "potato", "scalar");

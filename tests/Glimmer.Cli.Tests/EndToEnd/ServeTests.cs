@@ -35,6 +35,8 @@ public sealed partial class ServeTests : ProgramTests
     [InlineData("GLIMMER__LISTEN__FOO", "1", "Listen:FOO", "Listen:Port")]
     [InlineData("GLIMMER__ENGINE__THREADS", "many", "Engine:Threads", "1024")]
     [InlineData("GLIMMER__ENGINE__THREAD", "2", "Engine:THREAD", "Engine:Threads")]
+    [InlineData("GLIMMER__LISTN__PORT", "1", "Glimmer:LISTN", "Glimmer:Listen")]
+    [InlineData("GLIMMER__FOLDER", "x", "Glimmer:FOLDER", "Glimmer:DataFolder")]
     [InlineData("GLIMMER_KERNELS", "potato", "GLIMMER_KERNELS=potato", "scalar")]
     public async Task A_bad_setting_is_named_with_what_is_legal(string name, string value, params string[] parts) =>
         (await GlimmerProcess.RunAsync(Folder, ["serve"], null, (name, value))).AssertOneClearLine(78, parts);
