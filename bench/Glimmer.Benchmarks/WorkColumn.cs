@@ -3,6 +3,7 @@ using BenchmarkDotNet.Columns;
 using BenchmarkDotNet.Parameters;
 using BenchmarkDotNet.Reports;
 using BenchmarkDotNet.Running;
+using Glimmer.Benchmarks.Dialogue;
 
 namespace Glimmer.Benchmarks;
 
@@ -63,8 +64,9 @@ public sealed class WorkColumn(string name, Func<Work, double> amount) : IColumn
         Work work = benchmarkCase.Descriptor.Type == typeof(AttentionBenchmarks) ? AttentionBenchmarks.Describe(benchmarkCase.Parameters)
             : benchmarkCase.Descriptor.Type == typeof(MatMulBenchmarks) ? MatMulBenchmarks.Describe(benchmarkCase.Parameters)
             : benchmarkCase.Descriptor.Type == typeof(RowBenchmarks) ? RowBenchmarks.Describe(benchmarkCase.Parameters)
+            : benchmarkCase.Descriptor.Type == typeof(PromptBenchmarks) ? PromptBenchmarks.Describe(benchmarkCase.Parameters)
             : default;
         double total = amount(work);
-        return nanoseconds is null || total == 0 ? "-" : (total / nanoseconds.Value).ToString("F2", CultureInfo.InvariantCulture);
+        return nanoseconds is null || total == 0 ? "-" : (total / nanoseconds.Value).ToString("G3", CultureInfo.InvariantCulture);
     }
 }
