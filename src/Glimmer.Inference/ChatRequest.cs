@@ -72,7 +72,8 @@ public enum ToolChoiceMode
 /// <param name="Kind">The form.</param>
 /// <param name="Schema">The JSON schema, for <see cref="AnswerFormatKind.JsonSchema"/>.</param>
 /// <param name="Strict">Whether a keyword that cannot be enforced is an error.</param>
-public sealed record AnswerFormat(AnswerFormatKind Kind, JsonElement? Schema = null, bool Strict = false)
+/// <param name="Source">The expression or the grammar, for <see cref="AnswerFormatKind.Regex"/> and <see cref="AnswerFormatKind.Grammar"/>.</param>
+public sealed record AnswerFormat(AnswerFormatKind Kind, JsonElement? Schema = null, bool Strict = false, string? Source = null)
 {
     /// <summary>Anything.</summary>
     public static AnswerFormat Text { get; } = new(AnswerFormatKind.Text);
@@ -92,4 +93,10 @@ public enum AnswerFormatKind
 
     /// <summary>One JSON text that a schema accepts.</summary>
     JsonSchema,
+
+    /// <summary>A text that a regular expression (ECMA-262 without look-around and back-references) matches from end to end.</summary>
+    Regex,
+
+    /// <summary>A text of a grammar in GBNF notation.</summary>
+    Grammar,
 }

@@ -28,7 +28,18 @@ public interface IChatAnswer
     /// <summary>How often malformed output was mended in one way, where the backend reads the output itself; valid at the end.</summary>
     /// <param name="kind">One kind.</param>
     int CountRepairs(Repairs kind) => 0;
+
+    /// <summary>
+    /// What the request's schemas demand and the backend does not enforce, because strictness was not asked for; valid from the
+    /// start, empty when everything is enforced.
+    /// </summary>
+    IReadOnlyList<Relaxation> Relaxations => [];
 }
+
+/// <summary>A keyword of a schema that is not enforced.</summary>
+/// <param name="Pointer">JSON pointer of the schema that holds it; inside the answer's schema, or from <c>/tools</c> on.</param>
+/// <param name="Keyword">The keyword.</param>
+public readonly record struct Relaxation(string Pointer, string Keyword);
 
 /// <summary>The start of an answer, or why there is none.</summary>
 /// <param name="Answer">The answer when it has begun.</param>

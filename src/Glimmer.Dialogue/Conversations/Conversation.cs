@@ -104,6 +104,9 @@ public sealed record ToolDefinition(string Name, JsonElement Json)
             ? function
             : Json;
 
+    /// <summary>Whether the function asks for <c>strict</c>: what its schema cannot enforce is then an error.</summary>
+    public bool IsStrict => JsonText.TryGet(Function, "strict", out JsonElement strict) && strict.ValueKind == JsonValueKind.True;
+
     /// <summary>The schema of the arguments, when given.</summary>
     public JsonElement? Parameters =>
         Function.ValueKind == JsonValueKind.Object && JsonText.TryGet(Function, "parameters", out JsonElement parameters) && parameters.ValueKind != JsonValueKind.Null

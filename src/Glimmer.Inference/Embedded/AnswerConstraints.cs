@@ -34,50 +34,74 @@ internal sealed class AnswerConstraints
     /// <param name="request">The request.</param>
     /// <param name="tools">Tools offered to the model.</param>
     /// <param name="start">Where the generation begins.</param>
+    /// <param name="relaxations">What the request's schemas demand and the constraint does not enforce.</param>
     /// <param name="error">Why the demand can't be met, when it can't.</param>
-    public ITokenConstraint? For(ChatRequest request, IReadOnlyList<ToolDefinition> tools, OutputStart start, out PlatformError? error)
+    public ITokenConstraint? For(
+        ChatRequest request, IReadOnlyList<ToolDefinition> tools, OutputStart start, out IReadOnlyList<Relaxation> relaxations, out PlatformError? error)
     {
+        relaxations = [];
         bool mustCall = request.ToolChoice.Mode is ToolChoiceMode.Required or ToolChoiceMode.Named;
         AnswerFormat format = request.Format;
-        if (format is { Kind: AnswerFormatKind.JsonSchema, Schema: null })
+        error = format switch
         {
-            error = new PlatformError(BusinessCode.ParameterMissing, "response_format of type 'json_schema' needs a schema.", SchemaField);
+            { Kind: AnswerFormatKind.JsonSchema, Schema: null } => new PlatformError(BusinessCode.ParameterMissing, "response_format of type 'json_schema' needs a schema.", SchemaField),
+            { Kind: AnswerFormatKind.Regex, Source: null } => new PlatformError(BusinessCode.ParameterMissing, "response_format of type 'regex' needs an expression.", FieldOf(format)),
+            { Kind: AnswerFormatKind.Grammar, Source: null } => new PlatformError(BusinessCode.ParameterMissing, "response_format of type 'grammar' needs a grammar.", FieldOf(format)),
+            _ => null,
+        };
+        if (error is not null)
             return null;
-        }
 
-        string field = SchemaField;
+        string field = FieldOf(format);
         try
         {
-            error = null;
-            SchemaCompilation? compiled = null;
-            if (mustCall || (tools.Count > 0 && (format.Kind != AnswerFormatKind.Text || tools.Any(IsStrict))))
+            SchemaCompilation compiled;
+            List<UnsupportedKeyword> answerRelaxed = [];
+            if (mustCall || (tools.Count > 0 && (format.Kind != AnswerFormatKind.Text || tools.Any(tool => tool.IsStrict))))
             {
-                if (Demand(request, tools, mustCall, out error) is not { } demand)
+                if (Demand(request, tools, mustCall, answerRelaxed, out error) is not { } demand)
                     return null;
                 field = "tools";
                 compiled = _compiler.Value.Tools(_layout, demand, Preamble(start));
             }
-            else if (format.Kind == AnswerFormatKind.JsonObject)
+            else
             {
-                return _compiler.Value.JsonObject(Preamble(start)).Start();
-            }
-            else if (format.Schema is { } schema)
-            {
-                compiled = _compiler.Value.JsonSchema(schema, format.Strict, Preamble(start));
+                switch (format.Kind)
+                {
+                    case AnswerFormatKind.Text:
+                        return null;
+                    case AnswerFormatKind.JsonObject:
+                        return _compiler.Value.JsonObject(Preamble(start)).Start();
+                    case AnswerFormatKind.Regex:
+                        return _compiler.Value.Regex(format.Source!, Preamble(start)).Start();
+                    case AnswerFormatKind.Grammar:
+                        return _compiler.Value.Gbnf(format.Source!, Preamble(start)).Start();
+                    default:
+                        compiled = _compiler.Value.JsonSchema(format.Schema!.Value, format.Strict, Preamble(start));
+                        break;
+                }
             }
 
-            if (compiled is { Succeeded: false })
+            if (!compiled.Succeeded)
                 error = CannotEnforce(compiled.Unsupported, field);
-            return compiled?.Constraint?.Start();
+            relaxations = [.. answerRelaxed.Concat(compiled.Unsupported).Select(keyword => new Relaxation(keyword.Pointer, keyword.Keyword))];
+            return compiled.Constraint?.Start();
         }
-        catch (JsonSchemaException fault)
+        catch (Exception fault) when (fault is JsonSchemaException or GrammarSyntaxException)
         {
             error = new PlatformError(BusinessCode.ParameterInvalid, fault.Message, field);
             return null;
         }
     }
 
-    private ToolCallDemand? Demand(ChatRequest request, IReadOnlyList<ToolDefinition> tools, bool mustCall, out PlatformError? error)
+    private static string FieldOf(AnswerFormat format) => format.Kind switch
+    {
+        AnswerFormatKind.Regex => "response_format.regex",
+        AnswerFormatKind.Grammar => "response_format.grammar",
+        _ => SchemaField,
+    };
+
+    private ToolCallDemand? Demand(ChatRequest request, IReadOnlyList<ToolDefinition> tools, bool mustCall, List<UnsupportedKeyword> relaxed, out PlatformError? error)
     {
         error = null;
         if (_layout.Syntax == ToolCallSyntax.None)
@@ -95,7 +119,7 @@ internal sealed class AnswerConstraints
         TextGrammar? answer = null;
         string key = "";
         if (error is null && !mustCall)
-            (answer, key) = Answer(request.Format, out error);
+            (answer, key) = Answer(request.Format, relaxed, out error);
         return error is not null
             ? null
             : new ToolCallDemand
@@ -108,16 +132,21 @@ internal sealed class AnswerConstraints
             };
     }
 
-    private static (TextGrammar? Answer, string Key) Answer(AnswerFormat format, out PlatformError? error)
+    private static (TextGrammar? Answer, string Key) Answer(AnswerFormat format, List<UnsupportedKeyword> relaxed, out PlatformError? error)
     {
         error = null;
         if (format.Kind == AnswerFormatKind.JsonObject)
             return (TextGrammar.JsonObject, "object");
+        if (format.Kind == AnswerFormatKind.Regex)
+            return (TextGrammar.Regex(format.Source!), $"regex {format.Source}");
+        if (format.Kind == AnswerFormatKind.Grammar)
+            return (TextGrammar.Gbnf(format.Source!), $"gbnf {format.Source}");
         if (format.Schema is not { } schema)
             return (null, "");
         TextGrammar answer = TextGrammar.JsonSchema(schema, out IReadOnlyList<UnsupportedKeyword> unsupported);
         if (format.Strict && unsupported.Count > 0)
             error = CannotEnforce(unsupported, SchemaField);
+        relaxed.AddRange(unsupported);
         return (answer, $"schema {schema.GetRawText()}");
     }
 
@@ -125,13 +154,6 @@ internal sealed class AnswerConstraints
         BusinessCode.ParameterInvalid,
         $"The schema can't be enforced: {string.Join("; ", unsupported)}. Leave these keywords out or set strict to false.",
         field);
-
-    private static bool IsStrict(ToolDefinition tool) =>
-        tool.Json.ValueKind == JsonValueKind.Object
-        && tool.Json.TryGetProperty("function", out JsonElement function)
-        && function.ValueKind == JsonValueKind.Object
-        && function.TryGetProperty("strict", out JsonElement strict)
-        && strict.ValueKind == JsonValueKind.True;
 
     private AnswerPreamble Preamble(OutputStart start) => new(
         start switch

@@ -40,6 +40,9 @@ internal sealed class EmbeddedChatAnswer : IChatAnswer, ITokenSink
     public ChatUsage Usage => new(_promptTokens, _cachedTokens, _completionTokens, _reasoningTokens);
 
     /// <inheritdoc/>
+    public IReadOnlyList<Relaxation> Relaxations { get; init; } = [];
+
+    /// <inheritdoc/>
     public int CountRepairs(Repairs kind) => _automaton.CountOf(kind);
 
     /// <summary>Names the running generation, so that the reader can cancel it.</summary>

@@ -109,7 +109,7 @@ public sealed class EmbeddedChatBackend : IChatBackend, IAsyncDisposable
             return new ChatStart(null, TooLong(prompt.Tokens.Length));
 
         // 2. What the answer must look like.
-        ITokenConstraint? constraint = _constraints.For(request, conversation.Tools, prompt.Start, out error);
+        ITokenConstraint? constraint = _constraints.For(request, conversation.Tools, prompt.Start, out IReadOnlyList<Relaxation> relaxations, out error);
         if (error is not null)
             return new ChatStart(null, error);
         OutputOptions output = new()
@@ -125,7 +125,7 @@ public sealed class EmbeddedChatBackend : IChatBackend, IAsyncDisposable
             constraint = new ThinkingBudget(new OutputAutomaton(_package.Generation, _package.Tokenizer, output with { Stop = [], ParallelToolCalls = true }), constraint);
 
         // 3. Into the engine.
-        EmbeddedChatAnswer answer = new(new OutputAutomaton(_package.Generation, _package.Tokenizer, output), _silentStops, prompt.Tokens.Length);
+        EmbeddedChatAnswer answer = new(new OutputAutomaton(_package.Generation, _package.Tokenizer, output), _silentStops, prompt.Tokens.Length) { Relaxations = relaxations };
         GenerationRequest generation = new()
         {
             Prompt = prompt.Tokens,

@@ -23,6 +23,9 @@ public sealed record ChatCompletionRequest
     /// <summary><c>thinking.clear_thinking</c>.</summary>
     public bool? ClearThinking { get; init; }
 
+    /// <summary><c>thinking.budget_tokens</c>, an extension: most tokens of reasoning before the model is led to its answer.</summary>
+    public int? ThinkingBudget { get; init; }
+
     /// <summary><c>reasoning_effort</c>: one of <see cref="ReasoningEfforts"/>.</summary>
     public string? ReasoningEffort { get; init; }
 
@@ -156,10 +159,11 @@ public sealed record WireTool(string Type, string Name, JsonElement Json, string
 public sealed record WireToolChoice(string Mode, string? Name);
 
 /// <summary>The form of the answer.</summary>
-/// <param name="Type"><c>text</c>, <c>json_object</c> or <c>json_schema</c>.</param>
+/// <param name="Type"><c>text</c>, <c>json_object</c>, <c>json_schema</c>, <c>regex</c> or <c>grammar</c>.</param>
 /// <param name="Schema">The schema, detached from the body.</param>
 /// <param name="Strict">Whether a keyword that cannot be enforced is an error.</param>
-public sealed record WireResponseFormat(string Type, JsonElement? Schema, bool Strict);
+/// <param name="Source">The expression or the grammar, for <c>regex</c> and <c>grammar</c>.</param>
+public sealed record WireResponseFormat(string Type, JsonElement? Schema, bool Strict, string? Source = null);
 
 /// <summary>Persona of role-play models (<c>meta</c>).</summary>
 /// <param name="UserInfo">Who the user is.</param>

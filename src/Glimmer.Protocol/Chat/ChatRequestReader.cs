@@ -9,6 +9,9 @@ public static class ChatRequestReader
     /// <summary>Largest <c>max_tokens</c> that any model takes.</summary>
     public const int MaxMaxTokens = 131072;
 
+    /// <summary>Longest regular expression or grammar, in characters.</summary>
+    public const int MaxGrammarLength = 1 << 16;
+
     private const string ThinkingLegal = "Send an object such as {\"type\":\"enabled\"}";
 
     /// <summary>Reads and checks every field; the first fault is the error.</summary>
@@ -29,6 +32,7 @@ public static class ChatRequestReader
             Stream = body.Flag("stream") ?? false,
             Thinking = thinking,
             ClearThinking = clearThinking,
+            ThinkingBudget = (int?)body.Object("thinking", ThinkingLegal)?.Whole("budget_tokens", 0, MaxMaxTokens),
             ReasoningEffort = ReadEffort(body),
             DoSample = body.Flag("do_sample") ?? true,
             Temperature = body.Number("temperature", 0, 2) is { } temperature ? Math.Min(temperature, 1) : null,
@@ -87,7 +91,9 @@ public static class ChatRequestReader
         var text = new WireResponseFormat("text", null, false);
         if (body.Object("response_format", "Send an object such as {\"type\":\"json_object\"}") is not { } format)
             return text;
-        string? type = format.Word("type", true, "text", "json_object", "json_schema");
+        string? type = format.Word("type", true, "text", "json_object", "json_schema", "regex", "grammar");
+        if (type is "regex" or "grammar")
+            return new WireResponseFormat(type, null, false, format.Text(type, required: true, min: 1, max: MaxGrammarLength));
         if (type != "json_schema")
             return type is null ? text : new WireResponseFormat(type, null, false);
         const string SchemaLegal = "Send an object such as {\"name\":\"answer\",\"schema\":{\"type\":\"object\"}}";

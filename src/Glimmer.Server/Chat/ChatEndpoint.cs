@@ -108,6 +108,7 @@ internal sealed partial class ChatEndpoint(
 
         // :: Step 5: its events, until it has finished, the client has left or the server stops.
         offer.WriteStandIn(context.Response);
+        RelaxedHeader.Write(context.Response, answer.Relaxations);
         var head = new CompletionHead(record.Id, wire.RequestId ?? record.Id, time.GetUtcNow().ToUnixTimeSeconds(), offer.Model.Code);
         bool showReasoning = request.Conversation.Options.EnableThinking != false;
         bool toolStream = wire.ToolStream && offer.Model.ToolStream;

@@ -60,8 +60,11 @@ internal static class ChatRequestMapper
             {
                 "json_object" => AnswerFormat.JsonObject,
                 "json_schema" => new AnswerFormat(AnswerFormatKind.JsonSchema, wire.ResponseFormat.Schema, wire.ResponseFormat.Strict),
+                "regex" => new AnswerFormat(AnswerFormatKind.Regex, Source: wire.ResponseFormat.Source),
+                "grammar" => new AnswerFormat(AnswerFormatKind.Grammar, Source: wire.ResponseFormat.Source),
                 _ => AnswerFormat.Text,
             },
+            ThinkingBudget = thinking ? wire.ThinkingBudget : null,
             Tenant = tenant,
         }, null);
     }

@@ -67,6 +67,15 @@ public sealed class ChatRequestMappingTests : IAsyncLifetime
         Assert.Equal((thinking, effort), (options.EnableThinking!.Value, options.ReasoningEffort));
     }
 
+    [Fact]
+    public async Task Expressions_grammars_and_budgets_reach_the_backend()
+    {
+        ChatRequest regex = await SendAsync("\"model\":\"glm-4.7\",\"response_format\":{\"type\":\"regex\",\"regex\":\"[a-z]+\"},\"thinking\":{\"type\":\"enabled\",\"budget_tokens\":7}");
+        ChatRequest grammar = await SendAsync("\"model\":\"glm-4.7\",\"response_format\":{\"type\":\"grammar\",\"grammar\":\"root ::= \\\"a\\\"\"},\"thinking\":{\"type\":\"disabled\",\"budget_tokens\":7}");
+        Assert.Equal((new AnswerFormat(AnswerFormatKind.Regex, Source: "[a-z]+"), 7), (regex.Format, regex.ThinkingBudget));
+        Assert.Equal((new AnswerFormat(AnswerFormatKind.Grammar, Source: "root ::= \"a\""), null), (grammar.Format, grammar.ThinkingBudget));
+    }
+
     [Theory]
     [InlineData(false, "", true)]
     [InlineData(true, "", false)]

@@ -86,19 +86,13 @@ internal sealed class ToolGrammar(ToolCallLayout layout, ToolCallDemand demand)
         {
             UnsupportedKeyword placed = keyword with { Pointer = pointer + keyword.Pointer };
             _unsupported.Add(placed);
-            if (IsStrict(tool))
+            if (tool.IsStrict)
                 Errors.Add(placed);
         }
 
         string lineBreak = layout.Syntax == ToolCallSyntax.NameAndJson || layout.LineBreaks ? "\n" : "";
         return Expression.Sequence(Expression.Literal(tool.Name + lineBreak), arguments);
     }
-
-    private static bool IsStrict(ToolDefinition tool) =>
-        tool.Json.TryGetProperty("function", out JsonElement function)
-        && function.ValueKind == JsonValueKind.Object
-        && function.TryGetProperty("strict", out JsonElement strict)
-        && strict.ValueKind == JsonValueKind.True;
 
     private Expression ArgumentsOf(ToolDefinition tool, SchemaReport report)
     {
