@@ -36,6 +36,18 @@ internal static unsafe class RowProducts
             case BlockFormat.Q8_0:
                 Multiply<V, Q8_0Reader>(job, start, end);
                 break;
+            case BlockFormat.Q4_0:
+                Multiply<V, Q4_0Reader>(job, start, end);
+                break;
+            case BlockFormat.Q4_K:
+                Multiply<V, Q4_KReader>(job, start, end);
+                break;
+            case BlockFormat.Q5_K:
+                Multiply<V, Q5_KReader>(job, start, end);
+                break;
+            case BlockFormat.Q6_K:
+                Multiply<V, Q6_KReader>(job, start, end);
+                break;
             default:
                 MultiplyByCodec<V>(job, start, end);
                 break;

@@ -4,7 +4,7 @@ namespace Glimmer.Kernels.Tests.MatrixProducts;
 
 public unsafe class MatMulTests
 {
-    private static readonly BlockFormat[] _formats = [BlockFormat.F32, BlockFormat.F16, BlockFormat.BF16, BlockFormat.Q8_0];
+    private static readonly BlockFormat[] _formats = [BlockFormat.F32, BlockFormat.F16, BlockFormat.BF16, BlockFormat.Q8_0, BlockFormat.Q4_0, BlockFormat.Q4_K, BlockFormat.Q5_K, BlockFormat.Q6_K];
 
     public static TheoryData<BlockFormat> Formats => [.. _formats];
 
@@ -112,17 +112,17 @@ public unsafe class MatMulTests
         float[][] x = new float[counts.Length][], expected = new float[counts.Length][], y = new float[counts.Length][];
         for (int j = 0; j < counts.Length; j++)
         {
-            weights[j] = TestSets.Matrix(random, _formats[j % _formats.Length], 96 + 33 * j, 128);
-            x[j] = TestSets.Normal(random, Math.Max(1, counts[j] * 130));
+            weights[j] = TestSets.Matrix(random, _formats[j % _formats.Length], 96 + 33 * j, 256);
+            x[j] = TestSets.Normal(random, Math.Max(1, counts[j] * 258));
             y[j] = GC.AllocateArray<float>(Math.Max(1, counts[j] * (weights[j].Rows + 3)), pinned: true);
             expected[j] = new float[y[j].Length];
             float[] pinned = GC.AllocateArray<float>(x[j].Length, pinned: true);
             x[j].CopyTo(pinned, 0);
             x[j] = pinned;
             fixed (float* from = x[j], to = y[j])
-                jobs[j] = new MatMulJob(weights[j], from, 130, counts[j], to, weights[j].Rows + 3);
+                jobs[j] = new MatMulJob(weights[j], from, 258, counts[j], to, weights[j].Rows + 3);
             for (int i = 0; i < counts[j]; i++)
-                MatMul.Multiply(team, weights[j], x[j].AsSpan(i * 130, 128), 1, expected[j].AsSpan(i * (weights[j].Rows + 3), weights[j].Rows));
+                MatMul.Multiply(team, weights[j], x[j].AsSpan(i * 258, 256), 1, expected[j].AsSpan(i * (weights[j].Rows + 3), weights[j].Rows));
         }
 
         foreach (InstructionSet set in TestSets.Runnable)
