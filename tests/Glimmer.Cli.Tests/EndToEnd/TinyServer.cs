@@ -22,6 +22,14 @@ public sealed class TinyServerTests : ICollectionFixture<TinyServer>
 public sealed class TinyServer : IAsyncLifetime
 {
     private readonly string _folder = Directory.CreateTempSubdirectory("glimmer-end-to-end-").FullName;
+    private readonly EngineOptions _engine;
+
+    public TinyServer()
+        : this(new EngineOptions { KvBytes = 128L << 20, Threads = 2 })
+    {
+    }
+
+    internal TinyServer(EngineOptions engine) => _engine = engine;
 
     public EmbeddedChatBackend Backend { get; private set; } = null!;
 
@@ -37,7 +45,7 @@ public sealed class TinyServer : IAsyncLifetime
 
     public async ValueTask InitializeAsync()
     {
-        Backend = EmbeddedChatBackend.Load(Fixtures.BundledModel, new EngineOptions { KvBytes = 128L << 20, Threads = 2 });
+        Backend = EmbeddedChatBackend.Load(Fixtures.BundledModel, _engine);
         ChatBackendSlot slot = new();
         slot.Fill([Backend], Backend);
         GlimmerOptions options = new() { Port = 0, DataFolder = _folder, LogLevel = LogLevel.Error, MaxOpenRequestsPerKey = 256 };
