@@ -50,7 +50,7 @@ internal static class KeysCommand
         catch (KeyRingException fault)
         {
             Console.Error.WriteLine($"keys: {fault.Message}");
-            return 1;
+            return 73;
         }
     }
 

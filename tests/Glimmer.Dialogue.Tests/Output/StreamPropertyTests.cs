@@ -42,9 +42,16 @@ public sealed class StreamPropertyTests
         // Every letter and digit of an output without a call shows up somewhere, in order.
         string output = RandomOutput(random).Replace("<tool_call>", "<tool_cal>", StringComparison.Ordinal);
         Answer answer = OfText(output, Options(OutputStart.ThinkPending), EndCause.MaxTokens);
-        string expected = Letters(output.StartsWith("<think>", StringComparison.Ordinal) || output.TrimStart().StartsWith("<think>", StringComparison.Ordinal) ? RemoveThink(output) : output);
+        string expected = Letters(TrimStart(output).StartsWith("<think>", StringComparison.Ordinal) ? RemoveThink(output) : output);
         Assert.Equal(expected, Letters(answer.Reasoning + answer.Content));
     });
+
+    [Fact]
+    public void An_information_separator_before_the_thinking_is_space() // found by seed 28869
+    {
+        Answer answer = OfText("\u001c\n<think>a</think>b", Options(OutputStart.ThinkPending), EndCause.StopToken);
+        Assert.Equal(("a", "b"), (answer.Reasoning, answer.Content));
+    }
 
     [Fact]
     public void Arguments_are_always_one_JSON_object() => Fuzz.Run(1500, random =>
@@ -206,10 +213,13 @@ public sealed class StreamPropertyTests
 
     private static string RemoveThink(string output)
     {
-        string rest = output.TrimStart()["<think>".Length..];
+        string rest = TrimStart(output)["<think>".Length..];
         int close = rest.IndexOf("</think>", StringComparison.Ordinal);
         return close < 0 ? rest : rest[..close] + rest[(close + "</think>".Length)..];
     }
+
+    // Space as the automaton knows it, the separators U+001C to U+001F included.
+    private static string TrimStart(string text) => new([.. text.SkipWhile(PythonText.IsSpace)]);
 
     private static string Letters(string? text) => string.Concat((text ?? "").Where(char.IsLetterOrDigit));
 }
