@@ -6,7 +6,7 @@ import { HumanMessage, SystemMessage } from '@langchain/core/messages';
 import { sharedServer, weather } from './server.mjs';
 
 const server = await sharedServer();
-const model = new ChatOpenAI({ model: 'glm-4.7', apiKey: server.key, configuration: { baseURL: server.base }, maxTokens: 300, maxRetries: 0 });
+const model = new ChatOpenAI({ model: 'glm-4.7', apiKey: server.key, configuration: { baseURL: server.base }, temperature: 0, maxTokens: 300, maxRetries: 0 });
 
 test('invoke answers', async () => {
   const answer = await model.invoke([new SystemMessage('You are a friendly assistant.'), new HumanMessage('Hello!')]);
