@@ -3,6 +3,7 @@ using System.Text;
 using System.Text.Json;
 using System.Text.RegularExpressions;
 using Glimmer.Dialogue.Constraints.Schemas.Validation;
+using Glimmer.Dialogue.Conversations;
 using Glimmer.Dialogue.Output;
 
 namespace Glimmer.Cli.Tests.EndToEnd;
@@ -112,6 +113,23 @@ public sealed class AnswerFormTests(TinyServer server)
         Assert.StartsWith(led.Reasoning, free.Reasoning, StringComparison.Ordinal);
         Assert.NotEqual("", led.Content + led.Calls);
         Assert.DoesNotContain("think>", led.Content, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Earlier_reasoning_costs_tokens_on_the_coding_base_only()
+    {
+        const string Messages = """[{"role":"user","content":"a"},{"role":"assistant","content":"b","reasoning_content":"because of the weather"},{"role":"user","content":"c"}]""";
+        using JsonDocument json = JsonDocument.Parse($$"""{"messages":{{Messages}}}""");
+        Assert.True(ConversationReader.TryRead(json.RootElement, out Conversation? conversation, out _));
+        foreach ((string path, bool clear) in ((string, bool)[])[("/api/paas/v4", true), ("/api/coding/paas/v4", false)])
+        {
+            int[] expected = server.Package.Generation.Render(conversation with { Options = new() { ClearThinking = clear } }, server.Package.Tokenizer).Prompt!.Tokens;
+            using HttpResponseMessage response = await server.Client.PostAsync(
+                new Uri(path + "/chat/completions", UriKind.Relative),
+                new StringContent($$"""{"model":"glimmer-tiny","max_tokens":1,"messages":{{Messages}}}""", Encoding.UTF8, "application/json"));
+            Assert.Equal(expected.Length, SaidAnswer.Read(Json(await response.Content.ReadAsStringAsync())).PromptTokens);
+            Assert.Equal(!clear, server.Package.Tokenizer.Decode(expected).Contains("because of the weather", StringComparison.Ordinal));
+        }
     }
 
     private static void AssertValid(SaidCall call, bool named)
