@@ -101,6 +101,25 @@ public sealed class AnswerFormTests(TinyServer server)
     }
 
     [Theory]
+    [InlineData("true", "")]
+    [InlineData("false", "/tools/1/function/parameters/properties/days uniqueItems")]
+    public async Task What_a_tool_demands_in_vain_is_named_by_its_place_in_the_request(string strict, string header)
+    {
+        string tools = """[{"type":"function","function":{"name":"a"}},{"type":"function","function":{"name":"b","strict":STRICT,"parameters":{"type":"object","properties":{"days":{"type":"array","uniqueItems":true,"maxItems":2,"items":{"type":"boolean"}}},"required":["days"],"additionalProperties":false}}}]""".Replace("STRICT", strict, StringComparison.Ordinal);
+        using HttpResponseMessage response = await PostAsync(Body(false, false, $$$""" "tools":{{{tools}}},"tool_choice":{"type":"function","function":{"name":"b"}},"parallel_tool_calls":false """));
+        JsonElement body = Json(await response.Content.ReadAsStringAsync());
+        if (header.Length > 0)
+        {
+            Assert.Equal(header, Assert.Single(response.Headers.GetValues("X-Glimmer-Relaxed")));
+            Assert.Equal("b", Assert.Single(SaidAnswer.Read(body).CallList).Name);
+            return;
+        }
+
+        Assert.Equal("1214", body.GetProperty("error").GetProperty("code").GetString());
+        Assert.Contains("'uniqueItems' at '/tools/1/function/parameters/properties/days'", body.GetProperty("error").GetProperty("message").GetString(), StringComparison.Ordinal);
+    }
+
+    [Theory]
     [InlineData(false)]
     [InlineData(true)]
     public async Task A_spent_thinking_budget_leads_to_the_answer(bool stream)
