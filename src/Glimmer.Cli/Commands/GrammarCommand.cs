@@ -18,7 +18,7 @@ internal static class GrammarCommand
 {
     public static Command Create()
     {
-        Argument<string> file = new("FILE") { Description = "JSON schema (.json), grammar in GBNF notation (.gbnf), or with --regex the expression itself." };
+        Argument<string> file = new("FILE") { Description = "JSON schema (.json), grammar in GBNF notation (.gbnf), a file of schemas with texts (.jsonl: objects with schema, and optionally name, valid and invalid), or with --regex the expression itself." };
         Argument<string[]> texts = new("TEXT") { Description = "Texts to try.", Arity = ArgumentArity.ZeroOrMore };
         Option<bool> regex = new("--regex") { Description = "FILE is a regular expression, not a file." };
         Option<bool> strict = new("--strict") { Description = "A keyword that cannot be enforced is an error." };
@@ -41,8 +41,11 @@ internal static class GrammarCommand
                         stops.Add(id);
                 }
 
+                string source = result.GetValue(file)!;
                 ConstraintCompiler compiler = new(vocabulary, package?.StopTokens.ToHashSet() ?? stops);
-                return Run(compiler, vocabulary, result.GetValue(file)!, result.GetValue(regex), result.GetValue(strict), result.GetValue(texts) ?? [], result.GetValue(masks));
+                if (!result.GetValue(regex) && source.EndsWith(".jsonl", StringComparison.OrdinalIgnoreCase))
+                    return GrammarRows.Run(JsonInput.ReadLines(source), compiler, result.GetValue(strict));
+                return Run(compiler, vocabulary, source, result.GetValue(regex), result.GetValue(strict), result.GetValue(texts) ?? [], result.GetValue(masks));
             }
             catch (Exception fault) when (fault is JsonSchemaException or GrammarSyntaxException || JsonInput.IsUsersFault(fault))
             {

@@ -1,5 +1,6 @@
 using System.Text;
 using System.Text.Json;
+using Glimmer.Dialogue.Conversations;
 using Glimmer.Dialogue.Tokenization;
 using Glimmer.Server.Hosting;
 
@@ -14,17 +15,42 @@ internal static class JsonInput
     public static JsonElement Parse(string text)
     {
         using JsonDocument document = JsonDocument.Parse(text, _options);
-        return document.RootElement.Clone();
+        return LoneSurrogates.Replace(document.RootElement.Clone());
     }
 
     /// <summary>Reads the values. Lines are split at line feeds only: texts may hold U+2028.</summary>
     public static IEnumerable<JsonElement> Read(string path)
     {
-        string text = path == "-" ? Console.In.ReadToEnd() : File.ReadAllText(path, Encoding.UTF8);
         return path.EndsWith(".jsonl", StringComparison.OrdinalIgnoreCase)
-            ? [.. text.Split('\n').Where(line => !string.IsNullOrWhiteSpace(line)).Select(Parse)]
-            : [Parse(text)];
+            ? ReadLines(path)
+            : [Parse(ReadText(path))];
     }
+
+    /// <summary>Reads one value per line, whatever the file is called; <c>-</c> is standard input.</summary>
+    /// <exception cref="JsonException">A line is not JSON; the message names it.</exception>
+    public static IEnumerable<JsonElement> ReadLines(string path)
+    {
+        List<JsonElement> values = [];
+        int number = 0;
+        foreach (string line in ReadText(path).Split('\n'))
+        {
+            number++;
+            if (string.IsNullOrWhiteSpace(line))
+                continue;
+            try
+            {
+                values.Add(Parse(line));
+            }
+            catch (JsonException fault)
+            {
+                throw new JsonException($"{path}: line {number}: {fault.Message}", fault);
+            }
+        }
+
+        return values;
+    }
+
+    private static string ReadText(string path) => path == "-" ? Console.In.ReadToEnd() : File.ReadAllText(path, Encoding.UTF8);
 
     /// <summary>Whether a failure is about what the user gave, to be told in one line.</summary>
     public static bool IsUsersFault(Exception fault) =>

@@ -13,20 +13,25 @@ internal static class ParseCommand
 {
     public static Command Create()
     {
-        Argument<string?> file = new("FILE") { Description = "Text that a model said, with its tags; standard input when not given.", Arity = ArgumentArity.ZeroOrOne };
+        Argument<string?> file = new("FILE") { Description = "Text that a model said, with its tags; standard input when not given. A .jsonl file has objects with output, and optionally id, initial, finish, tools (a list, or true for the file's toolset), generation and expect.", Arity = ArgumentArity.ZeroOrOne };
         Option<string> generation = RenderCommand.GenerationOption();
         Option<string> start = new("--start") { Description = "What the first word belongs to: reasoning, content or think-pending.", DefaultValueFactory = _ => "think-pending" };
         Option<string> end = new("--end") { Description = "Why the output ended: stop, length or tool-calls.", DefaultValueFactory = _ => "stop" };
         Option<string?> tools = new("--tools") { Description = "JSON file with the tools that were offered." };
         Option<bool> events = new("--events") { Description = "Print every event instead of the message." };
+        Option<bool> json = new("--json") { Description = "Read objects as of a .jsonl file, whatever the file is called." };
         Option<int> chunk = new("--chunk") { Description = "Feed it in pieces of so many characters; 0 for the whole.", DefaultValueFactory = _ => 0 };
         OneOf(start, "reasoning", "content", "think-pending");
         OneOf(end, "stop", "length", "tool-calls");
-        Command command = new("parse", "Say what a model's output means: reasoning, content, tool calls.") { file, generation, start, end, tools, events, chunk };
+        Command command = new("parse", "Say what a model's output means: reasoning, content, tool calls.") { file, generation, start, end, tools, events, chunk, json };
         command.SetAction(result =>
         {
             try
             {
+                int pieces = Math.Max(0, result.GetValue(chunk));
+                Generation form = Generations.ForName(result.GetValue(generation)!);
+                if (result.GetValue(json) || result.GetValue(file)?.EndsWith(".jsonl", StringComparison.OrdinalIgnoreCase) == true)
+                    return ParseRows.Run(JsonInput.ReadLines(result.GetValue(file) ?? "-"), form, result.GetValue(tools) is { } offered ? ReadTools(offered) : [], pieces, result.GetValue(events));
                 string text = result.GetValue(file) is { } path and not "-" ? File.ReadAllText(path, Encoding.UTF8) : Console.In.ReadToEnd();
                 OutputOptions options = new()
                 {
@@ -34,7 +39,8 @@ internal static class ParseCommand
                     Tools = result.GetValue(tools) is { } list ? ReadTools(list) : [],
                 };
                 EndCause cause = result.GetValue(end) == "length" ? EndCause.MaxTokens : EndCause.StopToken;
-                return Parse(Generations.ForName(result.GetValue(generation)!), text, options, cause, Math.Max(0, result.GetValue(chunk)), result.GetValue(events));
+                Show(Parse(form, text, options, cause, pieces), null, null, result.GetValue(events));
+                return 0;
             }
             catch (Exception fault) when (JsonInput.IsUsersFault(fault))
             {
@@ -55,19 +61,27 @@ internal static class ParseCommand
     {
         List<ToolDefinition> tools = [];
         foreach (JsonElement value in JsonInput.Read(path))
+            tools.AddRange(ReadTools(value, path));
+        return tools;
+    }
+
+    /// <summary>The tools of a list, or one tool.</summary>
+    /// <exception cref="ArgumentException">One of them is no tool.</exception>
+    internal static List<ToolDefinition> ReadTools(JsonElement value, string place)
+    {
+        List<ToolDefinition> tools = [];
+        foreach (JsonElement tool in value.ValueKind == JsonValueKind.Array ? value.EnumerateArray().ToArray() : [value])
         {
-            foreach (JsonElement tool in value.ValueKind == JsonValueKind.Array ? value.EnumerateArray().ToArray() : [value])
-            {
-                if (!ConversationReader.TryReadTool(tool, out ToolDefinition? definition, out RenderFault? fault))
-                    throw new ArgumentException($"{path}: tool {tools.Count}: {fault}");
-                tools.Add(definition);
-            }
+            if (!ConversationReader.TryReadTool(tool, out ToolDefinition? definition, out RenderFault? fault))
+                throw new ArgumentException($"{place}: tool {tools.Count}: {fault}");
+            tools.Add(definition);
         }
 
         return tools;
     }
 
-    private static int Parse(Generation generation, string text, OutputOptions options, EndCause cause, int chunk, bool showEvents)
+    /// <summary>Reads an output in pieces of <paramref name="chunk"/> characters, 0 for the whole.</summary>
+    internal static ParsedOutput Parse(Generation generation, string text, OutputOptions options, EndCause cause, int chunk)
     {
         OutputAutomaton automaton = new(generation, null, options);
         List<ChatEvent> events = [];
@@ -79,22 +93,36 @@ internal static class ParseCommand
         }
 
         FinishReason finish = automaton.Finish(automaton.Ended ?? cause, events);
-        if (showEvents)
-        {
-            foreach (ChatEvent said in events)
-                Console.WriteLine(JsonOutput.Line(("event", said.Kind.ToString()), ("index", said.ToolIndex < 0 ? null : said.ToolIndex), ("text", said.Text.Length == 0 ? null : said.Text)));
-            Console.WriteLine(JsonOutput.Line(("finish", finish.ToString())));
-            return 0;
-        }
-
         MessageBuilder message = new();
         message.Add(events);
+        return new ParsedOutput(events, message, finish, automaton.RepairsMade);
+    }
+
+    /// <summary>Prints the events, or the message with the row's id and whether it is the one expected, where there are such.</summary>
+    internal static void Show(ParsedOutput parsed, string? id, bool? asExpected, bool showEvents)
+    {
+        if (showEvents)
+        {
+            foreach (ChatEvent said in parsed.Events)
+                Console.WriteLine(JsonOutput.Line(("id", id), ("event", said.Kind.ToString()), ("index", said.ToolIndex < 0 ? null : said.ToolIndex), ("text", said.Text.Length == 0 ? null : said.Text)));
+            Console.WriteLine(JsonOutput.Line(("id", id), ("finish", parsed.Finish.ToString()), ("as_expected", asExpected)));
+            return;
+        }
+
         Console.WriteLine(JsonOutput.Line(
-            ("content", message.Content),
-            ("reasoning_content", message.Reasoning),
-            ("tool_calls", message.Calls.Count == 0 ? null : message.Calls.Select(call => new { name = call.Name, arguments = call.Arguments })),
-            ("finish", finish.ToString()),
-            ("repairs", automaton.RepairsMade == Repairs.None ? null : automaton.RepairsMade.ToString())));
-        return 0;
+            ("id", id),
+            ("content", parsed.Message.Content),
+            ("reasoning_content", parsed.Message.Reasoning),
+            ("tool_calls", parsed.Message.Calls.Count == 0 ? null : parsed.Message.Calls.Select(call => new { name = call.Name, arguments = call.Arguments })),
+            ("finish", parsed.Finish.ToString()),
+            ("repairs", parsed.Repairs == Repairs.None ? null : parsed.Repairs.ToString()),
+            ("as_expected", asExpected)));
     }
 }
+
+/// <summary>What an output means.</summary>
+/// <param name="Events">As they came.</param>
+/// <param name="Message">Their fold.</param>
+/// <param name="Finish">Why it ended.</param>
+/// <param name="Repairs">What was mended.</param>
+internal sealed record ParsedOutput(IReadOnlyList<ChatEvent> Events, MessageBuilder Message, FinishReason Finish, Repairs Repairs);

@@ -120,13 +120,14 @@ internal static class DialogueOutputs
         return message;
     }
 
-    private static string? Compare(MessageBuilder message, JsonElement expected, bool unordered)
+    /// <summary>How a message differs from what is expected; null when it does not.</summary>
+    public static string? Compare(MessageBuilder message, JsonElement expected, bool unordered)
     {
-        if (!string.Equals(message.Content, expected.GetProperty("content").GetString(), StringComparison.Ordinal))
-            return $"content: expected {expected.GetProperty("content").GetRawText()}, got {JsonSerializer.Serialize(message.Content)}";
-        if (!string.Equals(message.Reasoning, expected.GetProperty("reasoning_content").GetString(), StringComparison.Ordinal))
-            return $"reasoning: expected {expected.GetProperty("reasoning_content").GetRawText()}, got {JsonSerializer.Serialize(message.Reasoning)}";
-        JsonElement[] calls = [.. expected.GetProperty("tool_calls").EnumerateArray()];
+        if (!string.Equals(message.Content, Text(expected, "content"), StringComparison.Ordinal))
+            return $"content: expected {JsonSerializer.Serialize(Text(expected, "content"))}, got {JsonSerializer.Serialize(message.Content)}";
+        if (!string.Equals(message.Reasoning, Text(expected, "reasoning_content"), StringComparison.Ordinal))
+            return $"reasoning: expected {JsonSerializer.Serialize(Text(expected, "reasoning_content"))}, got {JsonSerializer.Serialize(message.Reasoning)}";
+        JsonElement[] calls = expected.TryGetProperty("tool_calls", out JsonElement list) && list.ValueKind == JsonValueKind.Array ? [.. list.EnumerateArray()] : [];
         if (calls.Length != message.Calls.Count)
             return $"calls: expected {calls.Length}, got {message.Calls.Count}";
         for (int i = 0; i < calls.Length; i++)
@@ -140,6 +141,9 @@ internal static class DialogueOutputs
 
         return null;
     }
+
+    private static string? Text(JsonElement expected, string name) =>
+        expected.TryGetProperty(name, out JsonElement text) && text.ValueKind == JsonValueKind.String ? text.GetString() : null;
 
     // Equal values of equal types; integers and fractions are different types, as in Python.
     private static bool Same(JsonElement left, JsonElement right, bool ordered)

@@ -83,7 +83,7 @@ public sealed class ConstraintCompiler
         if (layout.Syntax == ToolCallSyntax.None)
             throw new ArgumentException("This generation makes no tool calls.", nameof(layout));
         StringBuilder key = new();
-        key.Append(layout).Append('\n').Append(demand.Mode).Append(demand.Parallel).Append('\n').Append(demand.AnswerKey.Length).Append(demand.AnswerKey);
+        key.Append(layout).Append('\n').Append(demand.FirstIndex).Append(demand.Mode).Append(demand.Parallel).Append('\n').Append(demand.AnswerKey.Length).Append(demand.AnswerKey);
         foreach (ToolDefinition tool in demand.Tools)
             key.Append('\n').Append(tool.Name.Length).Append(tool.Name).Append(tool.Json.GetRawText());
         return _cache.GetOrAdd(("tools", preamble, key.ToString()), () => CompileTools(layout, demand, preamble));

@@ -31,14 +31,14 @@ public readonly record struct GenerationChoice(Generation Generation, Generation
     [
         ("glm53flash", "glm-5.3-flash"), ("glm53", "glm-5.3"), ("glm52", "glm-5.2"), ("glm51", "glm-5.1"), ("glm5", "glm-5"),
         ("glm45v", "glm-4.5v"), ("glm46v", "glm-ocr"), ("glmocr", "glm-ocr"), ("glm41v", "glm-4.1v"), ("glm47", "glm-4.7"),
-        ("glm46", "glm-4.5"), ("glm45", "glm-4.5"), ("glmz1", "glm-z1"), ("glmedge", "glm-edge"), ("glm40414", "glm-4-0414"),
+        ("glm46", "glm-4.5"), ("glm45", "glm-4.5"), ("glmasr", "glm-asr"), ("glm4voice", "glm-4-voice"), ("glmz1", "glm-z1"), ("glmedge", "glm-edge"), ("glm40414", "glm-4-0414"),
         ("0414", "glm-4-0414"), ("glm49b", "glm-4-9b-chat"), ("chatglm4", "glm-4-9b-chat"), ("glimmertiny", "glm-4.7"),
     ];
 
     private static readonly (string Architecture, string Generation)[] Architectures =
     [
         ("glm4moelite", "glm-4.7"), ("glm4moe", "glm-4.7"), ("deepseek2", "glm-4.7"), ("glmmoedsa", "glm-5"), ("glmdsa", "glm-5"),
-        ("glm5next", "glm-5.3-flash"), ("glm4vmoe", "glm-4.5v"), ("glm4v", "glm-4.1v"), ("glmocr", "glm-ocr"),
+        ("glm5next", "glm-5.3-flash"), ("glm4vmoe", "glm-4.5v"), ("glm4v", "glm-4.1v"), ("glmocr", "glm-ocr"), ("glmasr", "glm-asr"),
         ("glmedge", "glm-edge"), ("glm4", "glm-4-0414"), ("chatglm", "glm-4-9b-chat"), ("glm", "glm-4-9b-chat"),
     ];
 

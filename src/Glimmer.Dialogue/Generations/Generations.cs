@@ -13,6 +13,8 @@ public static class Generations
         new Glm40414(),
         new GlmZ1(),
         new Glm41V(),
+        new GlmAsr(),
+        new Glm4Voice(),
         new Glm45(),
         new Glm45V(),
         new GlmOcr(),

@@ -28,6 +28,12 @@ public sealed record OutputGrammar
     /// <summary>Whether grounding answers stand between <c>&lt;|begin_of_box|&gt;</c> and <c>&lt;|end_of_box|&gt;</c> (vision models).</summary>
     public bool Boxes { get; init; }
 
+    /// <summary>Whether white space around the answer is no part of it (GLM-ASR).</summary>
+    public bool TrimsAnswer { get; init; }
+
+    /// <summary>Whether audio codes (<c>&lt;|audio_0|&gt;</c> …) stand between the text's tokens, even inside a character (GLM-4-Voice).</summary>
+    public bool AudioCodes { get; init; }
+
     /// <summary>Whether the vendor's layout of a call puts a line break between its pieces (GLM-4.5, 4.6 and the vision models of that time).</summary>
     public bool LineBreaks { get; init; }
 

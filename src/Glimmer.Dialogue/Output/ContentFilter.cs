@@ -14,14 +14,16 @@ internal sealed class ContentFilter
     private readonly bool _callsPossible;
     private readonly TextWindow _maybeStop = new();
     private readonly StringBuilder _space = new();
+    private readonly bool _trims;
     private bool _first = true;
     private bool _segmentHasText;
 
-    public ContentFilter(EventWriter events, IEnumerable<string> stops, bool callsPossible)
+    public ContentFilter(EventWriter events, IEnumerable<string> stops, bool callsPossible, bool trims = false)
     {
         _events = events;
         _stops = [.. stops.Where(stop => stop.Length > 0)];
         _callsPossible = callsPossible;
+        _trims = trims;
     }
 
     /// <summary>Whether a stop text was met; nothing passes after it.</summary>
@@ -63,7 +65,7 @@ internal sealed class ContentFilter
     public void End()
     {
         Settle();
-        if (_segmentHasText)
+        if (_segmentHasText && !_trims)
             Release();
         _space.Clear();
     }
@@ -117,7 +119,8 @@ internal sealed class ContentFilter
         if (text.IsEmpty)
             return;
         int end = text.Length;
-        if (_callsPossible || !_segmentHasText)
+        bool holdsSpace = _callsPossible || _trims;
+        if (holdsSpace || !_segmentHasText)
         {
             while (end > 0 && PythonText.IsSpace(text[end - 1]))
                 end--;
@@ -125,12 +128,22 @@ internal sealed class ContentFilter
 
         if (end > 0)
         {
+            if (_trims && !_segmentHasText)
+            {
+                _space.Clear();
+                ReadOnlySpan<char> trimmed = text;
+                while (PythonText.IsSpace(trimmed[0]))
+                    trimmed = trimmed[1..];
+                end -= text.Length - trimmed.Length;
+                text = trimmed;
+            }
+
             Release();
             _segmentHasText = true;
-            _events.Add(ChatEventKind.Content, _callsPossible ? text[..end] : text);
+            _events.Add(ChatEventKind.Content, holdsSpace ? text[..end] : text);
         }
 
-        if (end == 0 || _callsPossible)
+        if (end == 0 || holdsSpace)
             _space.Append(text[end..]);
     }
 

@@ -17,6 +17,7 @@ public sealed class OutputAutomaton
     private readonly HashSet<int> _tags = [];
     private readonly int _partToken = -1;
     private readonly EventWriter _events = new();
+    private readonly bool _audioCodes;
     private readonly RepairLog _repairs;
     private readonly OutputParser _parser;
     private readonly Decoder _utf8 = Encoding.UTF8.GetDecoder();
@@ -39,6 +40,7 @@ public sealed class OutputAutomaton
         _stops = tokenizer is null ? new HashSet<int>() : generation.StopTokens(tokenizer);
         if (generation.Output.ToolCalls == ToolCallSyntax.NameAndJson && tokenizer is not null && tokenizer.TryGetAdded(ControlTokens.Assistant, out int part))
             _partToken = part;
+        _audioCodes = generation.Output.AudioCodes;
         if (tokenizer is not null)
             AddTags(tokenizer);
         EndThinkTokens = tokenizer is null ? [] : EndThink(tokenizer);
@@ -105,7 +107,7 @@ public sealed class OutputAutomaton
         {
             Decode(tokenizer.BytesOf(token), flush: false);
         }
-        else
+        else if (!_audioCodes || !tokenizer.BytesOf(token).StartsWith("<|audio_"u8))
         {
             Decode([], flush: true);
             if (kind == TokenKind.Added || _tags.Contains(token))

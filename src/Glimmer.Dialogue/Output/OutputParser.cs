@@ -37,7 +37,7 @@ internal sealed class OutputParser
         _events = events;
         ToolCatalog tools = new(options.Tools);
         bool tagged = grammar.ToolCalls == ToolCallSyntax.Tags && !tools.IsEmpty;
-        _content = new ContentFilter(events, options.Stop, tagged);
+        _content = new ContentFilter(events, options.Stop, tagged, grammar.TrimsAnswer);
         _calls = new CallWriter(events, options.StreamArguments);
         if (tagged)
             _taggedCall = new TaggedCallReader(tools, _calls, repairs);

@@ -104,6 +104,7 @@ internal sealed class AnswerConstraints
     private ToolCallDemand? Demand(ChatRequest request, IReadOnlyList<ToolDefinition> tools, bool mustCall, List<UnsupportedKeyword> relaxed, out PlatformError? error)
     {
         error = null;
+        int firstIndex = 0;
         if (_layout.Syntax == ToolCallSyntax.None)
             error = new PlatformError(BusinessCode.ModelUnsupported, $"The model {_code} can't call tools.", "tools");
         else if (tools.Count == 0)
@@ -111,6 +112,7 @@ internal sealed class AnswerConstraints
         if (request.ToolChoice.Mode == ToolChoiceMode.Named)
         {
             string? name = request.ToolChoice.Name;
+            firstIndex = Math.Max(0, tools.ToList().FindIndex(tool => tool.Name == name));
             tools = [.. tools.Where(tool => tool.Name == name).Take(1)];
             if (tools.Count == 0)
                 error ??= new PlatformError(BusinessCode.ParameterInvalid, $"tool_choice names the function '{name}', which is not among the tools.", "tool_choice.function.name");
@@ -125,6 +127,7 @@ internal sealed class AnswerConstraints
             : new ToolCallDemand
             {
                 Tools = tools,
+                FirstIndex = firstIndex,
                 Mode = mustCall ? ToolCallMode.Required : ToolCallMode.Auto,
                 Parallel = request.ParallelToolCalls,
                 Answer = answer,

@@ -130,6 +130,7 @@ internal sealed class CatalogFile(string file)
                 "temperature" => model with { Temperature = Number(value, key, 0, 1) },
                 "top_p" => model with { TopP = Number(value, key, 0.01, 1) },
                 "effort" => model with { Effort = Flag(value, key) },
+                "low_effort" => model with { LowEffort = Flag(value, key) },
                 "tools" => model with { Tools = Flag(value, key) },
                 "tool_stream" => model with { ToolStream = Flag(value, key) },
                 "persona_required" => model with { PersonaRequired = Flag(value, key) },

@@ -123,6 +123,9 @@ public sealed record CatalogModel
     /// <summary>Whether it knows effort levels of reasoning.</summary>
     public bool Effort { get; init; }
 
+    /// <summary>Whether the effort <c>low</c> is a level of its own; otherwise it counts as <c>high</c>.</summary>
+    public bool LowEffort { get; init; }
+
     /// <summary>Whether it takes tools.</summary>
     public bool Tools { get; init; }
 

@@ -38,7 +38,7 @@ internal static class ChatRequestMapper
         {
             EnableThinking = thinking,
             ClearThinking = wire.ClearThinking ?? !preserveThinking,
-            ReasoningEffort = thinking && model.Effort ? Effort(wire.ReasoningEffort) : null,
+            ReasoningEffort = thinking && model.Effort ? Effort(wire.ReasoningEffort, model) : null,
         };
         IReadOnlyList<ToolDefinition> tools = [.. wire.Tools.Select(tool => new ToolDefinition(tool.Name, tool.Json))];
         return (new ChatRequest
@@ -73,8 +73,9 @@ internal static class ChatRequestMapper
     private static bool IsThinking(ChatCompletionRequest wire, CatalogModel model) =>
         model.Thinking != ThinkingRule.None && (wire.Thinking ?? true) && wire.ReasoningEffort is not ("none" or "minimal");
 
-    private static string? Effort(string? effort) => effort switch
+    private static string? Effort(string? effort, CatalogModel model) => effort switch
     {
+        "low" when model.LowEffort => "low",
         "low" or "medium" or "high" => "high",
         "xhigh" or "max" => "max",
         _ => null,

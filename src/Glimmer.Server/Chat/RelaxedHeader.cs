@@ -29,7 +29,7 @@ internal static class RelaxedHeader
         for (int i = 0; i < relaxations.Count; i++)
         {
             string item = $"{Escape(relaxations[i].Pointer)} {Escape(relaxations[i].Keyword)}".TrimStart();
-            if (value.Length + item.Length > MaxLength)
+            if (value.Length + item.Length + 2 > MaxLength)
                 return value.Append(CultureInfo.InvariantCulture, $"{(i > 0 ? "; " : "")}and {relaxations.Count - i} more").ToString();
             value.Append(i > 0 ? "; " : "").Append(item);
         }

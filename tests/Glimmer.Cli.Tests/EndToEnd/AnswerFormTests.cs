@@ -3,6 +3,7 @@ using System.Text;
 using System.Text.Json;
 using System.Text.RegularExpressions;
 using Glimmer.Dialogue.Constraints.Schemas.Validation;
+using Glimmer.Dialogue.Conversations;
 using Glimmer.Dialogue.Output;
 
 namespace Glimmer.Cli.Tests.EndToEnd;
@@ -100,6 +101,25 @@ public sealed class AnswerFormTests(TinyServer server)
     }
 
     [Theory]
+    [InlineData("true", "")]
+    [InlineData("false", "/tools/1/function/parameters/properties/days uniqueItems")]
+    public async Task What_a_tool_demands_in_vain_is_named_by_its_place_in_the_request(string strict, string header)
+    {
+        string tools = """[{"type":"function","function":{"name":"a"}},{"type":"function","function":{"name":"b","strict":STRICT,"parameters":{"type":"object","properties":{"days":{"type":"array","uniqueItems":true,"maxItems":2,"items":{"type":"boolean"}}},"required":["days"],"additionalProperties":false}}}]""".Replace("STRICT", strict, StringComparison.Ordinal);
+        using HttpResponseMessage response = await PostAsync(Body(false, false, $$$""" "tools":{{{tools}}},"tool_choice":{"type":"function","function":{"name":"b"}},"parallel_tool_calls":false """));
+        JsonElement body = Json(await response.Content.ReadAsStringAsync());
+        if (header.Length > 0)
+        {
+            Assert.Equal(header, Assert.Single(response.Headers.GetValues("X-Glimmer-Relaxed")));
+            Assert.Equal("b", Assert.Single(SaidAnswer.Read(body).CallList).Name);
+            return;
+        }
+
+        Assert.Equal("1214", body.GetProperty("error").GetProperty("code").GetString());
+        Assert.Contains("'uniqueItems' at '/tools/1/function/parameters/properties/days'", body.GetProperty("error").GetProperty("message").GetString(), StringComparison.Ordinal);
+    }
+
+    [Theory]
     [InlineData(false)]
     [InlineData(true)]
     public async Task A_spent_thinking_budget_leads_to_the_answer(bool stream)
@@ -112,6 +132,23 @@ public sealed class AnswerFormTests(TinyServer server)
         Assert.StartsWith(led.Reasoning, free.Reasoning, StringComparison.Ordinal);
         Assert.NotEqual("", led.Content + led.Calls);
         Assert.DoesNotContain("think>", led.Content, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Earlier_reasoning_costs_tokens_on_the_coding_base_only()
+    {
+        const string Messages = """[{"role":"user","content":"a"},{"role":"assistant","content":"b","reasoning_content":"because of the weather"},{"role":"user","content":"c"}]""";
+        using JsonDocument json = JsonDocument.Parse($$"""{"messages":{{Messages}}}""");
+        Assert.True(ConversationReader.TryRead(json.RootElement, out Conversation? conversation, out _));
+        foreach ((string path, bool clear) in ((string, bool)[])[("/api/paas/v4", true), ("/api/coding/paas/v4", false)])
+        {
+            int[] expected = server.Package.Generation.Render(conversation with { Options = new() { ClearThinking = clear } }, server.Package.Tokenizer).Prompt!.Tokens;
+            using HttpResponseMessage response = await server.Client.PostAsync(
+                new Uri(path + "/chat/completions", UriKind.Relative),
+                new StringContent($$"""{"model":"glimmer-tiny","max_tokens":1,"messages":{{Messages}}}""", Encoding.UTF8, "application/json"));
+            Assert.Equal(expected.Length, SaidAnswer.Read(Json(await response.Content.ReadAsStringAsync())).PromptTokens);
+            Assert.Equal(!clear, server.Package.Tokenizer.Decode(expected).Contains("because of the weather", StringComparison.Ordinal));
+        }
     }
 
     private static void AssertValid(SaidCall call, bool named)

@@ -7,7 +7,7 @@ public sealed class GenerationsTests
     [Fact]
     public void Every_generation_is_found_by_its_name()
     {
-        Assert.Equal(14, Dialogue.Generations.Generations.All.Count);
+        Assert.Equal(16, Dialogue.Generations.Generations.All.Count);
         Assert.All(Dialogue.Generations.Generations.All, generation => Assert.Same(generation, Dialogue.Generations.Generations.ForName(generation.Name)));
         ArgumentException fault = Assert.Throws<ArgumentException>(() => Dialogue.Generations.Generations.ForName("glm-9"));
         Assert.Contains("glm-4.7", fault.Message);
@@ -21,6 +21,8 @@ public sealed class GenerationsTests
     [InlineData("glm_moe_dsa", null, null, "glm-5", GenerationEvidence.Architecture)]
     [InlineData("glm4", null, "my-tune", "glm-4-0414", GenerationEvidence.Architecture)]
     [InlineData("glm4", null, "GLM-Z1-9B-0414", "glm-z1", GenerationEvidence.Name)]
+    [InlineData("glmasr", null, "GLM-ASR-Nano-2512", "glm-asr", GenerationEvidence.Name)]
+    [InlineData("chatglm", null, "glm-4-voice-9b", "glm-4-voice", GenerationEvidence.Name)]
     [InlineData("glm4moe", "…{%- if clear_thinking is defined %}…<tool_call>…", "GLM-4.5", "glm-4.7", GenerationEvidence.Template)]
     [InlineData(null, "clear_thinking <|assistant|>", "GLM-5", "glm-5", GenerationEvidence.Template)]
     [InlineData(null, "/nothink <tool_call> <|assistant|>", null, "glm-4.5", GenerationEvidence.Template)]

@@ -134,7 +134,7 @@ public sealed class KnownDefectsTests
     {
         Vocabularies.Small.TryGetAdded("[gMASK]", out int mask);
         Assert.All(
-            Dialogue.Generations.Generations.All.Where(generation => generation.Name != "glm-edge"),
+            Dialogue.Generations.Generations.All.Where(generation => generation.Name is not ("glm-edge" or "glm-asr" or "glm-4-voice")),
             generation => Assert.Single(generation.Render(new([ChatMessage.OfText(ChatRole.User, "[gMASK]<sop>")], [], new()), Vocabularies.Small).Prompt!.Tokens, id => id == mask));
     }
 

@@ -28,6 +28,8 @@ public sealed class RenderingTests
     [InlineData("glm-4-0414", null, OutputStart.Content)]
     [InlineData("glm-4-9b-chat", null, OutputStart.Content)]
     [InlineData("glm-edge", null, OutputStart.Content)]
+    [InlineData("glm-asr", null, OutputStart.Content)]
+    [InlineData("glm-4-voice", null, OutputStart.Content)]
     public void The_start_is_read_off_the_prompt(string name, bool? thinking, OutputStart expected)
     {
         Conversation conversation = Talk([ChatMessage.OfText(ChatRole.User, "<think>no</think><|assistant|><think>")], new() { EnableThinking = thinking });

@@ -58,6 +58,8 @@ public sealed class ChatRequestMappingTests : IAsyncLifetime
     [InlineData("glm-5.2", "\"reasoning_effort\":\"minimal\"", false)]
     [InlineData("glm-5.2", "\"reasoning_effort\":\"low\"", true, "high")]
     [InlineData("glm-5.2", "\"reasoning_effort\":\"xhigh\"", true, "max")]
+    [InlineData("glm-5.3", "\"reasoning_effort\":\"low\"", true, "low")]
+    [InlineData("glm-5.3", "\"reasoning_effort\":\"medium\"", true, "high")]
     [InlineData("glm-5.2", "\"reasoning_effort\":\"high\",\"thinking\":{\"type\":\"disabled\"}", false)]
     [InlineData("glm-4.7", "\"reasoning_effort\":\"low\"", true)]
     [InlineData("glm-4-plus", "\"thinking\":{\"type\":\"enabled\"}", false)]

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Glimmer.Dialogue.Conversations;
 
 namespace Glimmer.Dialogue.Constraints.Schemas;
 
@@ -28,6 +29,7 @@ internal sealed class SchemaDocument
     {
         if (root.ValueKind is not (JsonValueKind.Object or JsonValueKind.True or JsonValueKind.False))
             throw new JsonSchemaException("", "A schema must be an object, true or false");
+        root = LoneSurrogates.Replace(root);
         if (root.GetRawText().Length > MaxLength)
             throw new JsonSchemaException("", $"A schema must not be longer than {MaxLength} characters");
         Root = root;

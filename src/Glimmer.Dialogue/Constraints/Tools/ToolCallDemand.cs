@@ -18,6 +18,9 @@ public sealed record ToolCallDemand
     /// <summary>The tools that may be called, at least one; for a named choice that one alone.</summary>
     public required IReadOnlyList<ToolDefinition> Tools { get; init; }
 
+    /// <summary>Place of the first of them among the request's tools; JSON pointers in errors count from there.</summary>
+    public int FirstIndex { get; init; }
+
     /// <summary>Whether calls must be made.</summary>
     public required ToolCallMode Mode { get; init; }
 

@@ -30,7 +30,7 @@ internal sealed class ToolGrammar(ToolCallLayout layout, ToolCallDemand demand)
     {
         List<Expression> calls = [];
         for (int i = 0; i < demand.Tools.Count; i++)
-            calls.Add(CallOf(demand.Tools[i], i));
+            calls.Add(CallOf(demand.Tools[i], demand.FirstIndex + i));
         GrammarRule call = new("call") { Body = Expression.Choice(calls) };
         Expression one = new RuleExpression(call);
         Expression turn = layout.Syntax == ToolCallSyntax.NameAndJson ? NamedCalls(one) : TaggedCalls(one);

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Glimmer.Dialogue.Conversations;
 
 namespace Glimmer.Dialogue.Constraints.Schemas.Validation;
 
@@ -17,17 +18,18 @@ public sealed class JsonSchemaValidator
     private readonly SchemaIndex _index;
 
     /// <param name="schema">The schema: an object, true or false.</param>
-    public JsonSchemaValidator(JsonElement schema) => _index = new SchemaIndex(schema);
+    public JsonSchemaValidator(JsonElement schema) => _index = new SchemaIndex(LoneSurrogates.Replace(schema));
 
     /// <summary>Whether the value satisfies the schema.</summary>
     /// <exception cref="JsonSchemaException">The schema is wrong, or recursion does not end.</exception>
-    public bool IsValid(JsonElement instance) => IsValid(_index.Root, instance);
+    public bool IsValid(JsonElement instance) => IsValid(_index.Root, LoneSurrogates.Replace(instance));
 
     /// <summary>The first violations, at most a few per part of the value; empty when it satisfies the schema.</summary>
     /// <exception cref="JsonSchemaException">The schema is wrong, or recursion does not end.</exception>
     public IReadOnlyList<SchemaViolation> Validate(JsonElement instance)
     {
         List<SchemaViolation> violations = [];
+        instance = LoneSurrogates.Replace(instance);
         new SchemaEvaluation(_index, violations).Evaluate(_index.Root, instance, "", new EvaluatedParts());
         return violations;
     }
