@@ -82,12 +82,21 @@ public sealed record EngineOptions
         Require(SpeculativeTokens is >= 0 and <= 15, nameof(SpeculativeTokens), SpeculativeTokens, "0 (off) to 15");
     }
 
+    /// <summary>Bytes that an engine with these options reserves for the cache of a model.</summary>
+    /// <param name="bytesPerToken">Bytes that the model caches per token.</param>
+    /// <param name="stateBytes">Bytes of recurrent state per sequence.</param>
+    /// <param name="contextLength">Longest sequence in tokens, at least 1.</param>
+    public long KvBytesFor(long bytesPerToken, long stateBytes, int contextLength) =>
+        checked(PagesFor(bytesPerToken, contextLength) * bytesPerToken * PageTokens + MaxBatch * stateBytes);
+
     /// <summary>Pages for a model under these options, at least 1.</summary>
-    internal int PagesFor(KvLayout layout, int contextLength)
+    internal int PagesFor(KvLayout layout, int contextLength) => PagesFor((long)layout.WidthPerToken * sizeof(float), contextLength);
+
+    private int PagesFor(long bytesPerToken, int contextLength)
     {
         if (Pages > 0)
             return Pages;
-        long pageBytes = Math.Max(1, (long)layout.WidthPerToken * PageTokens * sizeof(float));
+        long pageBytes = Math.Max(1, bytesPerToken * PageTokens);
         long whole = (contextLength + PageTokens - 1L) / PageTokens;
         long useful = Math.Max(whole, MaxBatch * Math.Min(whole, (UsualTokens + PageTokens - 1) / PageTokens));
         long budget = KvBytes > 0 ? KvBytes : Math.Min(GC.GetGCMemoryInfo().TotalAvailableMemoryBytes / 4, useful * pageBytes);

@@ -4,6 +4,7 @@ using Glimmer.Cli.Hosting;
 using Glimmer.Engine;
 using Glimmer.Engine.Packages;
 using Glimmer.Inference.Embedded;
+using Glimmer.Inference.Embedded.Hosting;
 using Glimmer.Server.Hosting;
 using Glimmer.Server.Routing;
 using Microsoft.Extensions.Configuration;
@@ -19,30 +20,43 @@ internal static class ServeCommand
         Option<int?> port = new("--port", "-p") { Description = "Port; 0 takes a free one. Default: 8080." };
         Option<string?> host = new("--host") { Description = "Address to listen on; * for all. Default: 127.0.0.1." };
         Option<string?> data = new("--data") { Description = "Data folder: keys and settings. Default: ./data." };
-        Option<string?> model = ModelOption.Create();
+        Option<string[]> model = new("--model", "-m")
+        {
+            Description = "GGUF file, checkpoint folder, or the name of a pulled model; CODE=PATH gives it a code. Several may be given: the first is loaded at once, the others when they are asked for. Default: the bundled model.",
+            AllowMultipleArgumentsPerToken = false,
+        };
+        Option<long?> memory = new("--memory") { Description = "Bytes that all models may need together; models that nobody uses make room." };
         Option<int?> threads = new("--threads", "-t") { Description = "Threads of the engine; 0 for one per physical core." };
         Option<int?> context = new("--context", "-c") { Description = "Longest conversation in tokens; 0 for the model's." };
         Option<string?> quantise = new("--quantize") { Description = "Bring F32, F16 and BF16 weights to this format while loading, e.g. q8_0 or q4_k_m." };
         Option<string[]> set = new("--set") { Description = "Any other setting, KEY=VALUE, e.g. Log:Level=Warning (docs/configuration.md).", AllowMultipleArgumentsPerToken = false };
-        Command command = new("serve", "Start the platform. Every setting can also come from appsettings.json or GLIMMER__… variables.") { port, host, data, model, threads, context, quantise, set };
+        Command command = new("serve", "Start the platform. Every setting can also come from appsettings.json or GLIMMER__… variables.") { port, host, data, model, memory, threads, context, quantise, set };
         command.SetAction(result => RunAsync(
             result.GetValue(set) ?? [],
+            [
             ("Listen:Port", Text(result.GetValue(port))),
             ("Listen:Host", result.GetValue(host)),
             ("DataFolder", result.GetValue(data)),
-            ("Model:Path", result.GetValue(model)),
+            .. HostedModels.SettingsFor(result.GetValue(model) ?? []),
+            ("Model:MemoryBytes", result.GetValue(memory)?.ToString(CultureInfo.InvariantCulture)),
             ("Model:Quantise", result.GetValue(quantise)),
             ("Engine:Threads", Text(result.GetValue(threads))),
-            ("Engine:Context", Text(result.GetValue(context)))));
+            ("Engine:Context", Text(result.GetValue(context))),
+            ]));
         return command;
     }
 
-    private static async Task<int> RunAsync(string[] set, params (string Key, string? Value)[] options)
+    private static async Task<int> RunAsync(string[] set, (string Key, string? Value)[] options)
     {
         try
         {
             IConfiguration configuration = Settings.Read([.. options, .. set.Select(Pair)]);
-            await ServeAsync(GlimmerSettings.Read(configuration), EngineSettings.Read(configuration));
+            GlimmerOptions server = GlimmerSettings.Read(configuration);
+            EngineSettings settings = EngineSettings.Read(configuration);
+            if (settings.Others.Count > 0 || settings.MemoryBytes is not null)
+                await ServeHostAsync(server, settings);
+            else
+                await ServeAsync(server, settings);
             return 0;
         }
         catch (GlimmerStartupException fault)
@@ -92,6 +106,21 @@ internal static class ServeCommand
             await server.WaitForShutdownAsync();
             await backend.StopAsync(TimeSpan.FromSeconds(1)); // answers have had the server's drain time by now
         }
+    }
+
+    private static async Task ServeHostAsync(GlimmerOptions options, EngineSettings settings)
+    {
+        IReadOnlyList<HostedModel> models = HostedModels.Read(settings);
+        ChatBackendSlot slot = new();
+        await using GlimmerServer server = GlimmerServer.Create(options, slot);
+        await server.StartAsync();
+        await using ModelHost host = new(models, new ModelHostOptions { MemoryBytes = HostedModels.MemoryFor(settings) }, server.Logs);
+        await HostedModels.LoadFirstAsync(host);
+        string codes = string.Join(", ", models.Select(model => model.Code));
+        slot.Fill(host.Backends, settings.StandIn ? host.Backends[0] : null, $"{models[0].Code} is loaded.");
+        Banner.Write(Console.Out, server, options, codes, models[0].Code, settings.StandIn);
+        await server.WaitForShutdownAsync();
+        await host.StopAsync(TimeSpan.FromSeconds(1)); // answers have had the server's drain time by now
     }
 
     // The start has failed for another reason; that one is told, and the model is closed again if it came to be.

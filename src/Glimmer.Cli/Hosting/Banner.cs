@@ -12,7 +12,11 @@ internal static class Banner
         typeof(Banner).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()?.InformationalVersion.Split('+')[0] ?? "unknown";
 
     /// <summary>Writes address, key, model, data folder and a request that works as pasted.</summary>
-    public static void Write(TextWriter output, GlimmerServer server, GlimmerOptions options, ModelPackage package, bool standIn)
+    public static void Write(TextWriter output, GlimmerServer server, GlimmerOptions options, ModelPackage package, bool standIn) =>
+        Write(output, server, options, $"{package.Code}: {package.Description.Architecture}, {package.Description.Parameters / 1e6:0.#} M parameters", package.Code, standIn);
+
+    /// <summary>Writes address, key, models, data folder and a request that works as pasted.</summary>
+    public static void Write(TextWriter output, GlimmerServer server, GlimmerOptions options, string models, string code, bool standIn)
     {
         string url = server.Addresses[0].ToString().TrimEnd('/');
         string key = server.FirstKey?.Credential ?? "$GLIMMER_API_KEY";
@@ -20,12 +24,12 @@ internal static class Banner
 
             Glimmer {Version} is ready at {url}
 
-              model  {package.Code}: {package.Description.Architecture}, {package.Description.Parameters / 1e6:0.#} M parameters{(standIn ? "; stands in for every chat model without a backend of its own" : "")}
+              model  {models}{(standIn ? $"; {(models.StartsWith(code + ":", StringComparison.Ordinal) ? "" : code + " ")}stands in for every chat model without a backend of its own" : "")}
               data   {Path.GetFullPath(options.DataFolder)}
               key    {(server.FirstKey is { } made ? $"{made.Credential}   (made now; it is not shown again)" : "as shown at the first start; `glimmer keys create` makes another. Put it into GLIMMER_API_KEY for the line below.")}
 
             Try it:
-            curl {url}/api/paas/v4/chat/completions -H "Authorization: Bearer {key}" -H "Content-Type: application/json" -d '{"{"}"model": "{(standIn ? "glm-4.7" : package.Code)}", "messages": [{"{"}"role": "user", "content": "Hello!"{"}"}]{"}"}'
+            curl {url}/api/paas/v4/chat/completions -H "Authorization: Bearer {key}" -H "Content-Type: application/json" -d '{"{"}"model": "{(standIn ? "glm-4.7" : code)}", "messages": [{"{"}"role": "user", "content": "Hello!"{"}"}]{"}"}'
 
             Ctrl-C stops it.
             """);

@@ -23,9 +23,13 @@ internal sealed record EngineSettings
         ("Model:Path", "GGUF file or checkpoint folder", "a path; the bundled model when it is not set",
             (settings, text) => settings with { ModelPath = text }),
         ("Model:Code", "Code under which the model answers", "a name of letters, digits, dots, dashes and underscores",
-            (settings, text) => text.Length <= 64 && text.All(c => char.IsAsciiLetterOrDigit(c) || c is '.' or '-' or '_') ? settings with { Code = text } : null),
+            (settings, text) => HostedModels.IsCode(text) ? settings with { Code = text } : null),
         ("Model:Generation", "Chat format of the model", "a generation such as glm-4.7; found by the file when it is not set",
             (settings, text) => Dialogue.Generations.Generations.TryGet(text, out _) ? settings with { Generation = text } : null),
+        ("Model:Others", "More models, loaded when they are asked for", "CODE=PATH or PATH, several separated by semicolons",
+            (settings, text) => text.Split(';', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries) is { Length: > 0 } others ? settings with { Others = others } : null),
+        ("Model:MemoryBytes", "Memory that all models may need together", "a number of bytes from 1; the machine's when it is not set",
+            (settings, text) => Whole(text, 1, long.MaxValue) is { } n ? settings with { MemoryBytes = n } : null),
         ("Model:Quantise", "Format that F32, F16 and BF16 weights are brought to while loading", $"one of {string.Join(", ", _formats.Keys)}, or nothing to leave them",
             (settings, text) => _formats.TryGetValue(text, out BlockFormat format) ? settings with { Quantise = format } : null),
         ("Model:StandIn", "Whether it answers for chat codes that have no backend", "true or false",
@@ -61,6 +65,12 @@ internal sealed record EngineSettings
 
     /// <summary>Code it answers under; null for its own name.</summary>
     public string? Code { get; init; }
+
+    /// <summary>More models: <c>CODE=PATH</c> or <c>PATH</c>.</summary>
+    public IReadOnlyList<string> Others { get; init; } = [];
+
+    /// <summary>Memory for all models; null for the machine's.</summary>
+    public long? MemoryBytes { get; init; }
 
     /// <summary>Chat format; null finds it by the file.</summary>
     public string? Generation { get; init; }

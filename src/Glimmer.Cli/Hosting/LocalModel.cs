@@ -44,10 +44,14 @@ internal static class LocalModel
     {
         RequireInstructionSet();
         string path = PathOf(settings.ModelPath);
-        LoadOptions load = new() { QuantiseTo = settings.Quantise, DraftLayer = settings.DraftLayer, Activations = settings.Activations };
+        LoadOptions load = OptionsOf(settings);
         RequireMemory(path, load, settings);
         return ModelPackage.Load(path, new PackageOptions { Code = settings.Code, Generation = settings.Generation, Load = load });
     });
+
+    /// <summary>How weights are loaded.</summary>
+    public static LoadOptions OptionsOf(EngineSettings settings) =>
+        new() { QuantiseTo = settings.Quantise, DraftLayer = settings.DraftLayer, Activations = settings.Activations };
 
     /// <summary>Starts an engine for a loaded model.</summary>
     /// <exception cref="GlimmerStartupException">The engine's settings do not fit the model or the machine.</exception>
@@ -55,7 +59,7 @@ internal static class LocalModel
         Explain(() => new EmbeddedChatBackend(package, settings.Engine, logger, settings.Repairs));
 
     // The kernels would say so at the first forward pass, when nobody listens any more.
-    private static void RequireInstructionSet()
+    internal static void RequireInstructionSet()
     {
         try
         {
@@ -80,7 +84,7 @@ internal static class LocalModel
         ModelLoader.Plan(path, load, context, sequences: 1, settings.Engine.PrefillTokens).Require(memory);
     }
 
-    private static T Explain<T>(Func<T> action)
+    internal static T Explain<T>(Func<T> action)
     {
         try
         {

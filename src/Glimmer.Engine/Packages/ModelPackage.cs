@@ -83,7 +83,7 @@ public sealed class ModelPackage : IDisposable
             stops.RemoveWhere(id => id >= tokenizer.VocabularySize);
             if (stops.Count == 0)
                 throw new ModelFileException(path, "neither the tokenizer nor the model's files name a token that ends a turn, such as <|endoftext|>.");
-            return new ModelPackage(options.Code ?? CodeOf(path, loaded), loaded, tokenizer, generation, stops);
+            return new ModelPackage(options.Code ?? CodeOf(path, loaded.DisplayName), loaded, tokenizer, generation, stops);
         }
         catch
         {
@@ -91,6 +91,10 @@ public sealed class ModelPackage : IDisposable
             throw;
         }
     }
+
+    /// <summary>The code that a model answers under when it is given none: the name in its files, or theirs.</summary>
+    /// <exception cref="ModelFileException">The files cannot be read.</exception>
+    public static string FindCode(string path) => CodeOf(path, ModelLoader.FindName(path));
 
     /// <summary>Closes the weights. The engine that runs the model must be disposed before.</summary>
     public void Dispose() => _loaded.Dispose();
@@ -104,9 +108,9 @@ public sealed class ModelPackage : IDisposable
     }
 
     /// <summary>A name such as "Glimmer Tiny" as a model code: <c>glimmer-tiny</c>.</summary>
-    private static string CodeOf(string path, LoadedModel loaded)
+    private static string CodeOf(string path, string? displayName)
     {
-        string name = loaded.DisplayName ?? Path.GetFileNameWithoutExtension(path);
+        string name = displayName ?? Path.GetFileNameWithoutExtension(path);
         return string.Join('-', name.ToLowerInvariant().Split([' ', '\t', '/', '\\', ':'], StringSplitOptions.RemoveEmptyEntries));
     }
 }

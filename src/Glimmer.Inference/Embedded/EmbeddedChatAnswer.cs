@@ -15,6 +15,7 @@ internal sealed class EmbeddedChatAnswer : IChatAnswer, ITokenSink
     private readonly List<ChatEvent> _events = [];
     private readonly EventBuffer _buffer = new();
     private readonly int _promptTokens;
+    private readonly Action? _ended;
     private RunningGeneration? _generation;
     private volatile int _cachedTokens;
     private volatile int _completionTokens;
@@ -26,8 +27,10 @@ internal sealed class EmbeddedChatAnswer : IChatAnswer, ITokenSink
     /// <param name="automaton">Reads it.</param>
     /// <param name="silentStops">Ids that end the turn without the automaton knowing them.</param>
     /// <param name="promptTokens">Tokens of the prompt.</param>
-    public EmbeddedChatAnswer(OutputAutomaton automaton, IReadOnlySet<int> silentStops, int promptTokens)
+    /// <param name="ended">Called when the engine is done with it; null for nobody.</param>
+    public EmbeddedChatAnswer(OutputAutomaton automaton, IReadOnlySet<int> silentStops, int promptTokens, Action? ended = null)
     {
+        _ended = ended;
         _automaton = automaton;
         _silentStops = silentStops;
         _promptTokens = promptTokens;
@@ -107,6 +110,7 @@ internal sealed class EmbeddedChatAnswer : IChatAnswer, ITokenSink
             _completionTokens = usage.GeneratedTokens;
             _buffer.Write(_events);
             _buffer.Complete();
+            _ended?.Invoke();
         }
     }
 

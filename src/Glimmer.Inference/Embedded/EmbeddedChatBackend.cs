@@ -72,7 +72,7 @@ public sealed class EmbeddedChatBackend : IChatBackend, IAsyncDisposable
     public ValueTask<ChatStart> StartAsync(ChatRequest request, CancellationToken cancel)
     {
         cancel.ThrowIfCancellationRequested();
-        return ValueTask.FromResult(Start(request));
+        return ValueTask.FromResult(Start(request, ended: null));
     }
 
     /// <inheritdoc/>
@@ -80,8 +80,7 @@ public sealed class EmbeddedChatBackend : IChatBackend, IAsyncDisposable
     public ValueTask<int> CountTokensAsync(ChatRequest request, CancellationToken cancel)
     {
         cancel.ThrowIfCancellationRequested();
-        RenderedPrompt? prompt = Render(request, out _, out PlatformError? error);
-        return ValueTask.FromResult(prompt is not null ? prompt.Tokens.Length : throw new ChatRequestException(error!));
+        return ValueTask.FromResult(CountTokens(request));
     }
 
     /// <summary>Takes no more requests, lets the running ones finish within the grace, ends the rest.</summary>
@@ -99,7 +98,15 @@ public sealed class EmbeddedChatBackend : IChatBackend, IAsyncDisposable
         _package.Dispose();
     }
 
-    private ChatStart Start(ChatRequest request)
+    /// <summary>Exact number of prompt tokens of the request.</summary>
+    /// <exception cref="ChatRequestException">The request can't be rendered.</exception>
+    internal int CountTokens(ChatRequest request) =>
+        Render(request, out _, out PlatformError? error) is { } prompt ? prompt.Tokens.Length : throw new ChatRequestException(error!);
+
+    /// <summary>Begins an answer.</summary>
+    /// <param name="request">What is asked.</param>
+    /// <param name="ended">Called on the engine's thread when the answer is complete; never when there is none.</param>
+    internal ChatStart Start(ChatRequest request, Action? ended)
     {
         // 1. The prompt, as tokens.
         RenderedPrompt? prompt = Render(request, out Conversation conversation, out PlatformError? error);
@@ -125,7 +132,7 @@ public sealed class EmbeddedChatBackend : IChatBackend, IAsyncDisposable
             constraint = new ThinkingBudget(new OutputAutomaton(_package.Generation, _package.Tokenizer, output with { Stop = [], ParallelToolCalls = true }), constraint);
 
         // 3. Into the engine.
-        EmbeddedChatAnswer answer = new(new OutputAutomaton(_package.Generation, _package.Tokenizer, output), _silentStops, prompt.Tokens.Length) { Relaxations = relaxations };
+        EmbeddedChatAnswer answer = new(new OutputAutomaton(_package.Generation, _package.Tokenizer, output), _silentStops, prompt.Tokens.Length, ended) { Relaxations = relaxations };
         GenerationRequest generation = new()
         {
             Prompt = prompt.Tokens,

@@ -48,6 +48,15 @@ public static class ModelLoader
         return new MemoryPlan(path, files.Config, model.KvLayout, tensors.MappedBytes, tensors.CopiedBytes, contextTokens, sequences, batchTokens);
     }
 
+    /// <summary>The name that a model gives itself, read without its weights; null when it gives none.</summary>
+    /// <exception cref="ModelFileException">As for <see cref="Load"/>.</exception>
+    public static string? FindName(string path)
+    {
+        ModelFiles files = ModelFiles.Open(path);
+        using IWeightSource source = files.Logical;
+        return files.DisplayName;
+    }
+
     /// <summary>Checks a <c>config.json</c> without its weights: architecture, sizes and quantisation method.</summary>
     /// <exception cref="ModelFileException">It cannot be used.</exception>
     public static void CheckConfig(string configFile)

@@ -1,0 +1,24 @@
+namespace Glimmer.Inference.Embedded.Hosting;
+
+/// <summary>An embedded model with its files.</summary>
+internal sealed class HostedEmbeddedBackend(EmbeddedChatBackend backend, WeightFiles files) : IHostedBackend
+{
+    /// <inheritdoc/>
+    public ChatStart Start(ChatRequest request, Action ended) => backend.Start(request, ended);
+
+    /// <inheritdoc/>
+    public int CountTokens(ChatRequest request) => backend.CountTokens(request);
+
+    /// <inheritdoc/>
+    public WeightFileState CheckFiles() => files.Check();
+
+    /// <inheritdoc/>
+    public Task StopAsync(TimeSpan grace) => backend.StopAsync(grace);
+
+    /// <inheritdoc/>
+    public async ValueTask DisposeAsync()
+    {
+        await backend.DisposeAsync();
+        files.Dispose();
+    }
+}
