@@ -23,17 +23,17 @@ internal sealed class AnswerOptions
     {
         _temperature.Validators.Add(result =>
         {
-            if (result.GetValueOrDefault<double?>() is < 0 or > 2 or double.NaN)
+            if (result.Checked<double?>() is < 0 or > 2 or double.NaN)
                 result.AddError("--temperature must be 0 to 2.");
         });
         _seed.Validators.Add(result =>
         {
-            if (result.GetValueOrDefault<long?>() < 0)
+            if (result.Checked<long?>() < 0)
                 result.AddError("--seed must be 0 or more.");
         });
         _maxTokens.Validators.Add(result =>
         {
-            if (result.GetValueOrDefault<int?>() < 1)
+            if (result.Checked<int?>() < 1)
                 result.AddError("--max-tokens must be 1 or more.");
         });
         foreach (Option option in (Option[])[_model, _threads, _system, _noThinking, _temperature, _seed, _maxTokens, _tools])

@@ -48,7 +48,7 @@ internal static class BenchCommand
         Option<int> option = new(name) { Description = meaning, DefaultValueFactory = _ => start };
         option.Validators.Add(result =>
         {
-            if (result.GetValueOrDefault<int>() is var value && (value < 1 || value > most))
+            if (result.Checked<int>() is var value && (value < 1 || value > most))
                 result.AddError($"{name} must be 1 to {most}.");
         });
         return option;

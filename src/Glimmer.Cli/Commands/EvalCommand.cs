@@ -22,12 +22,12 @@ internal static class EvalCommand
         Option<bool> json = new("--json") { Description = "Print JSON." };
         window.Validators.Add(result =>
         {
-            if (result.GetValueOrDefault<int>() is < 4 or > 65536)
+            if (result.Checked<int>() is < 4 or > 65536)
                 result.AddError("--window must be 4 to 65536.");
         });
         limit.Validators.Add(result =>
         {
-            if (result.GetValueOrDefault<int>() < 4)
+            if (result.Checked<int>() < 4)
                 result.AddError("--tokens must be 4 or more.");
         });
         Command command = new("eval", "Measure how well a model predicts a text, and what quantisation costs.") { text, model, against, window, limit, threads, json };

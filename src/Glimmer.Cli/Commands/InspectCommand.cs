@@ -23,7 +23,7 @@ internal static class InspectCommand
         {
             option.Validators.Add(result =>
             {
-                if (result.GetValueOrDefault<int>() < 1)
+                if (result.Checked<int>() < 1)
                     result.AddError($"{option.Name} must be 1 or more.");
             });
         }

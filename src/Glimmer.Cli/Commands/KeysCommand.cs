@@ -16,7 +16,7 @@ internal static class KeysCommand
         Option<int?> days = new("--expires-days") { Description = "Days until it stops to work, 1 to 3650; never when not given." };
         days.Validators.Add(result =>
         {
-            if (result.GetValueOrDefault<int?>() is < 1 or > 3650)
+            if (result.Checked<int?>() is < 1 or > 3650)
                 result.AddError("--expires-days must be 1 to 3650.");
         });
         Command create = new("create", "Make a key and print it. It cannot be shown again.") { name, days };

@@ -15,7 +15,7 @@ internal static class ModelOption
         Option<int> threads = new("--threads", "-t") { Description = "Threads of the engine; 0 for one per physical core." };
         threads.Validators.Add(result =>
         {
-            if (result.GetValueOrDefault<int>() is < 0 or > 1024)
+            if (result.Checked<int>() is < 0 or > 1024)
                 result.AddError("--threads must be 0 to 1024.");
         });
         return threads;

@@ -53,7 +53,7 @@ internal static class ParseCommand
 
     private static void OneOf(Option<string> option, params string[] values) => option.Validators.Add(result =>
     {
-        if (!values.Contains(result.GetValueOrDefault<string>(), StringComparer.Ordinal))
+        if (!values.Contains(result.Checked<string>(), StringComparer.Ordinal))
             result.AddError($"{option.Name} must be one of {string.Join(", ", values)}.");
     });
 

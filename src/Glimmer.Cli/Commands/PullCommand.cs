@@ -16,7 +16,7 @@ internal static class PullCommand
         Option<int> connections = new("--connections") { Description = "Connections at once, 1 to 32.", DefaultValueFactory = _ => 8 };
         connections.Validators.Add(result =>
         {
-            if (result.GetValueOrDefault<int>() is < 1 or > 32)
+            if (result.Checked<int>() is < 1 or > 32)
                 result.AddError("--connections must be 1 to 32.");
         });
         Command command = new("pull", "Download a model from a hub. Interrupted downloads go on where they stopped.") { model, hub, dry, yes, connections };

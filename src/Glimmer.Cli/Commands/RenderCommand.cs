@@ -53,7 +53,7 @@ internal static class RenderCommand
         Option<string> generation = new("--generation", "-g") { Description = $"Chat format: {string.Join(", ", Generations.All.Select(form => form.Name))}.", DefaultValueFactory = _ => "glm-4.7" };
         generation.Validators.Add(result =>
         {
-            if (result.GetValueOrDefault<string>() is { } name && !Generations.TryGet(name, out _))
+            if (result.Checked<string>() is { } name && !Generations.TryGet(name, out _))
                 result.AddError($"--generation {name}: not known; use one of {string.Join(", ", Generations.All.Select(form => form.Name))}.");
         });
         return generation;

@@ -89,7 +89,8 @@ internal sealed class AnswerConstraints
         }
         catch (Exception fault) when (fault is JsonSchemaException or GrammarSyntaxException)
         {
-            error = new PlatformError(BusinessCode.ParameterInvalid, fault.Message, field);
+            // A tool's own message already says where in its parameters.
+            error = PlatformError.Invalid(field, field == SchemaField ? fault.Message : fault.Problem, "Send a valid JSON schema");
             return null;
         }
     }
@@ -155,7 +156,7 @@ internal sealed class AnswerConstraints
 
     private static PlatformError CannotEnforce(IReadOnlyList<UnsupportedKeyword> unsupported, string field) => new(
         BusinessCode.ParameterInvalid,
-        $"The schema can't be enforced: {string.Join("; ", unsupported)}. Leave these keywords out or set strict to false.",
+        $"The parameter {field} has a schema that can't be enforced: {string.Join("; ", unsupported)}. Leave these keywords out or set strict to false.",
         field);
 
     private AnswerPreamble Preamble(OutputStart start) => new(

@@ -83,7 +83,9 @@ public readonly struct FieldReader
     /// <summary>One of some words, compared exactly; null when absent.</summary>
     public string? Word(string name, bool required, params ReadOnlySpan<string> words)
     {
-        if (Text(name, required) is not { } text)
+        if (!TryGet(name, out _))
+            return Absent<string>(name, required, $"Use one of {string.Join(", ", words!)}");
+        if (Text(name) is not { } text)
             return null;
         foreach (string word in words)
         {
@@ -171,7 +173,7 @@ public readonly struct FieldReader
         if (!TryGet(name, out JsonElement value))
             return Absent<IReadOnlyList<FieldReader>>(name, required, legal);
         if (value.ValueKind != JsonValueKind.Array)
-            return Wrong<IReadOnlyList<FieldReader>>(name, $"it is {Describe(value)}", legal);
+            return Wrong<IReadOnlyList<FieldReader>>(name, $"it is {Describe(value)}, not a list", legal);
         int count = value.GetArrayLength();
         if (count > max)
             return Wrong<IReadOnlyList<FieldReader>>(name, string.Create(CultureInfo.InvariantCulture, $"it has {count} items"), string.Create(CultureInfo.InvariantCulture, $"Send at most {max}"));

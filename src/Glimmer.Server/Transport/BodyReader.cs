@@ -52,9 +52,12 @@ internal static class BodyReader
             return json is null ? (null, error) : read(json.Root);
     }
 
-    /// <summary>Reads the body; 413 with code 1210 when it is larger than allowed.</summary>
+    /// <summary>Reads the body; 413 with code 1210 when it is larger than allowed, 415 when it is compressed.</summary>
     public static async ValueTask<(RequestBody Body, PlatformError? Error)> ReadAsync(HttpContext context, long maxBytes)
     {
+        string encoding = context.Request.Headers.ContentEncoding.ToString();
+        if (encoding.Length > 0 && !encoding.Equals("identity", StringComparison.OrdinalIgnoreCase))
+            return (default, Compressed());
         long? announced = context.Request.ContentLength;
         if (announced > maxBytes)
             return (default, TooLarge(context, maxBytes));
@@ -99,6 +102,13 @@ internal static class BodyReader
         ArrayPool<byte>.Shared.Return(buffer, clearArray: true);
         return larger;
     }
+
+    private static PlatformError Compressed() =>
+        new(BusinessCode.CallIncorrect, "The request body is compressed (header Content-Encoding), which this server does not read. Send it plain, without that header.")
+        {
+            Chinese = "不支持压缩的请求体（Content-Encoding），请去掉该请求头并发送未压缩的内容",
+            Status = StatusCodes.Status415UnsupportedMediaType,
+        };
 
     private static PlatformError TooLarge(HttpContext context, long maxBytes)
     {

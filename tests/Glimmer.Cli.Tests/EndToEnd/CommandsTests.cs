@@ -34,6 +34,22 @@ public sealed class CommandsTests : ProgramTests
     public async Task Run_without_a_prompt_says_how_to_give_one() =>
         (await GlimmerProcess.RunAsync(Folder, ["run"], "")).AssertOneClearLine(64, "nothing to ask", "glimmer run");
 
+    [Theory]
+    [InlineData("--temperature", "run", "--temperature", "hot", "x")]
+    [InlineData("--seed", "run", "--seed", "lucky", "x")]
+    [InlineData("--max-tokens", "run", "--max-tokens", "1e3", "x")]
+    [InlineData("--rounds", "bench", "--rounds", "many")]
+    [InlineData("--threads", "serve", "--threads", "all")]
+    [InlineData("--expires-days", "keys", "create", "--expires-days", "soon")]
+    public async Task An_option_that_is_no_number_is_told_by_name_and_nothing_crashes(string option, params string[] arguments)
+    {
+        ProgramRun run = await RunAsync(arguments);
+
+        Assert.Equal(1, run.ExitCode);
+        Assert.Contains(option, run.Errors, StringComparison.Ordinal);
+        Assert.DoesNotContain("   at ", run.Errors, StringComparison.Ordinal);
+    }
+
     [Fact]
     public async Task Tokenize_goes_there_and_back()
     {

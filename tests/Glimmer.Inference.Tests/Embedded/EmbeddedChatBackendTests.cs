@@ -199,6 +199,18 @@ public sealed class EmbeddedChatBackendTests(BundledBackend bundled) : IClassFix
 
         Assert.Equal(BusinessCode.ParameterInvalid, error.Code);
         Assert.Contains(named, error.Message, StringComparison.Ordinal);
+        Assert.Contains("response_format.json_schema.schema", error.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_tool_whose_parameters_are_no_schema_is_refused_by_name_when_a_call_is_demanded()
+    {
+        PlatformError error = await Refused(Offering("""{"type":"object","properties":[]}""") with { ToolChoice = ToolChoice.Required });
+
+        Assert.Equal((BusinessCode.ParameterInvalid, "tools"), (error.Code, error.Field));
+        Assert.StartsWith("The parameter tools is invalid: The parameters of the tool '", error.Message, StringComparison.Ordinal);
+        Assert.Contains("'properties' must be an object", error.Message, StringComparison.Ordinal);
+        Assert.EndsWith("Send a valid JSON schema.", error.Message, StringComparison.Ordinal);
     }
 
     [Fact]

@@ -152,6 +152,19 @@ public sealed class ChatRequestReaderTests
         Assert.Contains(field, error.MessageIn(MessageLanguage.Chinese));
     }
 
+    [Theory]
+    [InlineData("""{"model":"m","messages":[{"content":"hi"}]}""", "messages[0].role", "system, developer, user")]
+    [InlineData("""{"model":"m","messages":[{"role":null,"content":"hi"}]}""", "messages[0].role", "system, developer, user")]
+    [InlineData("""{"model":"m","messages":[{"role":"user","content":"hi"}],"response_format":{}}""", "response_format.type", "text, json_object, json_schema")]
+    [InlineData("""{"model":"m","messages":[{"role":"user","content":"hi"}],"tools":{}}""", "tools", "not a list")]
+    [InlineData("""{"model":"m","messages":[{"role":"user","content":"hi"},{"role":"assistant","content":"x","tool_calls":{}}]}""", "messages[1].tool_calls", "not a list")]
+    public void An_error_tells_the_words_that_would_do(string body, string field, string told)
+    {
+        PlatformError error = Read(body).Error!;
+        Assert.Equal(field, error.Field);
+        Assert.Contains(told, error.Message, StringComparison.Ordinal);
+    }
+
     [Fact]
     public void One_hundred_and_twenty_eight_functions_are_the_most()
     {

@@ -49,6 +49,24 @@ public sealed class ChatRefusalTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task A_compressed_body_is_refused_as_such()
+    {
+        const string Body = """{"model":"glm-4.7","messages":[{"role":"user","content":"x"}]}""";
+        foreach ((string encoding, int status) in new[] { ("gzip", 415), ("br", 415), ("identity", 200) })
+        {
+            using var content = new StringContent(Body);
+            content.Headers.ContentEncoding.Add(encoding);
+            using HttpResponseMessage response = await _harness.Client.PostAsync(new Uri("/api/paas/v4/chat/completions", UriKind.Relative), content, TestContext.Current.CancellationToken);
+            Assert.Equal(status, (int)response.StatusCode);
+            if (status == 200)
+                continue;
+            JsonElement error = await ErrorAsync(response);
+            Assert.Equal("1210", error.GetProperty("code").GetString());
+            Assert.Contains("Content-Encoding", error.GetProperty("message").GetString(), StringComparison.Ordinal);
+        }
+    }
+
+    [Fact]
     public async Task Credentials_are_needed_and_taken_in_every_form()
     {
         const string Body = """{"model":"glm-4.7","messages":[{"role":"user","content":"x"}]}""";

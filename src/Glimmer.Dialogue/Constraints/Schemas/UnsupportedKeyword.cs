@@ -18,4 +18,7 @@ public sealed class JsonSchemaException(string pointer, string message)
 {
     /// <summary>JSON pointer of the offending schema.</summary>
     public string Pointer { get; } = pointer;
+
+    /// <summary>What is wrong, without the place.</summary>
+    public string Problem { get; } = message;
 }
