@@ -31,18 +31,7 @@ foreach ((string name, Func<Command> create) in commands)
 }
 
 // A mistake in the arguments is one line, like every other mistake; the help stays where it was asked for.
-ParseResult parsed;
-try
-{
-    parsed = root.Parse(args);
-}
-catch (InvalidOperationException fault)
-{
-    // The parser's way to tell a validator that the text is no value of the option's type.
-    await Console.Error.WriteLineAsync(UsageError.Of($"glimmer {args[0]}", fault.Message));
-    return UsageError.ExitCode;
-}
-
+ParseResult parsed = root.Parse(args);
 if (args.Length > 0 && parsed.Errors.Count > 0)
 {
     await Console.Error.WriteLineAsync(UsageError.Of(parsed));

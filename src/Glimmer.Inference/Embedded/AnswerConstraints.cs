@@ -87,10 +87,15 @@ internal sealed class AnswerConstraints
             relaxations = [.. answerRelaxed.Concat(compiled.Unsupported).Select(keyword => new Relaxation(keyword.Pointer, keyword.Keyword))];
             return compiled.Constraint?.Start();
         }
-        catch (Exception fault) when (fault is JsonSchemaException or GrammarSyntaxException)
+        catch (JsonSchemaException fault)
         {
             // A tool's own message already says where in its parameters.
             error = PlatformError.Invalid(field, field == SchemaField ? fault.Message : fault.Problem, "Send a valid JSON schema");
+            return null;
+        }
+        catch (GrammarSyntaxException fault)
+        {
+            error = PlatformError.Invalid(field, fault.Message, format.Kind == AnswerFormatKind.Regex ? "Send a valid regular expression" : "Send a valid grammar in GBNF notation");
             return null;
         }
     }

@@ -45,7 +45,7 @@ public sealed class CommandsTests : ProgramTests
     {
         ProgramRun run = await RunAsync(arguments);
 
-        Assert.Equal(1, run.ExitCode);
+        Assert.Equal(64, run.ExitCode);
         Assert.Contains(option, run.Errors, StringComparison.Ordinal);
         Assert.DoesNotContain("   at ", run.Errors, StringComparison.Ordinal);
     }
@@ -137,7 +137,7 @@ public sealed class CommandsTests : ProgramTests
     [InlineData("serve --prot 1", "--prot", "glimmer serve --help")]
     [InlineData("run hello --temperature 5", "--temperature", "0 to 2", "glimmer run --help")]
     [InlineData("run hello --temperature warm", "--temperature", "'warm'", "a number")]
-    [InlineData("keys create --expires-days soon", "--expires-days", "'soon'", "a whole number", "glimmer keys --help")]
+    [InlineData("keys create --expires-days soon", "--expires-days", "'soon'", "a whole number", "glimmer keys create --help")]
     [InlineData("bench --rounds many", "--rounds", "'many'", "a whole number")]
     [InlineData("bench --rounds 0", "--rounds", "1 to 1000")]
     [InlineData("frobnicate", "'frobnicate'", "glimmer --help")]
