@@ -20,7 +20,7 @@ internal interface ITerminal
 internal sealed class ConsoleTerminal : ITerminal
 {
     /// <inheritdoc/>
-    public int Width => Math.Max(1, Console.WindowWidth);
+    public int Width => Console.WindowWidth is > 0 and int columns ? columns : 80; // a terminal that does not say is taken for a usual one
 
     /// <inheritdoc/>
     public bool KeyWaiting => Console.KeyAvailable;
