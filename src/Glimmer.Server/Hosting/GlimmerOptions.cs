@@ -19,7 +19,7 @@ public sealed record GlimmerOptions
     public int MaxOpenRequests { get; init; } = 256;
 
     /// <summary>Most requests in flight of one key; more are refused with 1302.</summary>
-    public int MaxOpenRequestsPerKey { get; init; } = 64;
+    public int MaxOpenRequestsPerKey { get; init; } = 256;
 
     /// <summary>How long answers in flight may go on when the server stops.</summary>
     public TimeSpan DrainTime { get; init; } = TimeSpan.FromSeconds(20);

@@ -54,7 +54,7 @@ public static class GlimmerSettings
         {
             Apply = (options, text) => Whole(text, 1, 100_000) is { } count ? options with { MaxOpenRequests = (int)count } : null,
         },
-        new("Limits:OpenRequestsPerKey", "Most requests in flight of one key", "a number from 1 to 100000", "64")
+        new("Limits:OpenRequestsPerKey", "Most requests in flight of one key", "a number from 1 to 100000", "256")
         {
             Apply = (options, text) => Whole(text, 1, 100_000) is { } count ? options with { MaxOpenRequestsPerKey = (int)count } : null,
         },
