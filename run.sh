@@ -21,7 +21,7 @@ if ! current; then
   esac
   echo "Building Glimmer (the first time takes about a minute) …" >&2
   log=$(mktemp)
-  # Machine code ahead of time halves the start; where the compiler for it cannot be had, the plain build does.
+  # Machine code ahead of time shortens the start; where the compiler for it cannot be had, the plain build does.
   publish() { dotnet publish src/Glimmer.Cli -c Release --nologo -v quiet --artifacts-path artifacts/build -o "$out" -p:NuGetLockFilePath=obj/run.packages.lock.json -p:UseSharedCompilation=true -p:RunAnalyzers=false -p:GenerateDocumentationFile=false "$@" >"$log" 2>&1; }
   if ! { [ -n "$rid" ] && publish -r "$rid" --no-self-contained -p:PublishReadyToRun=true; } && ! publish; then
     cat "$log" >&2
