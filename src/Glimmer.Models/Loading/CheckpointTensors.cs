@@ -22,6 +22,9 @@ internal sealed unsafe class CheckpointTensors(IWeightSource source, ITensorName
     public long CopiedBytes { get; private set; }
 
     /// <inheritdoc/>
+    public long PackedBytes { get; private set; }
+
+    /// <inheritdoc/>
     public bool Has(string canonical) => names.Find(canonical) is { } name && source.Contains(name);
 
     /// <summary>Rows of the embedding: the vocabulary of files that do not state it.</summary>
@@ -55,7 +58,7 @@ internal sealed unsafe class CheckpointTensors(IWeightSource source, ITensorName
     {
         if (!WeightPlacement.Packs(canonical, matrix, mode))
             return matrix;
-        CopiedBytes += WeightPlacement.PackedBytes(matrix);
+        PackedBytes += WeightPlacement.PackedBytes(matrix);
         return matrix.Pack();
     }
 

@@ -28,6 +28,9 @@ internal sealed unsafe class PlannedTensors(IWeightSource source, IWeightSource 
     public long CopiedBytes { get; private set; }
 
     /// <inheritdoc/>
+    public long PackedBytes { get; private set; }
+
+    /// <inheritdoc/>
     public bool Has(string canonical) => names.Find(canonical) is { } name && logical.Contains(name);
 
     /// <inheritdoc/>
@@ -69,7 +72,7 @@ internal sealed unsafe class PlannedTensors(IWeightSource source, IWeightSource 
     public WeightMatrix Prepare(string canonical, WeightMatrix matrix)
     {
         if (WeightPlacement.Packs(canonical, matrix, mode))
-            CopiedBytes += WeightPlacement.PackedBytes(matrix);
+            PackedBytes += WeightPlacement.PackedBytes(matrix);
         return matrix;
     }
 
