@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Diagnostics;
 using System.Text.Json;
+using Glimmer.Cli.Benchmarks;
 using Glimmer.Cli.Hosting;
 using Glimmer.Engine;
 using Glimmer.Engine.Packages;
@@ -9,8 +10,8 @@ using Glimmer.Server.Hosting;
 
 namespace Glimmer.Cli.Commands;
 
-/// <summary><c>glimmer bench</c>: prefill and decode tokens per second of the engine, without a server.</summary>
-internal static class BenchCommand
+/// <summary><c>glimmer bench</c>: speed of the engine, without a server; other scenarios by <c>--scenario</c>.</summary>
+internal static partial class BenchCommand
 {
     private sealed record Reading(string Name, int Tokens, int Streams, double Median, double Min, double Max, int Rounds);
 
@@ -23,7 +24,14 @@ internal static class BenchCommand
         Option<int> streams = Count("--streams", "Conversations at once while decoding.", 1, 1024);
         Option<int> rounds = Count("--rounds", "Rounds; the median counts.", 5, 1000);
         Option<bool> json = new("--json") { Description = "Print JSON." };
-        Command command = new("bench", "Measure prefill and decode speed.") { model, threads, prompt, decode, streams, rounds, json };
+        Option<string> scenario = new("--scenario")
+        {
+            Description = "What to measure: throughput (prefill and decode), stall (gaps between tokens while a prompt of --prompt tokens arrives), prefix (first token of a new and of a known prompt), speculation (with and without guesses), predict (more cores and sockets, by arithmetic).",
+            DefaultValueFactory = _ => "throughput",
+        };
+        scenario.AcceptOnlyFromAmong("throughput", "stall", "prefix", "speculation", "predict");
+        Option<int> guesses = Count("--guesses", "Tokens guessed per pass in the scenario speculation.", 3, 15);
+        Command command = new("bench", "Measure the engine's speed.") { model, threads, prompt, decode, streams, rounds, json, scenario, guesses };
         command.SetAction(async (result, cancel) =>
         {
             try
@@ -32,6 +40,9 @@ internal static class BenchCommand
                 int count = result.GetValue(threads);
                 if (count > 0)
                     settings = settings with { Engine = settings.Engine with { Threads = count } };
+                Sizes sizes = new(result.GetValue(prompt), result.GetValue(decode), result.GetValue(streams), result.GetValue(rounds), result.GetValue(guesses), result.GetValue(json));
+                if (result.GetValue(scenario) is { } named and not "throughput")
+                    return await RunScenarioAsync(named, settings, sizes, cancel);
                 return await RunAsync(settings, result.GetValue(prompt), result.GetValue(decode), result.GetValue(streams), result.GetValue(rounds), result.GetValue(json), cancel);
             }
             catch (GlimmerStartupException fault)
@@ -90,66 +101,18 @@ internal static class BenchCommand
 
     private static async Task<(TimeSpan Prefill, TimeSpan Decode)> MeasureAsync(InferenceEngine engine, int prompt, int tokens, int streams, int round, CancellationToken cancel)
     {
-        Random random = new(round * 7919 + prompt);
-        Clock[] clocks = [.. Enumerable.Range(0, streams).Select(_ => new Clock())];
+        TokenClock[] clocks = [.. Enumerable.Range(0, streams).Select(_ => new TokenClock(tokens))];
         long start = Stopwatch.GetTimestamp();
-        foreach (Clock clock in clocks)
-        {
-            GenerationRequest request = new()
-            {
-                Prompt = [.. Enumerable.Range(0, prompt).Select(_ => random.Next(1, Math.Min(engine.VocabularySize, 1000)))],
-                Sampling = new SamplingOptions { Greedy = true },
-                MaxTokens = tokens,
-                StopTokens = new HashSet<int>(),
-                Sink = clock,
-            };
-            SubmissionOutcome outcome = engine.Submit(request, cancel, out _);
-            if (outcome != SubmissionOutcome.Accepted)
-                throw new InvalidOperationException($"The engine refused the request: {outcome}.");
-        }
-
+        for (int i = 0; i < streams; i++)
+            clocks[i].Submit(engine, TokenClock.RandomPrompt(engine, prompt, (round * 7919 + prompt) * 1024 + i), tokens, "", cancel);
         await Task.WhenAll(clocks.Select(clock => clock.Done));
-        long first = clocks.Max(clock => clock.First), last = clocks.Max(clock => clock.Last);
+        long first = clocks.Max(clock => clock.Times[0]), last = clocks.Max(clock => clock.Times[^1]);
         return (Stopwatch.GetElapsedTime(start, first), Stopwatch.GetElapsedTime(first, last));
     }
 
     private static Reading Read(string name, int tokens, int streams, List<double> values)
     {
-        values.Sort();
-        double median = values.Count % 2 == 1 ? values[values.Count / 2] : (values[values.Count / 2 - 1] + values[values.Count / 2]) / 2;
+        double median = SpeculationScenario.Median(values);
         return new Reading(name, tokens, streams, Math.Round(median, 1), Math.Round(values[0], 1), Math.Round(values[^1], 1), values.Count);
-    }
-
-    private sealed class Clock : ITokenSink
-    {
-        private readonly TaskCompletionSource _done = new(TaskCreationOptions.RunContinuationsAsynchronously);
-
-        public long First { get; private set; }
-
-        public long Last { get; private set; }
-
-        public Task Done => _done.Task;
-
-        public void OnPrefilled(int promptTokens, int cachedTokens)
-        {
-        }
-
-        public bool OnToken(int token)
-        {
-            Last = Stopwatch.GetTimestamp();
-            if (First == 0)
-                First = Last;
-            return true;
-        }
-
-        public void OnEnded(GenerationEnd end, GenerationUsage usage)
-        {
-            if (end is GenerationEnd.MaxTokens or GenerationEnd.ContextFull)
-                _done.TrySetResult();
-            else if (end == GenerationEnd.Cancelled)
-                _done.TrySetCanceled();
-            else
-                _done.TrySetException(new InvalidOperationException($"The engine ended with {end}."));
-        }
     }
 }

@@ -49,9 +49,10 @@ internal sealed class PassTimes
     /// </summary>
     /// <param name="rows">Rows of running answers, at least 1.</param>
     /// <param name="ratio">How many times as long as without prompts it may take, above 1.</param>
+    /// <param name="leastTicks">How long it may take in any case.</param>
     /// <param name="limitTicks">How long it may take at most; 0 for no limit.</param>
     /// <param name="usual">Tokens to begin with, before anything was measured.</param>
-    public int Budget(int rows, double ratio, long limitTicks, int usual)
+    public int Budget(int rows, double ratio, long leastTicks, long limitTicks, int usual)
     {
         rows = Math.Min(rows, MostRows);
         double alone = Alone(rows);
@@ -59,7 +60,7 @@ internal sealed class PassTimes
             return 0;
         if (_perPromptToken == 0)
             return usual;
-        double room = (ratio - 1) * alone;
+        double room = Math.Max(ratio * alone, leastTicks) - alone;
         if (limitTicks > 0)
             room = Math.Min(room, limitTicks - alone);
         return (int)Math.Clamp(room / _perPromptToken, 1, int.MaxValue);

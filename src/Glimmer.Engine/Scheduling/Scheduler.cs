@@ -14,6 +14,7 @@ internal sealed partial class Scheduler
 {
     private readonly EngineOptions _options;
     private readonly long _mixedTicks;
+    private readonly long _leastMixedTicks;
     private readonly KvArena _arena;
     private readonly PagePool _pool;
     private readonly PrefixCache? _cache;
@@ -34,6 +35,7 @@ internal sealed partial class Scheduler
     {
         _options = options;
         _mixedTicks = (long)(options.MixedPassTime.TotalSeconds * tickFrequency);
+        _leastMixedTicks = (long)(options.UnnoticedPassTime.TotalSeconds * tickFrequency);
         _arena = arena;
         _pool = new PagePool(arena.Pages);
         // A recurrent state can't be cut back to the end of a prefix, so rows alone are of no use to such a model.
@@ -109,7 +111,7 @@ internal sealed partial class Scheduler
         if (_options.MixedPassRatio == 0 && _mixedTicks == 0)
             return _options.MixedPrefillTokens;
         double ratio = _options.MixedPassRatio == 0 ? double.MaxValue : _options.MixedPassRatio;
-        return Math.Min(_options.MixedPrefillTokens, Times.Budget(rows, ratio, _mixedTicks, FirstMixedTokens));
+        return Math.Min(_options.MixedPrefillTokens, Times.Budget(rows, ratio, _leastMixedTicks, _mixedTicks, FirstMixedTokens));
     }
 
     /// <summary>Gives everything back that a sequence holds. With <paramref name="keepRows"/> its rows stay for reuse.</summary>

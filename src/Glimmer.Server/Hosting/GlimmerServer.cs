@@ -113,6 +113,7 @@ public sealed class GlimmerServer : IAsyncDisposable
             .AddSingleton<RequestGate>()
             .AddSingleton<AnswerDrain>()
             .AddSingleton<GlimmerTelemetry>()
+            .AddSingleton<EngineTelemetry>()
             .AddSingleton<ModelOffers>()
             .AddSingleton<ModelsEndpoint>()
             .AddSingleton<ChatEndpoint>()
@@ -234,6 +235,9 @@ public sealed class GlimmerServer : IAsyncDisposable
                 await context.Response.WriteAsync(registry.Write(), context.RequestAborted);
             });
         }
+
+        // Nobody asks for it: its instruments are read.
+        app.Services.GetRequiredService<EngineTelemetry>();
 
         // The drain must listen for the stop from the beginning, not from the first chat request on.
         app.Services.GetRequiredService<AnswerDrain>();

@@ -8,18 +8,18 @@ public sealed class PassTimesTests
     public void Answers_are_measured_alone_before_prompts_may_come_and_again_when_the_measure_is_old()
     {
         PassTimes times = new();
-        Assert.Equal(0, times.Budget(4, 2, 0, 16));
+        Assert.Equal(0, times.Budget(4, 2, 0, 0, 16));
         times.Note(4, 0, 1000);
-        Assert.Equal(16, times.Budget(4, 2, 0, 16));
+        Assert.Equal(16, times.Budget(4, 2, 0, 0, 16));
         for (int i = 0; i < PassTimes.Freshness; i++)
         {
-            Assert.True(times.Budget(4, 2, 0, 16) > 0);
+            Assert.True(times.Budget(4, 2, 0, 0, 16) > 0);
             times.Note(4, 10, 2000);
         }
 
-        Assert.Equal(0, times.Budget(4, 2, 0, 16));
+        Assert.Equal(0, times.Budget(4, 2, 0, 0, 16));
         times.Note(4, 0, 1000);
-        Assert.Equal(10, times.Budget(4, 2, 0, 16));
+        Assert.Equal(10, times.Budget(4, 2, 0, 0, 16));
     }
 
     [Fact]
@@ -28,8 +28,9 @@ public sealed class PassTimesTests
         PassTimes times = new();
         times.Note(2, 0, 1000);
         times.Note(2, 10, 2000);
-        Assert.Equal(10, times.Budget(8, 2, 0, 16));
-        Assert.Equal(5, times.Budget(1, 2, 0, 16));
+        Assert.Equal(10, times.Budget(8, 2, 0, 0, 16));
+        Assert.Equal(40, times.Budget(8, 2, 5000, 0, 16));
+        Assert.Equal(5, times.Budget(1, 2, 0, 0, 16));
     }
 
     [Fact]
@@ -43,10 +44,10 @@ public sealed class PassTimesTests
         }
 
         times.Note(1, 0, 1_000_000);
-        Assert.InRange(times.Budget(1, 2, 0, 16), 10, 15);
+        Assert.InRange(times.Budget(1, 2, 0, 0, 16), 10, 15);
         times.Note(1, 0, 10);
-        Assert.True(times.Budget(1, 1.0001, 0, 16) >= 1);
-        Assert.True(times.Budget(1, 2, 5, 16) >= 1);
+        Assert.True(times.Budget(1, 1.0001, 0, 0, 16) >= 1);
+        Assert.True(times.Budget(1, 2, 0, 5, 16) >= 1);
     }
 
     [Fact]
