@@ -35,8 +35,20 @@ public sealed record EngineOptions
     public int MixedPrefillTokens { get; init; } = 256;
 
     /// <summary>
-    /// How long a pass with prompt tokens beside running answers should take at most: where the model is slow, fewer prompt
-    /// tokens go into it than <see cref="MixedPrefillTokens"/>, but at least 32. Zero leaves the pass its full size.
+    /// How many times as long a pass with prompt tokens beside running answers may take as one without: what a long prompt
+    /// may slow the others down. As many prompt tokens go into it as measurement says, but at least one. Above 1; 0 leaves
+    /// the pass to the other two limits.
+    /// </summary>
+    public double MixedPassRatio { get; init; } = 1.75;
+
+    /// <summary>
+    /// How long such a pass may take whatever <see cref="MixedPassRatio"/> says: nobody notices a gap so short between two
+    /// tokens, and very small pieces of a prompt cost more than they spare.
+    /// </summary>
+    public TimeSpan UnnoticedPassTime { get; init; } = TimeSpan.FromMilliseconds(10);
+
+    /// <summary>
+    /// How long a pass with prompt tokens beside running answers should take at most, by measurement. Zero sets no limit.
     /// </summary>
     public TimeSpan MixedPassTime { get; init; } = TimeSpan.FromMilliseconds(250);
 
@@ -77,7 +89,10 @@ public sealed record EngineOptions
         Require(MaxBatch is >= 1 and <= 1024, nameof(MaxBatch), MaxBatch, "1 to 1024");
         Require(PrefillTokens >= 1, nameof(PrefillTokens), PrefillTokens, "1 or more");
         Require(MixedPrefillTokens >= 1, nameof(MixedPrefillTokens), MixedPrefillTokens, "1 or more");
+        Require(UnnoticedPassTime >= TimeSpan.Zero, nameof(UnnoticedPassTime), (long)UnnoticedPassTime.TotalMilliseconds, "0 ms or more");
         Require(MixedPassTime >= TimeSpan.Zero, nameof(MixedPassTime), (long)MixedPassTime.TotalMilliseconds, "0 ms (no limit) or more");
+        if (!(MixedPassRatio == 0 || MixedPassRatio is > 1 and <= 1e6))
+            throw new ArgumentOutOfRangeException(nameof(MixedPassRatio), MixedPassRatio, $"{nameof(MixedPassRatio)} is {MixedPassRatio}; legal is 0 (no limit) or a number above 1.");
         Require(QueueLimit >= 0, nameof(QueueLimit), QueueLimit, "0 or more");
         Require(SpeculativeTokens is >= 0 and <= 15, nameof(SpeculativeTokens), SpeculativeTokens, "0 (off) to 15");
     }

@@ -76,7 +76,7 @@ public sealed partial class InferenceEngine : IDisposable
         int threads = options.Threads > 0 ? options.Threads : PhysicalCores.Count;
         _team = new ThreadTeam(threads);
         _samplers = [.. Enumerable.Range(0, threads).Select(_ => new Sampler())];
-        _scheduler = new Scheduler(options, _arena);
+        _scheduler = new Scheduler(options, _arena, _time.TimestampFrequency);
         _unused = FindUnused(tokenizer, _vocabulary);
         // Longer chains of one layer's guesses are rarely right to their end.
         if (options.SpeculativeTokens > 0 && model.Draft is { } layer)

@@ -27,10 +27,8 @@ internal sealed class PrefixCache
     private readonly int[] _firstChild;
     private readonly int[] _next;
     private readonly int[] _previous;
-    private readonly long[] _lastUse;
     private readonly int[] _scopeOfRoot;
     private readonly CacheScopes _scopes = new();
-    private long _clock;
 
     /// <summary>An empty cache over the pool's pages of <paramref name="pageTokens"/> tokens each.</summary>
     public PrefixCache(PagePool pool, int pageTokens)
@@ -44,7 +42,6 @@ internal sealed class PrefixCache
         _firstChild = new int[pages];
         _next = new int[pages];
         _previous = new int[pages];
-        _lastUse = new long[pages];
         _scopeOfRoot = new int[pages];
     }
 
@@ -64,7 +61,6 @@ internal sealed class PrefixCache
     public PrefixMatch Match(string scope, ReadOnlySpan<int> tokens, Span<int> pages)
     {
         int full = 0, child = _scopes.Find(scope) is { } known ? _scopes.First(known) : None;
-        _clock++;
         while (true)
         {
             ReadOnlySpan<int> rest = tokens[(full * _pageTokens)..];
@@ -81,7 +77,6 @@ internal sealed class PrefixCache
 
             if (best == None)
                 return new PrefixMatch(full, None, 0);
-            _lastUse[best] = _clock;
             if (bestLength < _pageTokens)
                 return new PrefixMatch(full, best, bestLength);
             pages[full++] = best;
@@ -100,7 +95,6 @@ internal sealed class PrefixCache
     public void Insert(string scope, ReadOnlySpan<int> tokens, Span<int> pages, bool keepPartial)
     {
         int parent = None, scopeId = _scopes.FindOrAdd(scope);
-        _clock++;
         for (int i = 0; i * _pageTokens < tokens.Length; i++)
         {
             ReadOnlySpan<int> label = tokens[(i * _pageTokens)..Math.Min((i + 1) * _pageTokens, tokens.Length)];
@@ -121,30 +115,20 @@ internal sealed class PrefixCache
                 pages[i] = node;
             }
 
-            _lastUse[node] = _clock;
             parent = node;
         }
 
         _scopes.ForgetIfEmpty(scopeId);
     }
 
-    /// <summary>Frees the page that was not used for longest and that no sequence holds; false when there is none.</summary>
+    /// <summary>Frees the page that no sequence has held for longest; false when there is none.</summary>
     public bool EvictOne()
     {
-        if (_pool.Cached == 0)
-            return false;
-        int oldest = None;
-        for (int page = 0; page < _count.Length; page++)
-        {
-            if (_count[page] > 0 && _firstChild[page] == None && _pool.Holders(page) == 0
-                && (oldest == None || _lastUse[page] < _lastUse[oldest]))
-            {
-                oldest = page;
-            }
-        }
-
+        int oldest = _pool.Oldest;
         if (oldest == None)
             return false;
+        if (_firstChild[oldest] != None)
+            throw new InvalidOperationException($"Page {oldest} is next to be evicted but others follow it.");
         Remove(oldest, forgetScope: true);
         return true;
     }
@@ -172,6 +156,15 @@ internal sealed class PrefixCache
                 found += node == page ? 1 : 0;
             if (found != 1)
                 return $"Page {page} is {found} times among its parent's children.";
+        }
+
+        for (int page = _pool.Oldest; page != None; page = _pool.After(page))
+        {
+            for (int child = _firstChild[page]; child != None; child = _next[child])
+            {
+                if (_pool.Holders(child) > 0)
+                    return $"Page {child} is held but its parent {page} is not.";
+            }
         }
 
         return nodes == Nodes ? null : $"The tree has {nodes} nodes but counted {Nodes}.";

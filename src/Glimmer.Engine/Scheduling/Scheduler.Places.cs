@@ -79,7 +79,7 @@ internal sealed partial class Scheduler
         }
         else
         {
-            for (int i = 0; i < match.FullPages; i++)
+            for (int i = match.FullPages - 1; i >= 0; i--)
                 _pool.Release(_matched[i]);
         }
 

@@ -13,6 +13,8 @@ namespace Glimmer.Engine.Scheduling;
 internal sealed partial class Scheduler
 {
     private readonly EngineOptions _options;
+    private readonly long _mixedTicks;
+    private readonly long _leastMixedTicks;
     private readonly KvArena _arena;
     private readonly PagePool _pool;
     private readonly PrefixCache? _cache;
@@ -23,11 +25,17 @@ internal sealed partial class Scheduler
     private readonly int[] _matched;
     private readonly List<int> _foreseen = [];
     private int _prefillTurn;
+    private const int FirstMixedTokens = 16;
 
     /// <summary>A scheduler over an empty arena.</summary>
-    public Scheduler(EngineOptions options, KvArena arena)
+    /// <param name="options">How the machine is used.</param>
+    /// <param name="arena">Memory of the rows.</param>
+    /// <param name="tickFrequency">Ticks per second of the times noted.</param>
+    public Scheduler(EngineOptions options, KvArena arena, long tickFrequency)
     {
         _options = options;
+        _mixedTicks = (long)(options.MixedPassTime.TotalSeconds * tickFrequency);
+        _leastMixedTicks = (long)(options.UnnoticedPassTime.TotalSeconds * tickFrequency);
         _arena = arena;
         _pool = new PagePool(arena.Pages);
         // A recurrent state can't be cut back to the end of a prefix, so rows alone are of no use to such a model.
@@ -53,8 +61,8 @@ internal sealed partial class Scheduler
     /// <summary>Who holds which page.</summary>
     public PagePool Pool => _pool;
 
-    /// <summary>Most prompt tokens beside running answers, as measured passes allow; never above the option's.</summary>
-    public int MixedBudget { get; set; } = int.MaxValue;
+    /// <summary>What passes cost: sizes the prompts' share beside running answers.</summary>
+    public PassTimes Times { get; } = new();
 
     /// <summary>Times a sequence was put back.</summary>
     public long Preemptions { get; private set; }
@@ -73,7 +81,7 @@ internal sealed partial class Scheduler
         batch.Clear();
         planned.Clear();
         admitted.Clear();
-        bool answering = false;
+        int answering = 0;
         // A put-back changes the list's end only, and never a sequence that was planned already: those are older.
         for (int i = 0; i < _running.Count; i++)
         {
@@ -82,12 +90,12 @@ internal sealed partial class Scheduler
                 continue;
             if (!EnsureRoom(sequence))
                 break;
-            answering = true;
             Guess(sequence);
+            answering += sequence.Remaining + sequence.GuessCount;
             AddChunk(batch, planned, sequence, sequence.Remaining + sequence.GuessCount);
         }
 
-        int budget = answering ? Math.Min(MixedBudget, _options.MixedPrefillTokens) : _options.PrefillTokens;
+        int budget = answering > 0 ? MixedBudget(answering) : _options.PrefillTokens;
         Admit(budget, admitted);
         Grant(budget);
         for (int i = 0; i < _running.Count; i++)
@@ -95,6 +103,15 @@ internal sealed partial class Scheduler
             if (_running[i].Granted > 0)
                 AddChunk(batch, planned, _running[i], _running[i].Granted);
         }
+    }
+
+    /// <summary>Prompt tokens beside so many rows of running answers.</summary>
+    private int MixedBudget(int rows)
+    {
+        if (_options.MixedPassRatio == 0 && _mixedTicks == 0)
+            return _options.MixedPrefillTokens;
+        double ratio = _options.MixedPassRatio == 0 ? double.MaxValue : _options.MixedPassRatio;
+        return Math.Min(_options.MixedPrefillTokens, Times.Budget(rows, ratio, _leastMixedTicks, _mixedTicks, FirstMixedTokens));
     }
 
     /// <summary>Gives everything back that a sequence holds. With <paramref name="keepRows"/> its rows stay for reuse.</summary>

@@ -115,6 +115,7 @@ public sealed class GlimmerServer : IAsyncDisposable
             .AddSingleton<RequestGate>()
             .AddSingleton<AnswerDrain>()
             .AddSingleton<GlimmerTelemetry>()
+            .AddSingleton<EngineTelemetry>()
             .AddSingleton<ModelOffers>()
             .AddSingleton<ModelsEndpoint>()
             .AddSingleton<ChatRunner>()
@@ -250,6 +251,9 @@ public sealed class GlimmerServer : IAsyncDisposable
                 await context.Response.WriteAsync(registry.Write(), context.RequestAborted);
             });
         }
+
+        // Nobody asks for it: its instruments are read.
+        app.Services.GetRequiredService<EngineTelemetry>();
 
         // The drain must listen for the stop from the beginning, not from the first chat request on.
         app.Services.GetRequiredService<AnswerDrain>();

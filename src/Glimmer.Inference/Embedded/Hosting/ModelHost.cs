@@ -1,3 +1,4 @@
+using Glimmer.Engine;
 using Glimmer.Protocol.Errors;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
@@ -75,6 +76,16 @@ public sealed partial class ModelHost : IAsyncDisposable
                     entry.LastError))]);
             }
         }
+    }
+
+    /// <summary>What the engine of a model does; null while it is not in memory.</summary>
+    internal EngineStatistics? EngineStatisticsOf(Entry entry)
+    {
+        // The statistics are a copy in managed memory: a model that is unloaded meanwhile does no harm.
+        IHostedBackend? backend;
+        lock (_gate)
+            backend = entry.Current?.Backend;
+        return backend?.EngineStatistics;
     }
 
     /// <summary>Loads a model before anybody asks for it.</summary>
