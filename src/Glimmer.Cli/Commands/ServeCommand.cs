@@ -131,7 +131,7 @@ internal static class ServeCommand
             (await loading).Dispose();
     }
 
-    private static (string Key, string? Value) Pair(string text)
+    internal static (string Key, string? Value) Pair(string text)
     {
         int equals = text.IndexOf('=', StringComparison.Ordinal);
         if (equals <= 0)
