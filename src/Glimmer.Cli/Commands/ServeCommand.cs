@@ -101,6 +101,7 @@ internal static class ServeCommand
 
             ModelPackage package = await loading;
             await using EmbeddedChatBackend backend = LocalModel.Start(package, settings, server.Logs.CreateLogger<InferenceEngine>());
+            await using ModelFileWatch watch = ModelFileWatch.Start(LocalModel.PathOf(settings.ModelPath), () => backend.StopAsync(TimeSpan.Zero), server.Logs);
             slot.Fill([backend], settings.StandIn ? backend : null, $"{package.Code} is loaded.");
             Banner.Write(Console.Out, server, options, package, settings.StandIn);
             await server.WaitForShutdownAsync();
@@ -115,6 +116,7 @@ internal static class ServeCommand
         await using GlimmerServer server = GlimmerServer.Create(options, slot);
         await server.StartAsync();
         await using ModelHost host = new(models, new ModelHostOptions { MemoryBytes = HostedModels.MemoryFor(settings) }, server.Logs);
+        ModelHostMetrics.Publish(host, server.Meter);
         await HostedModels.LoadFirstAsync(host);
         string codes = string.Join(", ", models.Select(model => model.Code));
         slot.Fill(host.Backends, settings.StandIn ? host.Backends[0] : null, $"{models[0].Code} is loaded.");

@@ -69,6 +69,9 @@ public sealed class GlimmerServer : IAsyncDisposable
     /// <summary>Makes loggers that write where the server's own lines go, for what runs beside it.</summary>
     public ILoggerFactory Logs => _app.Services.GetRequiredService<ILoggerFactory>();
 
+    /// <summary>The meter behind <c>/metrics</c>, for the instruments of what runs beside the server.</summary>
+    public System.Diagnostics.Metrics.Meter Meter => _app.Services.GetRequiredService<GlimmerTelemetry>().Meter;
+
     /// <summary>Where the server listens, once started: <c>http://127.0.0.1:8080</c>.</summary>
     public IReadOnlyList<Uri> Addresses { get; private set; } = [];
 

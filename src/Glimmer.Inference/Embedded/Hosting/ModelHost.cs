@@ -73,6 +73,7 @@ public sealed partial class ModelHost : IAsyncDisposable
                     (entry.Current?.Leases ?? 0) + (entry.Loading?.Waiting ?? 0),
                     entry.LastUsed,
                     entry.Loads,
+                    entry.Evictions,
                     entry.LastError))]);
             }
         }
@@ -203,5 +204,7 @@ public sealed partial class ModelHost : IAsyncDisposable
         public DateTimeOffset? LastUsed { get; set; }
 
         public long Loads { get; set; }
+
+        public long Evictions { get; set; }
     }
 }
