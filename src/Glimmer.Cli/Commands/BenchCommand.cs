@@ -18,17 +18,18 @@ internal static class BenchCommand
     {
         Option<string?> model = ModelOption.Create();
         Option<int> threads = ModelOption.Threads();
+        Option<string?> kv = ModelOption.KvCache();
         Option<int> prompt = Count("--prompt", "Tokens of the prompt.", 512, 65536);
         Option<int> decode = Count("--decode", "Tokens to generate.", 64, 65536);
         Option<int> streams = Count("--streams", "Conversations at once while decoding.", 1, 1024);
         Option<int> rounds = Count("--rounds", "Rounds; the median counts.", 5, 1000);
         Option<bool> json = new("--json") { Description = "Print JSON." };
-        Command command = new("bench", "Measure prefill and decode speed.") { model, threads, prompt, decode, streams, rounds, json };
+        Command command = new("bench", "Measure prefill and decode speed.") { model, threads, kv, prompt, decode, streams, rounds, json };
         command.SetAction(async (result, cancel) =>
         {
             try
             {
-                EngineSettings settings = EngineSettings.Read(Settings.Read(("Model:Path", result.GetValue(model))));
+                EngineSettings settings = EngineSettings.Read(Settings.Read(("Model:Path", result.GetValue(model)), ("Engine:KvCache", result.GetValue(kv))));
                 int count = result.GetValue(threads);
                 if (count > 0)
                     settings = settings with { Engine = settings.Engine with { Threads = count } };

@@ -1,4 +1,5 @@
 using System.Globalization;
+using Glimmer.Kernels;
 using Glimmer.Models.Configuration;
 using Glimmer.Models.Memory;
 
@@ -12,13 +13,13 @@ public sealed class MemoryPlan
     private readonly string _path;
     private readonly ModelConfig _config;
 
-    internal MemoryPlan(string path, ModelConfig config, KvLayout layout, long mappedBytes, long copiedBytes, int contextTokens, int sequences, int batchTokens)
+    internal MemoryPlan(string path, ModelConfig config, KvLayout layout, KvFormat format, long mappedBytes, long copiedBytes, int contextTokens, int sequences, int batchTokens)
     {
         _path = path;
         _config = config;
         MappedWeightBytes = mappedBytes;
         CopiedWeightBytes = copiedBytes;
-        CacheBytesPerToken = (long)layout.WidthPerToken * sizeof(float);
+        CacheBytesPerToken = layout.BytesPerToken(format);
         StateBytesPerSequence = (long)layout.StateWidth * sizeof(float);
         ContextTokens = contextTokens;
         Sequences = sequences;
