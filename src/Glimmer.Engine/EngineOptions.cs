@@ -1,4 +1,4 @@
-using Glimmer.Models.Memory;
+using Glimmer.Models;
 
 namespace Glimmer.Engine;
 
@@ -105,7 +105,7 @@ public sealed record EngineOptions
         checked(PagesFor(bytesPerToken, contextLength) * bytesPerToken * PageTokens + MaxBatch * stateBytes);
 
     /// <summary>Pages for a model under these options, at least 1.</summary>
-    internal int PagesFor(KvLayout layout, int contextLength) => PagesFor((long)layout.WidthPerToken * sizeof(float), contextLength);
+    internal int PagesFor(LanguageModel model, int contextLength) => PagesFor(model.KvLayout.BytesPerToken(model.KvFormat), contextLength);
 
     private int PagesFor(long bytesPerToken, int contextLength)
     {

@@ -70,9 +70,9 @@ public sealed partial class InferenceEngine : IDisposable
         int context = model.Description.ContextLength;
         if (options.ContextLength > 0)
             context = Math.Min(context, options.ContextLength);
-        int pages = options.PagesFor(model.KvLayout, context);
+        int pages = options.PagesFor(model, context);
         ContextLength = (int)Math.Min(context, (long)pages * options.PageTokens);
-        _arena = new KvArena(model.KvLayout, pages, options.PageTokens, options.MaxBatch);
+        _arena = new KvArena(model.KvLayout, pages, options.PageTokens, options.MaxBatch, model.KvFormat);
         int threads = options.Threads > 0 ? options.Threads : PhysicalCores.Count;
         _team = new ThreadTeam(threads);
         _samplers = [.. Enumerable.Range(0, threads).Select(_ => new Sampler())];

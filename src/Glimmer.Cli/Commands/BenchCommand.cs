@@ -20,6 +20,7 @@ internal static partial class BenchCommand
     {
         Option<string?> model = ModelOption.Create();
         Option<int> threads = ModelOption.Threads();
+        Option<string?> kv = ModelOption.KvCache();
         Option<int[]> prompt = Counts("--prompt", "-p", "Tokens of the prompt, several separated by commas; 0 leaves prefill out.", 512, 65536);
         Option<int[]> decode = Counts("--decode", "-n", "Tokens to generate, several separated by commas; 0 leaves decode out.", 64, 65536);
         Option<int[]> depth = Counts("--depth", "-d", "Tokens in the cache before the clock starts, several separated by commas.", 0, 1 << 20);
@@ -39,7 +40,7 @@ internal static partial class BenchCommand
         };
         scenario.AcceptOnlyFromAmong("throughput", "stall", "prefix", "speculation", "predict");
         Option<int> guesses = Count("--guesses", null, "Tokens guessed per pass in the scenario speculation.", 3, 15);
-        Command command = new("bench", "Measure the engine's speed.") { model, threads, prompt, decode, depth, streams, rounds, batch, cold, json, output, set, check, scenario, guesses };
+        Command command = new("bench", "Measure the engine's speed.") { model, threads, kv, prompt, decode, depth, streams, rounds, batch, cold, json, output, set, check, scenario, guesses };
         command.SetAction(async (result, cancel) =>
         {
             try
@@ -47,6 +48,7 @@ internal static partial class BenchCommand
                 EngineSettings settings = EngineSettings.Read(Settings.Read([
                     ("Model:Path", result.GetValue(model)),
                     ("Engine:PrefillTokens", result.GetValue(batch)?.ToString(CultureInfo.InvariantCulture)),
+                    ("Engine:KvCache", result.GetValue(kv)),
                     .. (result.GetValue(set) ?? []).Select(ServeCommand.Pair)]));
                 int count = result.GetValue(threads);
                 if (count > 0)

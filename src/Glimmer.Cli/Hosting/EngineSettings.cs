@@ -40,6 +40,9 @@ internal sealed record EngineSettings
             (settings, text) => Enum.TryParse(text, ignoreCase: true, out ActivationMode mode) && !char.IsAsciiDigit(text[0]) ? settings with { Activations = mode } : null),
         ("Output:Repairs", "Whether malformed tool calls of the model are mended; otherwise they are text", "true or false",
             (settings, text) => bool.TryParse(text, out bool flag) ? settings with { Repairs = flag ? Repairs.All : Repairs.None } : null),
+        ("Engine:KvCache", "How keys and values are cached", "auto (by the weights), f32, f16 or q8_0",
+            (settings, text) => text.Equals("auto", StringComparison.OrdinalIgnoreCase) ? settings with { KvFormat = null }
+                : Enum.TryParse(text, ignoreCase: true, out KvFormat format) && !char.IsAsciiDigit(text[0]) ? settings with { KvFormat = format } : null),
         ("Engine:Threads", "Threads of a forward pass", "a number from 0 (one per physical core) to 1024",
             (settings, text) => Whole(text, 0, 1024) is { } n ? settings.With(settings.Engine with { Threads = (int)n }) : null),
         ("Engine:Context", "Longest conversation in tokens", "a number from 0 (the model's) to 16777216",
@@ -83,6 +86,9 @@ internal sealed record EngineSettings
 
     /// <summary>How activations meet quantised weights.</summary>
     public ActivationMode Activations { get; init; } = ActivationMode.Exact;
+
+    /// <summary>How keys and values are cached; null decides by the weights.</summary>
+    public KvFormat? KvFormat { get; init; }
 
     /// <summary>Whether it stands in for codes without a backend.</summary>
     public bool StandIn { get; init; } = true;

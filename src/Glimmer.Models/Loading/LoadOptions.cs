@@ -22,4 +22,10 @@ public sealed record LoadOptions
     /// that allow it are rearranged into a copy while loading.
     /// </summary>
     public ActivationMode Activations { get; init; } = ActivationMode.Exact;
+
+    /// <summary>
+    /// How keys and values are cached. Null decides by the weights: half precision where any matrix is stored in less than single
+    /// precision, else single precision. Models so small that a token takes less than 16 KiB of cache stay in single precision.
+    /// </summary>
+    public KvFormat? KvFormat { get; init; }
 }

@@ -19,7 +19,7 @@ public static class ModelLoader
         try
         {
             CheckpointTensors tensors = new(files.Logical, files.Names, options.QuantiseTo, options.Activations);
-            DecoderModel model = new(files.Architecture, files.Config, tensors, options.DraftLayer, options.Activations);
+            DecoderModel model = new(files.Architecture, files.Config, tensors, options.DraftLayer, options.Activations, options.KvFormat);
             return new LoadedModel(model, files.Logical, files.Tokenizer, files.Generation(), files.DisplayName, Warnings(files));
         }
         catch
@@ -44,8 +44,8 @@ public static class ModelLoader
         ModelFiles files = ModelFiles.Open(path);
         using IWeightSource source = files.Logical;
         PlannedTensors tensors = new(files.Stored, files.Logical, files.Names, options.QuantiseTo, options.Activations);
-        using DecoderModel model = new(files.Architecture, files.Config, tensors, options.DraftLayer);
-        return new MemoryPlan(path, files.Config, model.KvLayout, tensors, contextTokens, sequences, batchTokens);
+        using DecoderModel model = new(files.Architecture, files.Config, tensors, options.DraftLayer, kvFormat: options.KvFormat);
+        return new MemoryPlan(path, files.Config, model.KvLayout, model.KvFormat, tensors, contextTokens, sequences, batchTokens);
     }
 
     /// <summary>The name that a model gives itself, read without its weights; null when it gives none.</summary>

@@ -26,7 +26,7 @@ public sealed class MemoryPlanTests
             using DecoderModel model = new(files.Architecture, files.Config, tensors, draft: true);
             Assert.Equal(tensors.MappedBytes, plan.MappedWeightBytes);
             Assert.Equal(tensors.CopiedBytes, plan.CopiedWeightBytes);
-            Assert.Equal(model.KvLayout.WidthPerToken * 4, plan.CacheBytesPerToken);
+            Assert.Equal(model.KvLayout.BytesPerToken(model.KvFormat), plan.CacheBytesPerToken);
             Assert.Equal(model.KvLayout.StateWidth * 4, plan.StateBytesPerSequence);
             Assert.Equal(3 * (200 * plan.CacheBytesPerToken + plan.StateBytesPerSequence), plan.CacheBytes);
 
