@@ -61,6 +61,9 @@ public sealed unsafe class KvArena : IDisposable
     /// <summary>First number of a plane's rows in a page; row t of the page starts at t·width.</summary>
     public float* Rows(int plane, int page) => _pages + page * _pageWidth + _planeOffset[plane];
 
+    /// <summary>All rows of a page as bytes, to be stored elsewhere and brought back as they are.</summary>
+    public Span<byte> PageMemory(int page) => new(_pages + page * _pageWidth, checked((int)(_pageWidth * sizeof(float))));
+
     /// <summary>The recurrent state of a slot, <see cref="KvLayout.StateWidth"/> numbers.</summary>
     public float* State(int slot) => _states + (long)slot * Layout.StateWidth;
 
