@@ -65,6 +65,18 @@ public sealed record EngineOptions
     public bool SharePrefixes { get; init; }
 
     /// <summary>
+    /// Folder for pages that the prefix cache has no room for; null keeps them in memory only. What users wrote can be
+    /// reconstructed from such a file: it is readable for this user alone.
+    /// </summary>
+    public string? PrefixSpill { get; init; }
+
+    /// <summary>Most bytes of the file in that folder, one per model.</summary>
+    public long PrefixSpillBytes { get; init; } = 8L << 30;
+
+    /// <summary>What names the weights and how they are used, in the spill file; required with <see cref="PrefixSpill"/>.</summary>
+    public string? ModelIdentity { get; init; }
+
+    /// <summary>
     /// Whether tokens that a constraint leaves no choice about are taken without a pass of their own, and the usual tokens of
     /// a text that must come are tried together. It never changes an answer.
     /// </summary>
@@ -91,6 +103,9 @@ public sealed record EngineOptions
         Require(MixedPrefillTokens >= 1, nameof(MixedPrefillTokens), MixedPrefillTokens, "1 or more");
         Require(UnnoticedPassTime >= TimeSpan.Zero, nameof(UnnoticedPassTime), (long)UnnoticedPassTime.TotalMilliseconds, "0 ms or more");
         Require(MixedPassTime >= TimeSpan.Zero, nameof(MixedPassTime), (long)MixedPassTime.TotalMilliseconds, "0 ms (no limit) or more");
+        Require(PrefixSpillBytes >= 1, nameof(PrefixSpillBytes), PrefixSpillBytes, "1 or more");
+        if (PrefixSpill is not null && string.IsNullOrEmpty(ModelIdentity))
+            throw new ArgumentException($"{nameof(PrefixSpill)} is set but {nameof(ModelIdentity)} is not; legal is a text that names the weights.");
         if (!(MixedPassRatio == 0 || MixedPassRatio is > 1 and <= 1e6))
             throw new ArgumentOutOfRangeException(nameof(MixedPassRatio), MixedPassRatio, $"{nameof(MixedPassRatio)} is {MixedPassRatio}; legal is 0 (no limit) or a number above 1.");
         Require(QueueLimit >= 0, nameof(QueueLimit), QueueLimit, "0 or more");

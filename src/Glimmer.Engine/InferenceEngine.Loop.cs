@@ -53,6 +53,11 @@ public sealed partial class InferenceEngine
             RunIdleChecks();
             if (stopping && Close())
                 break;
+            while (!_wake.IsSet && _scheduler.KeepAhead())
+            {
+                // Nobody waits: pages go to disk as long as there are buffers for them.
+            }
+
             _wake.Wait();
         }
 
@@ -157,6 +162,7 @@ public sealed partial class InferenceEngine
         if (prompts == 0 && _draft is not null)
             _trial.Note(planned, ticks, (int)(_generatedTokens - generated));
         _scheduler.Times.Note(rows, prompts, ticks);
+        _scheduler.KeepAhead();
         _passes++;
         PublishStatistics();
     }
@@ -192,7 +198,7 @@ public sealed partial class InferenceEngine
         _leaving.Clear();
         _leaving.AddRange(_scheduler.Running);
         _scheduler.RemoveWaiting(static _ => true, _leaving);
-        _scheduler = new Scheduler(_options, _arena, _time.TimestampFrequency);
+        _scheduler = new Scheduler(_options, _arena, _time.TimestampFrequency, _spill);
         foreach (Sequence sequence in _leaving)
             End(sequence, GenerationEnd.Fault, keepRows: false);
     }

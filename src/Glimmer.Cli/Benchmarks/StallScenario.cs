@@ -6,7 +6,7 @@ namespace Glimmer.Cli.Benchmarks;
 /// <summary>How much a long prompt delays the tokens of answers that run.</summary>
 internal static class StallScenario
 {
-    private const int Quiet = 200;
+    private const int Quiet = 60;
 
     /// <summary>What was measured, in milliseconds.</summary>
     /// <param name="Streams">Running answers.</param>
@@ -51,7 +51,7 @@ internal static class StallScenario
         {
             ReadOnlySpan<long> times = clock.Times;
             // The first tokens come while others are still in their prompts.
-            for (int i = 20; i < times.Length; i++)
+            for (int i = 10; i < times.Length; i++)
             {
                 double gap = Stopwatch.GetElapsedTime(times[i - 1], times[i]).TotalMilliseconds;
                 if (times[i] <= arrives)

@@ -30,6 +30,8 @@ public sealed class EmbeddedChatBackend : IChatBackend, IEngineReport, IAsyncDis
     {
         _package = package;
         _repairs = repairs;
+        if (options is { PrefixSpill: not null, ModelIdentity: null })
+            options = options with { ModelIdentity = package.FindIdentity() };
         _engine = new InferenceEngine(package.Model, options, package.Tokenizer, logger);
         _prompts = new PromptCache(package.Tokenizer, RememberedPromptTokens);
         _constraints = new AnswerConstraints(package);
