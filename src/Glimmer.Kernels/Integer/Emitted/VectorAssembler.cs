@@ -73,6 +73,20 @@ internal sealed class VectorAssembler
         Bytes((byte)Math.Abs(bits));
     }
 
+    /// <summary>The same from memory.</summary>
+    public void ShiftWords(int target, int at, int displacement, int bits)
+    {
+        Memory(Prefix.Operand66, Map.Escape, false, 0x71, bits > 0 ? 6 : 2, target, at, displacement, broadcast: false);
+        Bytes((byte)Math.Abs(bits));
+    }
+
+    /// <summary>vpsrad target, source, bits: shifts integers right, keeping the sign.</summary>
+    public void ShiftIntsRight(int target, int source, byte bits)
+    {
+        Registers(Prefix.Operand66, Map.Escape, 0x72, 4, target, source);
+        Bytes(bits);
+    }
+
     /// <summary>vpslld target, source, bits.</summary>
     public void ShiftInts(int target, int source, byte bits)
     {
@@ -83,10 +97,20 @@ internal sealed class VectorAssembler
     /// <summary>vpandd target, a, b.</summary>
     public void And(int target, int a, int b) => Registers(Prefix.Operand66, Map.Escape, 0xDB, target, a, b);
 
+    /// <summary>The same with [at + displacement] for b.</summary>
+    public void And(int target, int a, int at, int displacement) => Memory(Prefix.Operand66, Map.Escape, false, 0xDB, target, a, at, displacement, broadcast: false);
+
     /// <summary>vpternlogd target, a, b: target |= a &amp; b.</summary>
     public void OrAnd(int target, int a, int b)
     {
         Registers(Prefix.Operand66, Map.Escape3A, 0x25, target, a, b);
+        Bytes(0xF8);
+    }
+
+    /// <summary>The same with [at + displacement] for b.</summary>
+    public void OrAnd(int target, int a, int at, int displacement)
+    {
+        Memory(Prefix.Operand66, Map.Escape3A, false, 0x25, target, a, at, displacement, broadcast: false);
         Bytes(0xF8);
     }
 
