@@ -36,7 +36,7 @@ internal sealed record EngineSettings
             (settings, text) => bool.TryParse(text, out bool flag) ? settings with { StandIn = flag } : null),
         ("Model:DraftLayer", "Whether the model's own draft (MTP) layer is loaded", "true or false",
             (settings, text) => bool.TryParse(text, out bool flag) ? settings with { DraftLayer = flag } : null),
-        ("Engine:Activations", "How activations meet quantised weights", "exact (single precision) or int8 (faster, answers may differ in the last place)",
+        ("Engine:Activations", "How activations meet quantised weights", "auto (int8 where the machine is fast at it), exact (single precision) or int8 (faster, activations rounded to 8 bits)",
             (settings, text) => Enum.TryParse(text, ignoreCase: true, out ActivationMode mode) && !char.IsAsciiDigit(text[0]) ? settings with { Activations = mode } : null),
         ("Output:Repairs", "Whether malformed tool calls of the model are mended; otherwise they are text", "true or false",
             (settings, text) => bool.TryParse(text, out bool flag) ? settings with { Repairs = flag ? Repairs.All : Repairs.None } : null),
@@ -91,7 +91,7 @@ internal sealed record EngineSettings
     public bool DraftLayer { get; init; } = true;
 
     /// <summary>How activations meet quantised weights.</summary>
-    public ActivationMode Activations { get; init; } = ActivationMode.Exact;
+    public ActivationMode Activations { get; init; } = ActivationMode.Auto;
 
     /// <summary>How keys and values are cached; null decides by the weights.</summary>
     public KvFormat? KvFormat { get; init; }
