@@ -30,7 +30,7 @@ public sealed class CrashTests
         }
 
         Assert.True(acknowledged > Kills, $"Only {acknowledged} acknowledgements: the load did not run.");
-        TestContext.Current.SendDiagnosticMessage($"{kind}: {Kills} kills, {acknowledged} acknowledgements");
+        TestContext.Current.TestOutputHelper?.WriteLine($"{kind}: {Kills} kills, {acknowledged} acknowledgements");
     }
 
     private static async Task<long> KillAsync(Store.TestStore test, string run, int afterMilliseconds)
