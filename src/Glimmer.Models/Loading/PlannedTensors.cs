@@ -60,7 +60,7 @@ internal sealed unsafe class PlannedTensors(IWeightSource source, IWeightSource 
             {
                 MappedBytes += computed.MappedBytes;
                 CopiedBytes += computed.CopiedBytes;
-                return new WeightMatrix(format, rows, columns, null, _nobody);
+                return new WeightMatrix(format, rows, columns, null, _copied);
             }
 
             long bytes = WeightPlacement.Bytes(format, rows, columns);
@@ -70,7 +70,7 @@ internal sealed unsafe class PlannedTensors(IWeightSource source, IWeightSource 
                 MappedBytes += bytes;
         }
 
-        return new WeightMatrix(format, rows, columns, null, computed || format != stored ? _copied : _mapped);
+        return new WeightMatrix(format, rows, columns, null, format != stored ? _copied : _mapped);
     }
 
     /// <inheritdoc/>

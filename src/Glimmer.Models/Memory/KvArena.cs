@@ -105,7 +105,7 @@ public sealed unsafe class KvArena : IDisposable
     }
 
     /// <summary>All rows of a page as bytes, to be stored elsewhere and brought back as they are.</summary>
-    public Span<byte> PageMemory(int page) => new(_pages + page * _pageWidth, checked((int)(_pageWidth * sizeof(float))));
+    public Span<byte> PageMemory(int page) => new(_pages + page * _pageBytes, checked((int)_pageBytes));
 
     /// <summary>The recurrent state of a slot, <see cref="KvLayout.StateWidth"/> numbers.</summary>
     public float* State(int slot) => _states + (long)slot * Layout.StateWidth;
