@@ -34,6 +34,8 @@ internal sealed record EngineSettings
             (settings, text) => _formats.TryGetValue(text, out BlockFormat format) ? settings with { Quantise = format } : null),
         ("Model:StandIn", "Whether it answers for chat codes that have no backend", "true or false",
             (settings, text) => bool.TryParse(text, out bool flag) ? settings with { StandIn = flag } : null),
+        ("Model:Mapped", "Whether weights stay in the mapped file; otherwise they are copied into memory while loading", "true or false",
+            (settings, text) => bool.TryParse(text, out bool flag) ? settings with { Mapped = flag } : null),
         ("Model:DraftLayer", "Whether the model's own draft (MTP) layer is loaded", "true or false",
             (settings, text) => bool.TryParse(text, out bool flag) ? settings with { DraftLayer = flag } : null),
         ("Engine:Activations", "How activations meet quantised weights", "auto (int8 where the machine is fast at it), exact (single precision) or int8 (faster, activations rounded to 8 bits)",
@@ -89,6 +91,9 @@ internal sealed record EngineSettings
 
     /// <summary>Whether the model's own draft layer is loaded.</summary>
     public bool DraftLayer { get; init; } = true;
+
+    /// <summary>Whether weights stay in the mapped file.</summary>
+    public bool Mapped { get; init; } = true;
 
     /// <summary>How activations meet quantised weights.</summary>
     public ActivationMode Activations { get; init; } = ActivationMode.Auto;

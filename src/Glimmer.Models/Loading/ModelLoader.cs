@@ -16,7 +16,7 @@ public static class ModelLoader
     {
         options ??= new LoadOptions();
         CheckFormat(path, options);
-        ModelFiles files = ModelFiles.Open(path);
+        ModelFiles files = ModelFiles.Open(path, options.Mapped);
         try
         {
             ActivationMode mode = WeightPlacement.Resolve(options.Activations);
@@ -45,7 +45,7 @@ public static class ModelLoader
         CheckFormat(path, options);
         ModelFiles files = ModelFiles.Open(path);
         using IWeightSource source = files.Logical;
-        PlannedTensors tensors = new(files.Stored, files.Logical, files.Names, options.QuantiseTo, WeightPlacement.Resolve(options.Activations));
+        PlannedTensors tensors = new(files.Stored, files.Logical, files.Names, options.QuantiseTo, WeightPlacement.Resolve(options.Activations), options.Mapped);
         using DecoderModel model = new(files.Architecture, files.Config, tensors, options.DraftLayer, kvFormat: options.KvFormat);
         return new MemoryPlan(path, files.Config, model.KvLayout, model.KvFormat, tensors, contextTokens, sequences, batchTokens);
     }
