@@ -23,7 +23,8 @@ internal static class BenchCommand
         Option<int> streams = Count("--streams", "Conversations at once while decoding.", 1, 1024);
         Option<int> rounds = Count("--rounds", "Rounds; the median counts.", 5, 1000);
         Option<bool> json = new("--json") { Description = "Print JSON." };
-        Command command = new("bench", "Measure prefill and decode speed.") { model, threads, prompt, decode, streams, rounds, json };
+        Option<bool> profile = new("--profile") { Description = "Also show where the time of one more round goes." };
+        Command command = new("bench", "Measure prefill and decode speed.") { model, threads, prompt, decode, streams, rounds, json, profile };
         command.SetAction(async (result, cancel) =>
         {
             try
@@ -32,7 +33,7 @@ internal static class BenchCommand
                 int count = result.GetValue(threads);
                 if (count > 0)
                     settings = settings with { Engine = settings.Engine with { Threads = count } };
-                return await RunAsync(settings, result.GetValue(prompt), result.GetValue(decode), result.GetValue(streams), result.GetValue(rounds), result.GetValue(json), cancel);
+                return await RunAsync(settings, result.GetValue(prompt), result.GetValue(decode), result.GetValue(streams), result.GetValue(rounds), result.GetValue(json), result.GetValue(profile), cancel);
             }
             catch (GlimmerStartupException fault)
             {
@@ -54,7 +55,7 @@ internal static class BenchCommand
         return option;
     }
 
-    private static async Task<int> RunAsync(EngineSettings settings, int prompt, int decode, int streams, int rounds, bool json, CancellationToken cancel)
+    private static async Task<int> RunAsync(EngineSettings settings, int prompt, int decode, int streams, int rounds, bool json, bool profile, CancellationToken cancel)
     {
         using ModelPackage package = LocalModel.Load(settings);
         // Every round computes everything anew, and all conversations run at once.
@@ -85,7 +86,25 @@ internal static class BenchCommand
         Console.WriteLine($"{package.Code} ({package.Description.Architecture}, {package.Description.Parameters / 1e6:0.#} M parameters), tokens per second, median of {rounds}");
         foreach (Reading reading in readings)
             Console.WriteLine($"  {reading.Name,-8} {reading.Tokens,6} tokens{(reading.Streams > 1 ? $" x {reading.Streams}" : ""),-6} {reading.Median,10:0.0}   ({reading.Min:0.0} … {reading.Max:0.0})");
+        if (profile)
+        {
+            OperatorClock.Start();
+            PrintProfile("prefill", prompt, (await MeasureAsync(engine, prompt, 1, 1, rounds + 1, cancel)).Prefill);
+            OperatorClock.Start();
+            PrintProfile("decode", decode, (await MeasureAsync(engine, 1, decode + 1, streams, rounds + 1, cancel)).Decode);
+        }
+
         return 0;
+    }
+
+    private static void PrintProfile(string name, int tokens, TimeSpan whole)
+    {
+        IReadOnlyList<(string Name, TimeSpan Time, long Calls)> times = OperatorClock.Stop();
+        Console.WriteLine($"{name}: {whole.TotalMilliseconds / tokens:0.000} ms per token");
+        foreach ((string operation, TimeSpan time, long calls) in times)
+            Console.WriteLine($"  {operation,-40} {time.TotalMilliseconds / tokens,10:0.0000} ms {time / whole,7:0.0 %} {calls,8} calls");
+        TimeSpan rest = whole - times.Aggregate(TimeSpan.Zero, (sum, entry) => sum + entry.Time);
+        Console.WriteLine($"  {"not in parallel operations",-40} {rest.TotalMilliseconds / tokens,10:0.0000} ms {rest / whole,7:0.0 %}");
     }
 
     private static async Task<(TimeSpan Prefill, TimeSpan Decode)> MeasureAsync(InferenceEngine engine, int prompt, int tokens, int streams, int round, CancellationToken cancel)
