@@ -22,4 +22,10 @@ public sealed record LoadOptions
     /// that allow it are rearranged into a copy while loading. <see cref="ActivationMode.Auto"/> does the latter where the machine has vector kernels.
     /// </summary>
     public ActivationMode Activations { get; init; } = ActivationMode.Exact;
+
+    /// <summary>
+    /// Folder in which the rearranged weights of <see cref="ActivationMode.Int8"/> are kept, as large as the weights themselves, so that later starts map them instead of
+    /// rearranging anew; null keeps none. A copy that does not fit the model's files, the options or this build, or is damaged, is replaced.
+    /// </summary>
+    public string? PackedFolder { get; init; }
 }
