@@ -40,8 +40,8 @@ internal sealed unsafe class PackedMatrix
     {
         TileLayout layout = LayoutOf(weights);
         int groups = (weights.Rows + TileLayout.GroupRows - 1) / TileLayout.GroupRows;
-        var memory = new NativeBlock(layout.Bytes(weights.Rows, weights.Columns));
-        var packed = new PackedMatrix(layout, memory, memory.Start, weights.Rows, weights.Columns / layout.BlockColumns);
+        byte* memory = PackedMemory.Take(layout.Bytes(weights.Rows, weights.Columns), out NativeBlock owner);
+        var packed = new PackedMatrix(layout, owner, memory, weights.Rows, weights.Columns / layout.BlockColumns);
         if (groups * (long)weights.Columns < 1 << 16)
         {
             for (int group = 0; group < groups; group++)
