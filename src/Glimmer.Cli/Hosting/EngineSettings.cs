@@ -38,6 +38,8 @@ internal sealed record EngineSettings
             (settings, text) => bool.TryParse(text, out bool flag) ? settings with { Mapped = flag } : null),
         ("Model:DraftLayer", "Whether the model's own draft (MTP) layer is loaded", "true or false",
             (settings, text) => bool.TryParse(text, out bool flag) ? settings with { DraftLayer = flag } : null),
+        ("Model:PackedFolder", "Folder that keeps rearranged weights, so that later starts are quicker", "a path; none are kept when it is not set",
+            (settings, text) => text.Contains('\0', StringComparison.Ordinal) ? null : settings with { PackedFolder = text }),
         ("Engine:Activations", "How activations meet quantised weights", "auto (int8 where the machine is fast at it), exact (single precision) or int8 (faster, activations rounded to 8 bits)",
             (settings, text) => Enum.TryParse(text, ignoreCase: true, out ActivationMode mode) && !char.IsAsciiDigit(text[0]) ? settings with { Activations = mode } : null),
         ("Output:Repairs", "Whether malformed tool calls of the model are mended; otherwise they are text", "true or false",
@@ -94,6 +96,9 @@ internal sealed record EngineSettings
 
     /// <summary>Whether weights stay in the mapped file.</summary>
     public bool Mapped { get; init; } = true;
+
+    /// <summary>Folder of kept rearranged weights; null keeps none.</summary>
+    public string? PackedFolder { get; init; }
 
     /// <summary>How activations meet quantised weights.</summary>
     public ActivationMode Activations { get; init; } = ActivationMode.Auto;

@@ -34,4 +34,10 @@ public sealed record LoadOptions
     /// precision, else single precision. Models so small that a token takes less than 16 KiB of cache stay in single precision.
     /// </summary>
     public KvFormat? KvFormat { get; init; }
+
+    /// <summary>
+    /// Folder in which the rearranged weights of <see cref="ActivationMode.Int8"/> are kept, as large as the weights themselves, so that later starts map them instead of
+    /// rearranging anew; null keeps none. A copy that does not fit the model's files, the options or this build, or is damaged, is replaced.
+    /// </summary>
+    public string? PackedFolder { get; init; }
 }
