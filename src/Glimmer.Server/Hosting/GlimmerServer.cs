@@ -1,8 +1,10 @@
 using System.Net;
 using System.Net.Sockets;
+using Glimmer.Platform.Accounts;
 using Glimmer.Platform.Admission;
 using Glimmer.Platform.Catalog;
 using Glimmer.Platform.Keys;
+using Glimmer.Platform.Store;
 using Glimmer.Server.Answers;
 using Glimmer.Server.Chat;
 using Glimmer.Server.Health;
@@ -51,17 +53,20 @@ public sealed class GlimmerServer : IAsyncDisposable
     private readonly GlimmerOptions _options;
     private readonly OtlpExport? _export;
 
-    private GlimmerServer(WebApplication app, GlimmerOptions options, KeyRing keys, NewAccessKey? firstKey)
+    private GlimmerServer(WebApplication app, GlimmerOptions options, PlatformAccounts accounts, NewAccessKey? firstKey)
     {
         _app = app;
         _options = options;
         _export = options.OtlpEndpoint is { } endpoint ? new OtlpExport(endpoint) : null;
-        Keys = keys;
+        Accounts = accounts;
         FirstKey = firstKey;
     }
 
-    /// <summary>The keys of the data folder.</summary>
-    public KeyRing Keys { get; }
+    /// <summary>Accounts, projects and keys.</summary>
+    public PlatformAccounts Accounts { get; }
+
+    /// <summary>The keys of the machine's owner.</summary>
+    public OwnerKeys Keys => Accounts.OwnerKeys;
 
     /// <summary>The key made because there was none; show it once, it cannot be had again. Null when there were keys.</summary>
     public NewAccessKey? FirstKey { get; }
@@ -83,18 +88,21 @@ public sealed class GlimmerServer : IAsyncDisposable
     public static GlimmerServer Create(GlimmerOptions options, IChatBackendProvider backends, GlimmerServices? services = null)
     {
         services ??= new GlimmerServices();
-        KeyRing keys;
+        PlatformStore? store = null;
+        PlatformAccounts accounts;
         NewAccessKey? firstKey = null;
         Catalogue catalogue;
         try
         {
-            keys = KeyRing.Open(options.DataFolder, services.Time);
-            if (keys.Keys.Count == 0)
-                firstKey = keys.Create("first key");
             catalogue = Catalogue.Load(Path.Combine(options.DataFolder, Catalogue.FileName));
+            store = PlatformStore.Open(options.Store(services.Time));
+            accounts = PlatformAccounts.Open(store);
+            if (accounts.OwnerKeys.Keys.Count == 0)
+                firstKey = accounts.OwnerKeys.Create("first key");
         }
-        catch (KeyRingException fault)
+        catch (Exception fault) when (fault is KeyRingException or StoreException)
         {
+            store?.Dispose();
             throw new GlimmerStartupException(fault.Message, 73, fault);
         }
         catch (CatalogException fault)
@@ -110,11 +118,13 @@ public sealed class GlimmerServer : IAsyncDisposable
         builder.Services
             .AddSingleton(options)
             .AddSingleton(services.Time)
-            .AddSingleton(keys)
+            .AddSingleton(store)
+            .AddSingleton(accounts)
+            .AddSingleton(accounts.Directory)
             .AddSingleton(catalogue)
             .AddSingleton(backends)
             .AddSingleton(services.Admission ?? new BoundedAdmission(options.MaxOpenRequests, options.MaxOpenRequestsPerKey))
-            .AddSingleton<Authenticator>()
+            .AddSingleton(new Authenticator(accounts.Directory))
             .AddSingleton<RequestGate>()
             .AddSingleton<AnswerDrain>()
             .AddSingleton<GlimmerTelemetry>()
@@ -130,9 +140,9 @@ public sealed class GlimmerServer : IAsyncDisposable
             .AddSingleton<HealthEndpoints>()
             .AddSingleton<HomePage>();
         WebApplication app = builder.Build();
-        ServerLog.Attach(keys, app.Logger);
+        ServerLog.Attach(store, app.Logger);
         Map(app, options);
-        return new GlimmerServer(app, options, keys, firstKey);
+        return new GlimmerServer(app, options, accounts, firstKey);
     }
 
     /// <summary>Begins to listen.</summary>
@@ -170,6 +180,8 @@ public sealed class GlimmerServer : IAsyncDisposable
         await _app.StopAsync();
         _export?.Dispose();
         await _app.DisposeAsync();
+        await Accounts.DisposeAsync();
+        await Accounts.Store.DisposeAsync();
     }
 
     private static void ConfigureHost(WebApplicationBuilder builder, GlimmerOptions options, GlimmerServices services)
@@ -266,8 +278,21 @@ public sealed class GlimmerServer : IAsyncDisposable
 /// <summary>Log lines of the server itself.</summary>
 internal static partial class ServerLog
 {
-    public static void Attach(KeyRing keys, ILogger log) => keys.ReloadFailed = fault => KeysNotReloaded(log, fault.Message);
+    public static void Attach(PlatformStore store, ILogger log)
+    {
+        store.Faulted = fault => StoreFault(log, fault.Message);
+        foreach (string step in store.IsNew ? [] : store.Upgrades)
+            StoreUpgraded(log, step);
+        if (store.Warning is { } warning)
+            StoreWarning(log, warning);
+    }
 
-    [LoggerMessage(1003, LogLevel.Error, "The keys known before stay in force: {Fault}")]
-    private static partial void KeysNotReloaded(ILogger log, string fault);
+    [LoggerMessage(1003, LogLevel.Error, "Store: {Fault} What was known before stays in force; it is tried again.")]
+    private static partial void StoreFault(ILogger log, string fault);
+
+    [LoggerMessage(1004, LogLevel.Information, "Store upgraded: {Step}")]
+    private static partial void StoreUpgraded(ILogger log, string step);
+
+    [LoggerMessage(1005, LogLevel.Warning, "Store: {Warning}")]
+    private static partial void StoreWarning(ILogger log, string warning);
 }
