@@ -117,7 +117,7 @@ internal sealed class PlanFile(string file)
                 Only(values, section, "models", "from", "to", "since", "until", "factor");
                 draft.Factors.Add(new PlanFactor(
                     _fields.Words(Need(values, item, "models"), "models"),
-                    Thousandths(Need(values, item, "factor"), "factor"),
+                    (int)(_fields.Exact(Need(values, item, "factor"), "factor", 1000) * PlanRules.UnitsPerPrompt / draft.CallsPerPrompt),
                     values.ContainsKey("from") || values.ContainsKey("to") ? Hours(values, item) : null,
                     values.TryGetValue("since", out YamlTree? since) ? _fields.Day(since, "since").ToDateTime(TimeOnly.MinValue) : null,
                     values.TryGetValue("until", out YamlTree? until) ? _fields.Day(until, "until").ToDateTime(TimeOnly.MinValue) : null));
@@ -161,13 +161,12 @@ internal sealed class PlanFile(string file)
         Only(values, "plans", "level", "rank", "window_prompts", "week_prompts", "tool_calls", "concurrency", "off_peak_concurrency", "surfaces", "models");
         if (draft.Plans.Exists(known => known.Code == code))
             throw _fields.At(item, $"the plan {code} comes twice.");
-        long unitsPerPrompt = (long)draft.CallsPerPrompt * PlanRules.UnitsPerCall;
         return new Plan(
             code,
             values.TryGetValue("level", out YamlTree? level) ? _fields.Text(level) : code,
             (int)Whole("rank", 0, 1000),
-            Whole("window_prompts", 1, 1_000_000_000) * unitsPerPrompt,
-            Whole("week_prompts", 1, 1_000_000_000) * unitsPerPrompt,
+            Whole("window_prompts", 1, 1_000_000_000) * PlanRules.UnitsPerPrompt,
+            Whole("week_prompts", 1, 1_000_000_000) * PlanRules.UnitsPerPrompt,
             (int)Whole("tool_calls", 0, 1_000_000_000),
             (int)Whole("concurrency", 1, 100_000),
             (int)Whole("off_peak_concurrency", 1, 100_000),
@@ -224,12 +223,6 @@ internal sealed class PlanFile(string file)
     }
 
     private TimeSpan Hours(YamlTree value, string key, int min, int max) => TimeSpan.FromHours(_fields.Whole(value, key, min, max));
-
-    private int Thousandths(YamlTree value, string key)
-    {
-        decimal units = _fields.Exact(value, key, 1000) * PlanRules.UnitsPerCall;
-        return units == decimal.Truncate(units) ? (int)units : throw _fields.At(value, $"{key} must have at most three decimals, not \"{value.Scalar}\".");
-    }
 
     private YamlTree Need(Dictionary<string, YamlTree> values, YamlTree item, string key) =>
         values.TryGetValue(key, out YamlTree? value) ? value : throw _fields.At(item, $"{key} is missing.");

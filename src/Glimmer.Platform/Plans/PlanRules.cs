@@ -34,7 +34,7 @@ public enum ApiSurface
 /// <param name="Code">Its code: <c>pro</c>.</param>
 /// <param name="Level">The word of the monitor API.</param>
 /// <param name="Rank">Order of the tiers; a higher one is an upgrade.</param>
-/// <param name="WindowUnits">Quota units of the rolling window (see <see cref="PlanRules.UnitsPerCall"/>).</param>
+/// <param name="WindowUnits">Quota units of the rolling window (see <see cref="PlanRules.UnitsPerPrompt"/>).</param>
 /// <param name="WeekUnits">Quota units of a week.</param>
 /// <param name="ToolCalls">Calls of the remote tools per month.</param>
 /// <param name="Concurrency">Requests in flight in peak hours.</param>
@@ -79,8 +79,8 @@ public sealed record InvitationRules(
 /// </summary>
 public sealed class PlanRules
 {
-    /// <summary>Quota is counted in thousandths of a call, so that factors with three decimals stay exact.</summary>
-    public const int UnitsPerCall = 1000;
+    /// <summary>Quota units of one prompt: windows count millionths of a prompt.</summary>
+    public const int UnitsPerPrompt = 1_000_000;
 
     /// <summary>Name of the file in the data folder that replaces the built-in plans.</summary>
     public const string FileName = "plans.yaml";
@@ -166,8 +166,8 @@ public sealed class PlanRules
 
     internal IReadOnlyList<DayHours> Peak { get; }
 
-    /// <summary>Quota units of one prompt.</summary>
-    public long UnitsPerPrompt => (long)CallsPerPrompt * UnitsPerCall;
+    /// <summary>Quota units of one call whose factor is 1; rounded down, so that the full number of calls fits a prompt.</summary>
+    public int UnitsPerCall => UnitsPerPrompt / CallsPerPrompt;
 
     /// <summary>The plan of a code in any case; null when there is none.</summary>
     public Plan? Find(string code) => _plans.GetValueOrDefault(code);

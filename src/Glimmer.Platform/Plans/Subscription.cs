@@ -29,7 +29,7 @@ public sealed record Subscription
     public static Subscription None { get; } = new();
 
     /// <summary>Terms without gaps, the oldest first; those of an earlier run are gone.</summary>
-    public ImmutableArray<PlanTerm> Terms { get; private init; } = [];
+    public ImmutableArray<PlanTerm> Terms { get; internal init; } = [];
 
     /// <summary>Beginning of the first term.</summary>
     public DateTimeOffset Anchor { get; private init; }
