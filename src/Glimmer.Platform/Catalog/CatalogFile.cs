@@ -1,3 +1,5 @@
+using Glimmer.Platform.Ledger;
+
 namespace Glimmer.Platform.Catalog;
 
 /// <summary>Reads catalogue files into a <see cref="CatalogDraft"/>; a later file changes what earlier ones said.</summary>
@@ -64,8 +66,19 @@ internal sealed class CatalogFile(string file)
                     foreach (YamlTree item in _fields.Items(value, "aliases"))
                         draft.Aliases.Add(ReadAlias(item));
                     break;
+                case "prices":
+                    ReadPrices(draft, value);
+                    break;
+                case "exchange":
+                    foreach (YamlTree item in _fields.Items(value, key))
+                        ReadExchange(draft, item);
+                    break;
+                case "limits":
+                    foreach (YamlTree item in _fields.Items(value, key))
+                        ReadLimits(draft, item);
+                    break;
                 default:
-                    throw _fields.At(value, $"\"{key}\" is not known here; use families, models or aliases.");
+                    throw _fields.At(value, $"\"{key}\" is not known here; use families, models, aliases, prices, exchange or limits.");
             }
         }
     }
@@ -84,7 +97,8 @@ internal sealed class CatalogFile(string file)
             start = draft.Families.GetValueOrDefault(_fields.Text(family)) ?? throw _fields.At(family, $"the family \"{family.Scalar}\" is not known; add it under families.");
         else
             start = draft.Models.GetValueOrDefault(code) ?? Blank(code);
-        draft.Models[code] = Check(Apply(start with { Code = code }, item), item);
+        start = start with { Code = code, Family = family is null ? start.Family : _fields.Text(family) };
+        draft.Models[code] = Check(Apply(start, item), item);
         draft.Lines[code] = (file, item.Line);
     }
 
@@ -141,7 +155,9 @@ internal sealed class CatalogFile(string file)
                 "files" => model with { MaxFiles = (int)_fields.Whole(value, key, 0, 10_000) },
                 "created" => model with { Created = _fields.Whole(value, key, 0, 253402300799) },
                 "successor" => model with { Successor = _fields.Text(value).ToLowerInvariant() },
-                "concurrency" => model with { Concurrency = [.. _fields.Items(value, key).Select(tier => (int)_fields.Whole(tier, key, 1, 1_000_000))] },
+                "concurrency" => model with { Concurrency = Tiers(value, key, 1) },
+                "per_minute" => model with { PerMinute = Tiers(value, key, 0) },
+                "per_day" => model with { PerDay = Tiers(value, key, 0) },
                 _ => throw _fields.At(value, $"\"{key}\" is not known in a model or family."),
             };
         }
@@ -157,6 +173,114 @@ internal sealed class CatalogFile(string file)
             throw _fields.At(item, $"the chat model {model.Code} needs a context and a max_output of at least 1.");
         return model.DefaultOutput == 0 ? model with { DefaultOutput = model.MaxOutput } : model;
     }
+
+    private void ReadPrices(CatalogDraft draft, YamlTree value)
+    {
+        // A file that prices a model in a currency replaces what was said of it there, steps and all.
+        var said = new HashSet<(string, Currency)>();
+        foreach (YamlTree item in _fields.Items(value, "prices"))
+        {
+            string? model = null;
+            Currency? currency = null;
+            int inputBelow = 0, outputBelow = 0;
+            var amounts = new List<(UnitKind Kind, decimal Amount)>();
+            foreach ((string key, YamlTree part) in _fields.Members(item, "a price"))
+            {
+                switch (key)
+                {
+                    case "model":
+                        model = _fields.Text(part).ToLowerInvariant();
+                        break;
+                    case "currency":
+                        currency = ReadCurrency(part, key);
+                        break;
+                    case "input_below":
+                        inputBelow = _fields.Tokens(part, key);
+                        break;
+                    case "output_below":
+                        outputBelow = _fields.Tokens(part, key);
+                        break;
+                    default:
+                        UnitKind kind = PriceStep.Kinds.TryGetValue(key, out UnitKind known)
+                            ? known
+                            : throw _fields.At(part, $"\"{key}\" is not known in a price; use model, currency, input_below, output_below, {string.Join(", ", PriceStep.Kinds.Keys)}.");
+                        amounts.Add((kind, _fields.Exact(part, key, PriceStep.MaxAmount)));
+                        break;
+                }
+            }
+
+            if (model is null || !draft.Models.ContainsKey(model))
+                throw _fields.At(item, $"model: \"{model}\" is not a model of the catalogue.");
+            if (currency is not { } money || amounts.Count == 0)
+                throw _fields.At(item, $"the price of {model} needs a currency and an amount, such as input: 0.6.");
+            if (said.Add((model, money)))
+                draft.Prices.RemoveAll(step => step.Model == model && step.Currency == money);
+            draft.Prices.Add(new PriceStep(model, money, inputBelow, outputBelow, amounts));
+        }
+    }
+
+    private void ReadExchange(CatalogDraft draft, YamlTree item)
+    {
+        Currency? from = null, to = null;
+        decimal rate = 0;
+        foreach ((string key, YamlTree value) in _fields.Members(item, "an exchange"))
+        {
+            switch (key)
+            {
+                case "from":
+                    from = ReadCurrency(value, key);
+                    break;
+                case "to":
+                    to = ReadCurrency(value, key);
+                    break;
+                case "rate":
+                    rate = _fields.Exact(value, key, 100_000);
+                    break;
+                default:
+                    throw _fields.At(value, $"\"{key}\" is not known in an exchange; use from, to and rate.");
+            }
+        }
+
+        if (from is not { } source || to is not { } target || rate == 0)
+            throw _fields.At(item, "an exchange needs from, to and a rate above 0.");
+        draft.Exchange[(source, target)] = rate;
+    }
+
+    private void ReadLimits(CatalogDraft draft, YamlTree item)
+    {
+        ModelKind[] kinds = [];
+        KindLimits limits = new([], [], []);
+        foreach ((string key, YamlTree value) in _fields.Members(item, "a limit"))
+        {
+            switch (key)
+            {
+                case "kinds":
+                    kinds = [.. _fields.Items(value, key).Select(word => _fields.OneOf(word, key, Kinds))];
+                    break;
+                case "concurrency":
+                    limits = limits with { Concurrency = Tiers(value, key, 1) };
+                    break;
+                case "per_minute":
+                    limits = limits with { PerMinute = Tiers(value, key, 0) };
+                    break;
+                case "per_day":
+                    limits = limits with { PerDay = Tiers(value, key, 0) };
+                    break;
+                default:
+                    throw _fields.At(value, $"\"{key}\" is not known in a limit; use kinds, concurrency, per_minute or per_day.");
+            }
+        }
+
+        foreach (ModelKind kind in kinds)
+            draft.Limits[kind] = limits;
+    }
+
+    private Currency ReadCurrency(YamlTree tree, string key) =>
+        Currency.TryParse(_fields.Text(tree), out Currency currency)
+            ? currency
+            : throw _fields.At(tree, $"{key} must be three letters such as USD, not \"{tree.Scalar}\".");
+
+    private int[] Tiers(YamlTree tree, string key, int min) => [.. _fields.Items(tree, key).Select(tier => (int)_fields.Whole(tier, key, min, 1_000_000))];
 
     private static CatalogModel Blank(string code) => new() { Code = code, Kind = ModelKind.Text };
 }
