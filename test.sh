@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Runs everything that must hold and prints the counts. Installs what it needs (Node.js for the conformance tests).
+# Runs everything that must hold and prints the counts. Installs what it needs (Node.js for the conformance tests, PostgreSQL for the store's).
 #   ./test.sh                all suites
 #   ./test.sh Dialogue Cli   only tests/Glimmer.Dialogue.Tests and tests/Glimmer.Cli.Tests
 #   ./test.sh conformance    only the foreign clients
@@ -10,6 +10,18 @@ require_sdk
 
 wanted=("$@")
 wants() { [ ${#wanted[@]} -eq 0 ] && return 0; local w; for w in "${wanted[@]}"; do [ "$w" = "$1" ] && return 0; done; return 1; }
+
+# The store's tests run on a real PostgreSQL. Without it they are skipped, and say so.
+if { [ ${#wanted[@]} -eq 0 ] || wants Platform || wants Server; } && ! ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 && ! command -v postgres >/dev/null 2>&1; then
+  if command -v apt-get >/dev/null 2>&1; then
+    echo "PostgreSQL is missing: installing it." >&2
+    as_root=(); [ "$(id -u)" -eq 0 ] || as_root=(sudo -n)
+    { "${as_root[@]}" apt-get update -qq && "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends postgresql; } >/dev/null 2>&1 \
+      || echo "PostgreSQL could not be installed: its tests will be skipped." >&2
+  else
+    echo "PostgreSQL is missing and there is no apt-get: its tests will be skipped." >&2
+  fi
+fi
 
 passed=0 failed=0 skipped=0 broken=()
 log=$(mktemp)

@@ -30,7 +30,22 @@ public sealed unsafe class WeightMatrix
         RowBytes = codec.BytesFor(columns);
     }
 
-    /// <summary>How the numbers are stored.</summary>
+    /// <summary>Wraps weights that compute their rows when they are read.</summary>
+    /// <exception cref="ArgumentException">It has no rows or no columns.</exception>
+    public WeightMatrix(RowSource source)
+        : this(source, 0, source.Rows)
+    {
+    }
+
+    private WeightMatrix(RowSource source, int first, int rows)
+        : this(BlockFormat.F32, rows, source.Columns, null, source)
+    {
+        Source = source;
+        FirstRow = first;
+        RowBytes = source.Bytes / source.Rows;
+    }
+
+    /// <summary>How the numbers are stored; F32 when rows are computed (<see cref="IsComputed"/>).</summary>
     public BlockFormat Format { get; }
 
     /// <summary>Outputs.</summary>
@@ -42,7 +57,16 @@ public sealed unsafe class WeightMatrix
     /// <summary>Bytes from one row to the next.</summary>
     public long RowBytes { get; }
 
-    /// <summary>First byte of row 0.</summary>
+    /// <summary>Whether rows are computed when they are read, and there are no bytes to point to.</summary>
+    public bool IsComputed => Source is not null;
+
+    /// <summary>What computes the rows, or null.</summary>
+    internal RowSource? Source { get; }
+
+    /// <summary>Row of <see cref="Source"/> that is row 0 here.</summary>
+    internal int FirstRow { get; }
+
+    /// <summary>First byte of row 0; null when rows are computed.</summary>
     public byte* Data { get; }
 
     /// <summary>Keeps the bytes alive.</summary>
@@ -81,6 +105,12 @@ public sealed unsafe class WeightMatrix
     public void ReadRow(int row, Span<float> values)
     {
         ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual((uint)row, (uint)Rows);
+        if (Source is not null)
+        {
+            Source.Read(FirstRow + row, values[..Columns]);
+            return;
+        }
+
         BlockCodecs.For(Format).Dequantise(new ReadOnlySpan<byte>(Data + row * RowBytes, checked((int)RowBytes)), values[..Columns]);
         GC.KeepAlive(Owner);
     }
@@ -91,6 +121,8 @@ public sealed unsafe class WeightMatrix
     {
         ArgumentOutOfRangeException.ThrowIfNegative(start);
         ArgumentOutOfRangeException.ThrowIfGreaterThan((long)start + count, Rows);
+        if (Source is not null)
+            return new WeightMatrix(Source, FirstRow + start, count);
         return new WeightMatrix(Format, count, Columns, Data + start * RowBytes, Owner) { Packed = Packed?.RowRange(start, count) };
     }
 }

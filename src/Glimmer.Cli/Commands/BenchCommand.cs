@@ -23,7 +23,8 @@ internal static class BenchCommand
         Option<int> streams = Count("--streams", "Conversations at once while decoding.", 1, 1024);
         Option<int> rounds = Count("--rounds", "Rounds; the median counts.", 5, 1000);
         Option<bool> json = new("--json") { Description = "Print JSON." };
-        Command command = new("bench", "Measure prefill and decode speed.") { model, threads, prompt, decode, streams, rounds, json };
+        Option<bool> check = new("--check") { Description = "Check instead how long loading takes, memory against the plan, and that all numbers are finite." };
+        Command command = new("bench", "Measure prefill and decode speed.") { model, threads, prompt, decode, streams, rounds, json, check };
         command.SetAction(async (result, cancel) =>
         {
             try
@@ -32,6 +33,8 @@ internal static class BenchCommand
                 int count = result.GetValue(threads);
                 if (count > 0)
                     settings = settings with { Engine = settings.Engine with { Threads = count } };
+                if (result.GetValue(check))
+                    return LoadCheck.Run(settings, result.GetValue(prompt), result.GetValue(decode), result.GetValue(json));
                 return await RunAsync(settings, result.GetValue(prompt), result.GetValue(decode), result.GetValue(streams), result.GetValue(rounds), result.GetValue(json), cancel);
             }
             catch (GlimmerStartupException fault)

@@ -1,18 +1,21 @@
 using System.CommandLine;
+using Glimmer.Cli.Conversion;
 using Glimmer.Cli.Hosting;
+using Glimmer.Dialogue.Tokenization;
 using Glimmer.Models;
+using Glimmer.Models.Conversion;
 using Glimmer.Models.Weights;
 using Glimmer.Server.Hosting;
 
 namespace Glimmer.Cli.Commands;
 
-/// <summary><c>glimmer quantize SOURCE TARGET MIX</c>: writes a GGUF model with fewer bits per weight.</summary>
+/// <summary><c>glimmer quantize SOURCE TARGET MIX</c>: writes a GGUF model with fewer bits per weight, from a GGUF file or a checkpoint folder.</summary>
 internal static class QuantizeCommand
 {
     public static Command Create()
     {
-        string mixes = string.Join(", ", QuantisationMix.All.Select(mix => mix.Name));
-        Argument<string> source = new("SOURCE") { Description = "GGUF file, best with F32, F16 or BF16 weights." };
+        string mixes = string.Join(", ", QuantisationMix.All.Concat(QuantisationMix.Floats).Select(mix => mix.Name));
+        Argument<string> source = new("SOURCE") { Description = "GGUF file, best with F32, F16 or BF16 weights, or a folder of config.json, safetensors (of any readable kind) and a tokenizer." };
         Argument<string> target = new("TARGET") { Description = "GGUF file to write." };
         Argument<string> mix = new("MIX") { Description = mixes };
         Option<bool> again = new("--allow-requantize") { Description = "Quantise weights that are quantised already, which loses more." };
@@ -38,6 +41,8 @@ internal static class QuantizeCommand
                 return Fail($"{target} exists; use --force to replace it.", 73);
             if (string.Equals(Path.GetFullPath(source), Path.GetFullPath(target), StringComparison.Ordinal))
                 return Fail("source and target are the same file.", 64);
+            if (File.Exists(Path.Combine(source, "config.json")))
+                return Convert(source, target, mix, dry, cancel);
             using GgufFile file = GgufFile.Open(source);
             if (dry)
             {
@@ -59,10 +64,24 @@ internal static class QuantizeCommand
         {
             return Fail("stopped; nothing was written.", 130);
         }
-        catch (Exception fault) when (fault is ModelFileException or IOException or UnauthorizedAccessException)
+        catch (Exception fault) when (fault is ModelFileException or TokenizerFileException or IOException or UnauthorizedAccessException)
         {
             return Fail(fault.Message, 65);
         }
+    }
+
+    private static int Convert(string folder, string target, QuantisationMix mix, bool dry, CancellationToken cancel)
+    {
+        if (dry)
+        {
+            foreach ((string name, Kernels.Formats.BlockFormat format) in CheckpointConverter.Formats(folder, mix).OrderBy(pair => pair.Key, StringComparer.Ordinal))
+                Console.WriteLine($"{format,-8} {name}");
+            return 0;
+        }
+
+        CheckpointConverter.Run(folder, target, mix, TokenizerKeys.Read(folder), new Report(), cancel);
+        Console.WriteLine($"{target}: {Bytes.Text(new FileInfo(target).Length)}");
+        return 0;
     }
 
     private static int Fail(string message, int code)

@@ -22,6 +22,9 @@ internal sealed unsafe class CheckpointTensors(IWeightSource source, ITensorName
     public long CopiedBytes { get; private set; }
 
     /// <inheritdoc/>
+    public long PackedBytes { get; private set; }
+
+    /// <inheritdoc/>
     public bool Has(string canonical) => names.Find(canonical) is { } name && source.Contains(name);
 
     /// <summary>Rows of the embedding: the vocabulary of files that do not state it.</summary>
@@ -44,10 +47,11 @@ internal sealed unsafe class CheckpointTensors(IWeightSource source, ITensorName
     }
 
     /// <inheritdoc/>
-    public WeightMatrix Matrix(string canonical, int rows, int columns) => Wrap(canonical, Tensor(canonical, [rows, columns], out bool first), rows, columns, first);
+    public WeightMatrix Matrix(string canonical, int rows, int columns) =>
+        Computed(canonical, [rows, columns]) ?? Wrap(canonical, Tensor(canonical, [rows, columns], out bool first), rows, columns, first);
 
     /// <inheritdoc/>
-    public WeightMatrix Stack(string canonical, int count, int rows, int columns) =>
+    public WeightMatrix Stack(string canonical, int count, int rows, int columns) => Computed(canonical, [count, rows, columns]) ??
         Wrap(canonical, Tensor(canonical, [count, rows, columns], out bool first), checked(count * rows), columns, first);
 
     /// <inheritdoc/>
@@ -55,7 +59,7 @@ internal sealed unsafe class CheckpointTensors(IWeightSource source, ITensorName
     {
         if (!WeightPlacement.Packs(canonical, matrix, mode))
             return matrix;
-        CopiedBytes += WeightPlacement.PackedBytes(matrix);
+        PackedBytes += WeightPlacement.PackedBytes(matrix);
         return matrix.Pack();
     }
 
@@ -80,12 +84,36 @@ internal sealed unsafe class CheckpointTensors(IWeightSource source, ITensorName
         return new WeightMatrix(format, columns, rows, (byte*)memory.Start, memory);
     }
 
+    // A weight that the file's own scheme computes; quantised anew when that is wanted, else read through the scheme row by row.
+    private WeightMatrix? Computed(string canonical, ReadOnlySpan<long> shape)
+    {
+        if (source is not DequantisedSource computing || names.Find(canonical) is not { } name || !computing.TryFind(name, out QuantisedTensor? tensor))
+            return null;
+        CheckShape(name, tensor.Shape, shape);
+        WeightMatrix matrix = new(computing.Open(tensor));
+        BlockFormat format = WeightPlacement.Choose(canonical, BlockFormat.F32, matrix.Columns, wanted);
+        bool requantised = format != BlockFormat.F32, first = _counted.Add(name);
+        if (requantised)
+            matrix = Quantise(matrix, format);
+        if (!first)
+            return matrix;
+        Parameters += (long)matrix.Rows * matrix.Columns;
+        MappedBytes += requantised ? 0 : tensor.MappedBytes;
+        CopiedBytes += requantised ? matrix.Bytes : tensor.CopiedBytes;
+        return matrix;
+    }
+
+    private void CheckShape(string name, ReadOnlySpan<long> have, ReadOnlySpan<long> wantedShape)
+    {
+        if (!have.SequenceEqual(wantedShape))
+            throw new ModelFileException(source.Location, $"tensor {name} has shape ({string.Join(", ", have.ToArray())}); the configuration asks for ({string.Join(", ", wantedShape.ToArray())}).");
+    }
+
     private StoredTensor Tensor(string canonical, ReadOnlySpan<long> shape, out bool first)
     {
         if (!TryFind(canonical, out StoredTensor? tensor))
             throw new ModelFileException(source.Location, $"tensor {names.Find(canonical) ?? canonical} is missing.");
-        if (!tensor.Shape.AsSpan().SequenceEqual(shape))
-            throw new ModelFileException(source.Location, $"tensor {tensor.Name} has shape ({string.Join(", ", tensor.Shape)}); the configuration asks for ({string.Join(", ", shape.ToArray())}).");
+        CheckShape(tensor.Name, tensor.Shape, shape);
         first = _counted.Add(tensor.Name);
         if (first)
             Parameters += tensor.Count;

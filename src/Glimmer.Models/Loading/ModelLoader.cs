@@ -45,7 +45,7 @@ public static class ModelLoader
         using IWeightSource source = files.Logical;
         PlannedTensors tensors = new(files.Stored, files.Logical, files.Names, options.QuantiseTo, options.Activations);
         using DecoderModel model = new(files.Architecture, files.Config, tensors, options.DraftLayer);
-        return new MemoryPlan(path, files.Config, model.KvLayout, tensors.MappedBytes, tensors.CopiedBytes, contextTokens, sequences, batchTokens);
+        return new MemoryPlan(path, files.Config, model.KvLayout, tensors, contextTokens, sequences, batchTokens);
     }
 
     /// <summary>The name that a model gives itself, read without its weights; null when it gives none.</summary>

@@ -1,6 +1,7 @@
 using Glimmer.Kernels;
 using Glimmer.Kernels.Formats;
 using Glimmer.Models.Weights;
+using Glimmer.Models.Weights.Schemes;
 
 namespace Glimmer.Models.Loading;
 
@@ -28,6 +29,9 @@ internal sealed unsafe class PlannedTensors(IWeightSource source, IWeightSource 
     public long CopiedBytes { get; private set; }
 
     /// <inheritdoc/>
+    public long PackedBytes { get; private set; }
+
+    /// <inheritdoc/>
     public bool Has(string canonical) => names.Find(canonical) is { } name && logical.Contains(name);
 
     /// <inheritdoc/>
@@ -46,14 +50,21 @@ internal sealed unsafe class PlannedTensors(IWeightSource source, IWeightSource 
     {
         string name = names.Find(canonical) ?? canonical;
 
-        // What the file does not hold under its plain name, a scheme computes as floats.
-        bool computed = !source.TryGet(name, out StoredTensor? tensor) || (!ReferenceEquals(source, logical) && tensor.Format is not (BlockFormat.F32 or BlockFormat.F16 or BlockFormat.BF16));
-        BlockFormat stored = computed ? BlockFormat.F32 : tensor!.Format;
+        // What a scheme computes reads as floats, but stays as small as it is stored.
+        QuantisedTensor? computed = logical is DequantisedSource scheme && scheme.TryFind(name, out QuantisedTensor? found) ? found : null;
+        BlockFormat stored = computed is null && source.TryGet(name, out StoredTensor? tensor) ? tensor.Format : BlockFormat.F32;
         BlockFormat format = WeightPlacement.Choose(canonical, stored, columns, wanted);
         if (Count(canonical, (long)rows * columns))
         {
+            if (computed is not null && format == stored)
+            {
+                MappedBytes += computed.MappedBytes;
+                CopiedBytes += computed.CopiedBytes;
+                return new WeightMatrix(format, rows, columns, null, _nobody);
+            }
+
             long bytes = WeightPlacement.Bytes(format, rows, columns);
-            if (computed || format != stored)
+            if (format != stored)
                 CopiedBytes += bytes;
             else
                 MappedBytes += bytes;
@@ -69,7 +80,7 @@ internal sealed unsafe class PlannedTensors(IWeightSource source, IWeightSource 
     public WeightMatrix Prepare(string canonical, WeightMatrix matrix)
     {
         if (WeightPlacement.Packs(canonical, matrix, mode))
-            CopiedBytes += WeightPlacement.PackedBytes(matrix);
+            PackedBytes += WeightPlacement.PackedBytes(matrix);
         return matrix;
     }
 

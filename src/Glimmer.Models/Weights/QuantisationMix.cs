@@ -22,10 +22,18 @@ public sealed record QuantisationMix(string Name, BlockFormat Usual, int FileTyp
         new("Q2_K", BlockFormat.Q2_K, 10),
     ];
 
-    /// <summary>Finds a recipe by name, in any case.</summary>
+    /// <summary>Formats of numbers, for files that are to be quantised later or not at all: F32, F16, BF16.</summary>
+    public static IReadOnlyList<QuantisationMix> Floats { get; } =
+    [
+        new("F32", BlockFormat.F32, 0),
+        new("F16", BlockFormat.F16, 1),
+        new("BF16", BlockFormat.BF16, 32),
+    ];
+
+    /// <summary>Finds a recipe or a format of numbers by name, in any case.</summary>
     public static bool TryFind(string name, [NotNullWhen(true)] out QuantisationMix? mix)
     {
-        mix = All.FirstOrDefault(mix => mix.Name.Equals(name, StringComparison.OrdinalIgnoreCase));
+        mix = All.Concat(Floats).FirstOrDefault(mix => mix.Name.Equals(name, StringComparison.OrdinalIgnoreCase));
         return mix is not null;
     }
 
@@ -51,6 +59,8 @@ public sealed record QuantisationMix(string Name, BlockFormat Usual, int FileTyp
     /// <summary>The format of a tensor that is quantised, before its width is looked at.</summary>
     internal BlockFormat Choose(string name, long columns, Model model)
     {
+        if (BlockCodecs.For(Usual).BlockLength == 1)
+            return Usual;
         if (name is "output.weight" || (model.TiedEmbedding && name is "token_embd.weight"))
             return columns % BlockCodecs.For(Usual).BlockLength != 0 || Usual == BlockFormat.Q8_0 ? BlockFormat.Q8_0 : BlockFormat.Q6_K;
         if (IsValue(name))

@@ -1,3 +1,5 @@
+using Glimmer.Platform.Store;
+
 namespace Glimmer.Server.Hosting;
 
 /// <summary>How a server runs. Every property is a setting under <c>Glimmer:</c>; see <see cref="GlimmerSettings"/>.</summary>
@@ -9,8 +11,14 @@ public sealed record GlimmerOptions
     /// <summary>Port to listen on; 0 takes a free one.</summary>
     public int Port { get; init; } = 8080;
 
-    /// <summary>Folder of keys, catalogue changes and later the store.</summary>
+    /// <summary>Folder of the store, of the key that seals secrets, and of catalogue changes.</summary>
     public string DataFolder { get; init; } = "data";
+
+    /// <summary>Npgsql connection string of the PostgreSQL database that holds the store; empty for SQLite in the data folder.</summary>
+    public string StoreConnectionString { get; init; } = "";
+
+    /// <summary>What a finished write to the store survives.</summary>
+    public StoreDurability StoreDurability { get; init; } = StoreDurability.Full;
 
     /// <summary>Largest request body in bytes.</summary>
     public long MaxBodyBytes { get; init; } = 32 << 20;

@@ -3,6 +3,7 @@ using System.Net.Sockets;
 using Glimmer.Platform.Admission;
 using Glimmer.Platform.Catalog;
 using Glimmer.Platform.Keys;
+using Glimmer.Server.Answers;
 using Glimmer.Server.Chat;
 using Glimmer.Server.Health;
 using Glimmer.Server.Home;
@@ -115,6 +116,7 @@ public sealed class GlimmerServer : IAsyncDisposable
             .AddSingleton<GlimmerTelemetry>()
             .AddSingleton<ModelOffers>()
             .AddSingleton<ModelsEndpoint>()
+            .AddSingleton<ChatRunner>()
             .AddSingleton<ChatEndpoint>()
             .AddSingleton<TokenizerEndpoint>()
             .AddSingleton<HealthEndpoints>()

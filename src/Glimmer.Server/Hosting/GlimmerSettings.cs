@@ -1,4 +1,5 @@
 using System.Globalization;
+using Glimmer.Platform.Store;
 
 namespace Glimmer.Server.Hosting;
 
@@ -42,9 +43,17 @@ public static class GlimmerSettings
         {
             Apply = (options, text) => Whole(text, 0, 65535) is { } port ? options with { Port = (int)port } : null,
         },
-        new("DataFolder", "Folder of keys and catalogue changes", "a path", "data")
+        new("DataFolder", "Folder of the store, of the key that seals secrets, and of catalogue changes", "a path", "data")
         {
             Apply = (options, text) => text.Contains('\0', StringComparison.Ordinal) ? null : options with { DataFolder = text },
+        },
+        new("Store:ConnectionString", "PostgreSQL database that holds the store; without it SQLite in the data folder does", "an Npgsql connection string such as Host=localhost;Database=glimmer;Username=glimmer", "")
+        {
+            Apply = (options, text) => text.Contains('=', StringComparison.Ordinal) ? options with { StoreConnectionString = text } : null,
+        },
+        new("Store:Durability", "What a finished write survives: full outlives power loss, normal may lose the last moments then, off is for tests", "full, normal or off", "full")
+        {
+            Apply = (options, text) => Enum.TryParse(text, ignoreCase: true, out StoreDurability level) && Enum.IsDefined(level) && !char.IsAsciiDigit(text[0]) ? options with { StoreDurability = level } : null,
         },
         new("Limits:BodyBytes", "Largest request body", "a number of bytes from 1024 to 1073741824", "33554432")
         {

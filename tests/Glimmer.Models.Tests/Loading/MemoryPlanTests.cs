@@ -54,8 +54,10 @@ public sealed class MemoryPlanTests
         using IWeightSource source = files.Logical;
         CheckpointTensors tensors = new(source, files.Names, null, ActivationMode.Int8);
         using DecoderModel model = new(files.Architecture, files.Config, tensors, draft: true, ActivationMode.Int8);
-        Assert.Equal(tensors.CopiedBytes, plan.CopiedWeightBytes);
-        Assert.InRange(plan.CopiedWeightBytes, plan.MappedWeightBytes / 2, plan.MappedWeightBytes * 2);
+        Assert.Equal((tensors.CopiedBytes, tensors.PackedBytes), (plan.CopiedWeightBytes, plan.PackedWeightBytes));
+        Assert.Equal(plan.MappedWeightBytes + plan.CopiedWeightBytes + plan.PackedWeightBytes, plan.WeightBytes);
+        Assert.Contains("rearranged copies", plan.ToString(), StringComparison.Ordinal);
+        Assert.InRange(plan.PackedWeightBytes, plan.MappedWeightBytes / 2, plan.MappedWeightBytes * 2);
     }
 
     [Fact]

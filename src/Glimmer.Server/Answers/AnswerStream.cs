@@ -2,10 +2,10 @@ using System.Runtime.CompilerServices;
 using Glimmer.Protocol.Sse;
 using Glimmer.Server.Transport;
 
-namespace Glimmer.Server.Chat;
+namespace Glimmer.Server.Answers;
 
-/// <summary>Sends an answer as an event stream.</summary>
-internal static class ChatStream
+/// <summary>Sends an answer as it is made.</summary>
+internal static class AnswerStream
 {
     /// <summary>While the backend is ahead, so much is written before it is flushed.</summary>
     private const int FlushBytes = 8 << 10;
@@ -14,17 +14,18 @@ internal static class ChatStream
     /// Writes every event and flushes whenever the backend has no further one ready: each token goes out at once for a
     /// client that keeps up, and many together for one that does not. A slow client holds the loop at the flush, not memory.
     /// </summary>
-    public static async Task WriteAsync(HttpContext context, AnswerEvents events, CompletionHead head, bool toolStream, bool showReasoning)
+    public static async Task WriteAsync(HttpContext context, AnswerEvents events, IAnswerDialect dialect)
     {
         HttpResponse response = context.Response;
-        response.ContentType = "text/event-stream";
+        response.ContentType = dialect.StreamType;
         response.Headers.CacheControl = "no-cache";
         response.Headers["X-Accel-Buffering"] = "no";
         using var output = new SseWriter(response.BodyWriter);
-        var chunks = new ChatChunkWriter(output, head, toolStream, showReasoning);
+        IStreamedAnswer answer = dialect.Stream(output);
         var record = RequestRecord.Of(context);
         if (!events.HasFirst)
             await response.Body.FlushAsync(context.RequestAborted);
+        bool begun = false;
         while (true)
         {
             ValueTask<bool> next = events.MoveNextAsync();
@@ -34,15 +35,22 @@ internal static class ChatStream
                     events.Cancel();
             }
 
-            if (!await next)
+            bool any = await next;
+            if (!begun)
+            {
+                begun = true;
+                answer.Begin(events.Usage);
+            }
+
+            if (!any)
                 break;
-            chunks.Write(events.Current);
+            answer.Write(events.Current);
         }
 
         if (context.RequestAborted.IsCancellationRequested)
             return;
-        record.Finish = FinishWords.Of(events.Finish);
-        chunks.End(record.Finish, events.Usage);
+        record.Finish = dialect.WordOf(events.Finish);
+        answer.End(events.Finish, events.Usage);
         await FlushAsync(output, context);
     }
 

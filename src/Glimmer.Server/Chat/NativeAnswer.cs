@@ -3,26 +3,27 @@ using System.Text.Json;
 using Glimmer.Dialogue.Output;
 using Glimmer.Inference;
 using Glimmer.Protocol.Json;
+using Glimmer.Protocol.Sse;
+using Glimmer.Server.Answers;
 using Glimmer.Server.Transport;
 using Names = Glimmer.Server.Chat.CompletionHead.Names;
 
 namespace Glimmer.Server.Chat;
 
-/// <summary>Gathers the events of an answer and writes it as one object (spec: api.md §6.6).</summary>
-internal sealed class ChatAnswerCollector(bool showReasoning)
+/// <summary>An answer as the native bases say it: one object (spec: api.md §6.6) or chunks (§6.7).</summary>
+internal sealed class NativeAnswer(CompletionHead head, bool toolStream, bool showReasoning) : IAnswerDialect
 {
-    private readonly MessageBuilder _message = new();
+    /// <inheritdoc/>
+    public bool ShowsReasoning => showReasoning;
 
-    /// <summary>Takes the next event.</summary>
-    public void Add(in ChatEvent item)
-    {
-        // Reasoning that turns out to be the answer comes again as content, so it may be left out here in any case.
-        if (item.Kind != ChatEventKind.Reasoning || showReasoning)
-            _message.Add(item);
-    }
+    /// <inheritdoc/>
+    public string WordOf(FinishReason finish) => FinishWords.Of(finish);
 
-    /// <summary>Writes the whole answer as UTF-8.</summary>
-    public void Write(IBufferWriter<byte> output, CompletionHead head, string finish, in ChatUsage usage)
+    /// <inheritdoc/>
+    public IStreamedAnswer Stream(SseWriter output) => new ChatChunkWriter(output, head, toolStream, showReasoning);
+
+    /// <inheritdoc/>
+    public void WriteWhole(IBufferWriter<byte> output, MessageBuilder message, FinishReason finish, in ChatUsage usage)
     {
         using var json = new Utf8JsonWriter(output, WireJson.WriterOptions);
         json.WriteStartObject();
@@ -30,13 +31,13 @@ internal sealed class ChatAnswerCollector(bool showReasoning)
         json.WriteStartArray(Names.Choices);
         json.WriteStartObject();
         json.WriteNumber(Names.Index, 0);
-        json.WriteString(Names.FinishReason, finish);
+        json.WriteString(Names.FinishReason, WordOf(finish));
         json.WriteStartObject("message"u8);
         json.WriteString(Names.Role, Names.Assistant);
-        json.WriteString(Names.Content, _message.Content ?? "");
-        if (_message.Reasoning is { } reasoning)
+        json.WriteString(Names.Content, message.Content ?? "");
+        if (message.Reasoning is { } reasoning)
             json.WriteString(Names.Reasoning, reasoning);
-        if (_message.Calls is { Count: > 0 } calls)
+        if (message.Calls is { Count: > 0 } calls)
             WriteCalls(json, calls);
         json.WriteEndObject();
         json.WriteEndObject();

@@ -1,7 +1,7 @@
 using Glimmer.Inference;
-using Glimmer.Server.Chat;
+using Glimmer.Server.Answers;
 
-namespace Glimmer.Server.Tests.Chat;
+namespace Glimmer.Server.Tests.Answers;
 
 public sealed class RelaxedHeaderTests
 {

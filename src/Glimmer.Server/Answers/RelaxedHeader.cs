@@ -2,7 +2,7 @@ using System.Globalization;
 using System.Text;
 using Glimmer.Inference;
 
-namespace Glimmer.Server.Chat;
+namespace Glimmer.Server.Answers;
 
 /// <summary>
 /// <c>X-Glimmer-Relaxed</c>: the schema keywords that an answer is not held to, since the request was not strict. Each as

@@ -3,7 +3,7 @@ using Glimmer.Dialogue.Output;
 using Glimmer.Inference;
 using Glimmer.Server.Transport;
 
-namespace Glimmer.Server.Chat;
+namespace Glimmer.Server.Answers;
 
 /// <summary>
 /// The events of an answer with the ways it can end made one: a fault or a cancellation that a backend throws is a finish

@@ -1,0 +1,206 @@
+using System.Data.Common;
+using Microsoft.Data.Sqlite;
+using Npgsql;
+
+namespace Glimmer.Platform.Store;
+
+/// <summary>
+/// The platform's database: a SQLite file in the data folder, or PostgreSQL. Opening it brings its schema up to date.
+/// Nothing on the path of a request waits for it: what requests need lives in memory and follows it, what they leave
+/// behind goes through <see cref="Writes"/>.
+/// </summary>
+public sealed class PlatformStore : IAsyncDisposable, IDisposable
+{
+    private readonly StoreConnections _connections;
+    private readonly SemaphoreSlim _readers = new(16);
+    private int _disposed;
+
+    private PlatformStore(StoreSettings settings, StoreConnections connections, IReadOnlyList<string> upgrades)
+    {
+        Settings = settings;
+        _connections = connections;
+        Upgrades = upgrades;
+        Changes = new StoreChanges(connections, settings);
+        Writes = new WriteQueue(connections, Changes, settings);
+    }
+
+    /// <summary>Which database it is.</summary>
+    public StoreKind Kind => Dialect.Kind;
+
+    /// <summary>What was opened, for messages and logs; never holds a password.</summary>
+    public string Description => Describe(Settings);
+
+    /// <summary>The steps of the schema that opening applied, such as <c>0001_accounts</c>.</summary>
+    public IReadOnlyList<string> Upgrades { get; }
+
+    /// <summary>Something an operator should know about the database, or null.</summary>
+    public string? Warning => Kind == StoreKind.Sqlite && SqliteEngine.IsBundled
+        ? $"The bundled SQLite {SqliteEngine.Version} is in use, which gets no fixes. Install the system's library (libsqlite3-0)."
+        : null;
+
+    /// <summary>Why writes wait now (the database is away, the disk is full); null when all is well.</summary>
+    public string? Trouble => Writes.Trouble?.Message;
+
+    internal StoreSettings Settings { get; }
+
+    internal StoreDialect Dialect => _connections.Dialect;
+
+    /// <summary>The background writer.</summary>
+    internal WriteQueue Writes { get; }
+
+    /// <summary>News of changes, also those of other processes.</summary>
+    internal StoreChanges Changes { get; }
+
+    internal TimeProvider Time => Settings.Time;
+
+    /// <summary>Now, as the store keeps instants: UTC in milliseconds since 1970.</summary>
+    internal long Now => Settings.Time.GetUtcNow().ToUnixTimeMilliseconds();
+
+    /// <summary>Opens the store and brings its schema up to date.</summary>
+    /// <exception cref="StoreException">It cannot be opened, or was written by a newer version.</exception>
+    public static PlatformStore Open(StoreSettings settings) => Open(settings, StoreMigrations.Of(settings.Kind));
+
+    /// <summary>Opens the store with a schema of its own, for tests of upgrades.</summary>
+    internal static PlatformStore Open(StoreSettings settings, IReadOnlyList<StoreMigration> steps)
+    {
+        var connections = new StoreConnections(settings);
+        try
+        {
+            IReadOnlyList<StoreMigration> applied = StoreMigrations.Apply(connections, steps, settings.Time.GetUtcNow());
+            return new PlatformStore(settings, connections, [.. applied.Select(step => step.ToString())]);
+        }
+        catch (Exception fault)
+        {
+            connections.Dispose();
+            if (fault is DbException)
+                throw Unusable(settings, fault);
+            throw;
+        }
+    }
+
+    /// <summary>Reads on the calling thread.</summary>
+    /// <param name="read">Gets a session that must not write. Runs again when the connection was lost.</param>
+    /// <param name="snapshot">Whether all its statements see the same state.</param>
+    internal T Read<T>(Func<StoreSession, T> read, bool snapshot = false)
+    {
+        for (int attempt = 0; ; attempt++)
+        {
+            ObjectDisposedException.ThrowIf(_disposed != 0, this);
+            StoreConnection? connection = null;
+            bool healthy = false;
+            try
+            {
+                connection = _connections.Rent();
+                StoreSession session = connection.Session();
+                using DbTransaction? transaction = snapshot ? StoreTransactions.BeginSnapshot(connection.Connection) : null;
+                session.Transaction = transaction;
+                T result = read(session);
+                healthy = true;
+                return result;
+            }
+            catch (Exception fault) when (attempt < 3 && StoreDialect.IsTransient(fault))
+            {
+                // A connection of the pool whose server went away; the next one is made anew.
+            }
+            finally
+            {
+                if (connection is not null)
+                    _connections.Return(connection, healthy);
+            }
+        }
+    }
+
+    /// <summary>Reads on the thread pool, a bounded number at a time.</summary>
+    internal async Task<T> ReadAsync<T>(Func<StoreSession, T> read, bool snapshot = false, CancellationToken cancel = default)
+    {
+        await _readers.WaitAsync(cancel);
+        try
+        {
+            return await Task.Run(() => Read(read, snapshot), cancel);
+        }
+        finally
+        {
+            _readers.Release();
+        }
+    }
+
+    /// <summary>Writes in a transaction of its own on the calling thread, for commands and start-up. Tries again what may pass.</summary>
+    /// <param name="write">May run more than once; touches nothing but its session.</param>
+    internal T Write<T>(Func<StoreSession, T> write)
+    {
+        ObjectDisposedException.ThrowIf(_disposed != 0, this);
+        for (int attempt = 0; ; attempt++)
+        {
+            try
+            {
+                T result = default!;
+                using StoreConnection connection = _connections.OpenWriter();
+                if (StoreTransactions.Run(_connections, connection, session => result = write(session)).Count > 0)
+                    Changes.Signal();
+                return result;
+            }
+            catch (Exception fault) when (attempt < 8 && StoreDialect.IsTransient(fault))
+            {
+                Thread.Sleep(10 << attempt);
+            }
+        }
+    }
+
+    /// <inheritdoc cref="Write{T}"/>
+    internal void Write(Action<StoreSession> write) =>
+        Write(session =>
+        {
+            write(session);
+            return true;
+        });
+
+    /// <summary>Writes through the background writer; goes on when it is durable. See <see cref="WriteQueue"/>.</summary>
+    internal Task<T> WriteAsync<T>(Func<StoreSession, T> write, CancellationToken cancel = default) => Writes.WriteAsync(write, cancel);
+
+    /// <summary>Moves SQLite's log into the file and empties it, so that deleted data is gone from both. Nothing to do elsewhere.</summary>
+    internal void Checkpoint()
+    {
+        if (Kind != StoreKind.Sqlite)
+            return;
+        using StoreConnection connection = _connections.OpenWriter();
+        connection.Session().Execute("PRAGMA wal_checkpoint(TRUNCATE)");
+    }
+
+    /// <summary>Copies the store to a file while it is used. See <see cref="StoreBackup"/>.</summary>
+    /// <param name="path">The file to make; must not exist.</param>
+    /// <param name="portable">Whether to write the portable form on SQLite too, which PostgreSQL can restore.</param>
+    /// <exception cref="StoreException">The file exists or cannot be written.</exception>
+    public void Backup(string path, bool portable = false) => StoreBackup.Write(this, _connections, path, portable);
+
+    /// <summary>Makes a store from a backup. The store must not exist yet.</summary>
+    /// <param name="settings">The store to make.</param>
+    /// <param name="path">A backup of either form.</param>
+    /// <exception cref="StoreException">There is a store already, or the file is not a whole backup.</exception>
+    public static void Restore(StoreSettings settings, string path) => StoreBackup.Restore(settings, path);
+
+    /// <summary>Writes what waits and closes.</summary>
+    public async ValueTask DisposeAsync()
+    {
+        if (Interlocked.Exchange(ref _disposed, 1) != 0)
+            return;
+        await Writes.DisposeAsync();
+        Changes.Dispose();
+        _connections.Dispose();
+        _readers.Dispose();
+    }
+
+    /// <inheritdoc cref="DisposeAsync"/>
+    public void Dispose() => DisposeAsync().AsTask().GetAwaiter().GetResult();
+
+    internal static StoreException Unusable(StoreSettings settings, Exception fault) => fault is SqliteException
+        ? new StoreException($"The store {settings.FilePath} cannot be opened: {fault.Message} Make it readable and writable, restore a backup, or choose another folder (Glimmer:DataFolder).", fault)
+        : new StoreException($"The store {Describe(settings)} cannot be opened: {fault.Message} Start PostgreSQL, or correct Glimmer:Store:ConnectionString.", fault);
+
+    private static string Describe(StoreSettings settings)
+    {
+        if (settings.Kind == StoreKind.Sqlite)
+            return settings.FilePath;
+        var text = new NpgsqlConnectionStringBuilder(settings.ConnectionString);
+        return $"{text.Database ?? text.Username} on {text.Host}:{text.Port}";
+    }
+}

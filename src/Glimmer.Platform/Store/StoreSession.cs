@@ -1,0 +1,170 @@
+using System.Data.Common;
+using Dapper;
+
+namespace Glimmer.Platform.Store;
+
+/// <summary>
+/// One connection, mostly inside one transaction; valid only in the call that handed it out, on one thread at a time.
+/// SQL as <see cref="StoreDialect"/> describes it; parameters are members of an object (<c>new { id }</c>).
+/// </summary>
+internal sealed class StoreSession(DbConnection connection, StoreDialect dialect, StoreStatements statements)
+{
+    private SortedSet<string>? _touched;
+
+    /// <summary>The provider's connection, for bulk work (COPY, prepared statements).</summary>
+    public DbConnection Connection { get; } = connection;
+
+    /// <summary>The open transaction; null in a session that only reads.</summary>
+    public DbTransaction? Transaction { get; internal set; }
+
+    public StoreDialect Dialect { get; } = dialect;
+
+    /// <summary>Topics changed in this transaction.</summary>
+    internal IReadOnlyCollection<string> Touched => (IReadOnlyCollection<string>?)_touched ?? [];
+
+    /// <summary>Runs a statement; gives the number of rows it changed.</summary>
+    public int Execute(string sql, object? parameters = null) => Connection.Execute(sql, parameters, Transaction);
+
+    /// <summary>The first column of the first row; default when there is no row.</summary>
+    public T? Scalar<T>(string sql, object? parameters = null) => Connection.ExecuteScalar<T>(sql, parameters, Transaction);
+
+    /// <summary>The first row; default when there is none.</summary>
+    public T? First<T>(string sql, object? parameters = null) => Connection.QueryFirstOrDefault<T>(sql, parameters, Transaction);
+
+    /// <summary>All rows.</summary>
+    public List<T> List<T>(string sql, object? parameters = null) => Connection.Query<T>(sql, parameters, Transaction).AsList();
+
+    /// <summary>Reads rows one by one; dispose the reader before the next statement.</summary>
+    public DbDataReader Read(string sql, object? parameters = null) => (DbDataReader)Connection.ExecuteReader(sql, parameters, Transaction);
+
+    /// <summary>
+    /// A prepared statement that stays with the connection, for statements run thousands of times. Parameters are
+    /// set by position, in the order of their first use as <c>@p0</c>, <c>@p1</c> …
+    /// </summary>
+    public StoreStatement Statement(string sql) => statements.Get(Connection, Transaction, sql);
+
+    /// <summary>
+    /// The next version of a topic, and the promise that watchers in all processes hear of it once this transaction is
+    /// committed. Rows that carry the version they were changed at can be followed: transactions that take a version of
+    /// the same topic are committed in the order of their versions.
+    /// </summary>
+    public long NextVersion(string topic)
+    {
+        (_touched ??= []).Add(topic);
+        return Scalar<long>(
+            "INSERT INTO store_topics (topic, version) VALUES (@topic, 1) ON CONFLICT (topic) DO UPDATE SET version = store_topics.version + 1 RETURNING version",
+            new { topic });
+    }
+
+    /// <summary>The version of a topic now; 0 when it never changed.</summary>
+    public long Version(string topic) => Scalar<long?>("SELECT version FROM store_topics WHERE topic = @topic", new { topic }) ?? 0;
+}
+
+/// <summary>The prepared statements of one connection.</summary>
+internal sealed class StoreStatements
+{
+    private readonly Dictionary<string, StoreStatement> _statements = new(StringComparer.Ordinal);
+
+    public StoreStatement Get(DbConnection connection, DbTransaction? transaction, string sql)
+    {
+        if (!_statements.TryGetValue(sql, out StoreStatement? statement))
+            _statements.Add(sql, statement = new StoreStatement(connection, sql));
+        statement.Use(transaction);
+        return statement;
+    }
+
+    public void Clear()
+    {
+        foreach (StoreStatement statement in _statements.Values)
+            statement.Dispose();
+        _statements.Clear();
+    }
+}
+
+/// <summary>A statement prepared once and run often. No reflection, no parsing per run.</summary>
+internal sealed class StoreStatement : IDisposable
+{
+    private readonly DbCommand _command;
+    private int _set;
+    private bool _prepared;
+
+    public StoreStatement(DbConnection connection, string sql)
+    {
+        _command = connection.CreateCommand();
+        _command.CommandText = sql;
+    }
+
+    public void Use(DbTransaction? transaction)
+    {
+        _command.Transaction = transaction;
+        _set = 0;
+    }
+
+    /// <summary>Sets the next parameter.</summary>
+    public StoreStatement With(long value) => Set(System.Data.DbType.Int64, value);
+
+    /// <inheritdoc cref="With(long)"/>
+    public StoreStatement With(string? value) => Set(System.Data.DbType.String, value ?? (object)DBNull.Value);
+
+    /// <inheritdoc cref="With(long)"/>
+    public StoreStatement With(byte[]? value) => Set(System.Data.DbType.Binary, value ?? (object)DBNull.Value);
+
+    /// <inheritdoc cref="With(long)"/>
+    public StoreStatement With(long? value) => Set(System.Data.DbType.Int64, value ?? (object)DBNull.Value);
+
+    /// <inheritdoc cref="With(long)"/>
+    public StoreStatement With(double value) => Set(System.Data.DbType.Double, value);
+
+    /// <summary>Runs it; gives the number of rows it changed.</summary>
+    public int Execute()
+    {
+        Ready();
+        return _command.ExecuteNonQuery();
+    }
+
+    /// <summary>Runs it; gives the first column of its first row, null when there is none.</summary>
+    public object? Scalar()
+    {
+        Ready();
+        return _command.ExecuteScalar() is { } value and not DBNull ? value : null;
+    }
+
+    /// <summary>Runs it; gives its rows.</summary>
+    public DbDataReader Read()
+    {
+        Ready();
+        return _command.ExecuteReader();
+    }
+
+    public void Dispose() => _command.Dispose();
+
+    private StoreStatement Set(System.Data.DbType type, object value)
+    {
+        if (_set == _command.Parameters.Count)
+        {
+            DbParameter parameter = _command.CreateParameter();
+            parameter.ParameterName = $"@p{_set}";
+            parameter.DbType = type;
+            _command.Parameters.Add(parameter);
+        }
+
+        DbParameter set = _command.Parameters[_set++];
+        if (set.DbType != type)
+            set.DbType = type;
+        set.Value = value;
+        return this;
+    }
+
+    private void Ready()
+    {
+        if (_set != _command.Parameters.Count)
+            throw new InvalidOperationException($"The statement has {_command.Parameters.Count} parameters, {_set} were set: {_command.CommandText}");
+        if (!_prepared)
+        {
+            _command.Prepare();
+            _prepared = true;
+        }
+
+        _set = 0;
+    }
+}

@@ -1,0 +1,85 @@
+using System.Data;
+using System.Data.Common;
+using Microsoft.Data.Sqlite;
+using Npgsql;
+
+namespace Glimmer.Platform.Store;
+
+/// <summary>Runs transactions that end committed or not at all, also when the connection is lost while they commit.</summary>
+internal static class StoreTransactions
+{
+    private static readonly TimeSpan _patience = TimeSpan.FromSeconds(30);
+
+    /// <summary>Runs <paramref name="write"/> in one transaction and commits it.</summary>
+    /// <returns>The topics it changed.</returns>
+    public static IReadOnlyCollection<string> Run(StoreConnections connections, StoreConnection connection, Action<StoreSession> write)
+    {
+        StoreSession session = connection.Session();
+        using DbTransaction transaction = Begin(connection.Connection);
+        session.Transaction = transaction;
+        write(session);
+        if (session.Dialect.Kind == StoreKind.Sqlite)
+        {
+            transaction.Commit();
+            return session.Touched;
+        }
+
+        foreach (string topic in session.Touched)
+            session.Execute("SELECT pg_notify(@channel, @topic)", new { channel = StoreChanges.Channel, topic });
+        long id = session.Scalar<long>("SELECT txid_current()");
+        try
+        {
+            transaction.Commit();
+        }
+        catch (Exception fault) when (StoreDialect.IsTransient(fault))
+        {
+            if (!WasCommitted(connections, id, fault))
+                throw;
+        }
+
+        return session.Touched;
+    }
+
+    /// <summary>A transaction for several reads that see one state.</summary>
+    public static DbTransaction BeginSnapshot(DbConnection connection) => connection is SqliteConnection sqlite
+        ? sqlite.BeginTransaction(deferred: true)
+        : connection.BeginTransaction(IsolationLevel.RepeatableRead);
+
+    // SQLite: the lock of the only writer is taken at once. A transaction that began by reading could not wait for it.
+    private static DbTransaction Begin(DbConnection connection) => connection is SqliteConnection sqlite
+        ? sqlite.BeginTransaction(deferred: false)
+        : connection.BeginTransaction(IsolationLevel.ReadCommitted);
+
+    /// <summary>Asks the server on a new connection what became of a transaction whose commit was not answered.</summary>
+    private static bool WasCommitted(StoreConnections connections, long id, Exception fault)
+    {
+        long start = Environment.TickCount64;
+        while (true)
+        {
+            try
+            {
+                using StoreConnection again = connections.OpenWriter();
+                switch (again.Session().Scalar<string?>("SELECT txid_status(@id)", new { id }))
+                {
+                    case "committed":
+                        return true;
+                    case "aborted":
+                        return false;
+                }
+            }
+            catch (PostgresException future) when (future.SqlState == PostgresErrorCodes.InvalidParameterValue)
+            {
+                // The server lost it in a crash: its number is not given out yet.
+                return false;
+            }
+            catch (Exception trouble) when (StoreDialect.IsTransient(trouble))
+            {
+                // The server is away; ask again.
+            }
+
+            if (Environment.TickCount64 - start > _patience.TotalMilliseconds)
+                throw new StoreException("The connection to PostgreSQL was lost during a commit, and nobody can tell whether it was done.", fault);
+            Thread.Sleep(200);
+        }
+    }
+}

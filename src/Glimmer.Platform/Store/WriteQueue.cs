@@ -1,0 +1,293 @@
+using System.Threading.Channels;
+
+namespace Glimmer.Platform.Store;
+
+/// <summary>
+/// The background writer with group commit: writes come from anywhere, one thread puts what has gathered into one
+/// transaction, and whoever waits goes on when it is durable (<see cref="StoreDurability"/>). Writes happen in the order
+/// they were given.
+/// </summary>
+/// <remarks>
+/// A write may run more than once before it is committed (a lock, a lost connection, a neighbour in the batch that
+/// failed): it may touch nothing but its session. One that fails for good fails alone. Trouble that may pass (the
+/// database is away, the disk is full) is waited out; the queue fills meanwhile and givers wait for room.
+/// </remarks>
+internal sealed class WriteQueue : IAsyncDisposable
+{
+    private static readonly TimeSpan _longestPause = TimeSpan.FromSeconds(2);
+    private readonly StoreConnections _connections;
+    private readonly StoreChanges _changes;
+    private readonly TimeProvider _time;
+    private readonly Channel<WriteItem> _channel;
+    private readonly int _batchLimit;
+    private readonly Thread _thread;
+    private readonly TaskCompletionSource _ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly ManualResetEventSlim _stopping = new();
+    private StoreConnection? _connection;
+    private long _written;
+    private long _batches;
+    private long _stopBy = long.MaxValue;
+    private volatile Exception? _trouble;
+
+    public WriteQueue(StoreConnections connections, StoreChanges changes, StoreSettings settings)
+    {
+        _connections = connections;
+        _changes = changes;
+        _time = settings.Time;
+        _batchLimit = settings.WriteBatchLimit;
+        _channel = Channel.CreateBounded<WriteItem>(new BoundedChannelOptions(settings.WriteQueueLimit) { SingleReader = true, FullMode = BoundedChannelFullMode.Wait });
+        _thread = new Thread(Loop) { IsBackground = true, Name = "store writer" };
+        _thread.Start();
+    }
+
+    /// <summary>Writes that wait or are being written.</summary>
+    public int Waiting => _channel.Reader.Count;
+
+    /// <summary>Writes committed since the start.</summary>
+    public long Written => Interlocked.Read(ref _written);
+
+    /// <summary>Transactions committed since the start.</summary>
+    public long Batches => Interlocked.Read(ref _batches);
+
+    /// <summary>Why the writer cannot write now; null when all is well.</summary>
+    public Exception? Trouble => _trouble;
+
+    /// <summary>Called when a write that nobody waits for failed for good.</summary>
+    public Action<Exception>? PostFailed { get; set; }
+
+    /// <summary>How long <see cref="DisposeAsync"/> waits for a database that is away.</summary>
+    public TimeSpan StopPatience { get; set; } = TimeSpan.FromSeconds(20);
+
+    /// <summary>Gives a write and waits until it is durable.</summary>
+    /// <param name="write">See the remarks of this class.</param>
+    /// <param name="cancel">Ends the wait for room in the queue; a write once in it is done.</param>
+    /// <exception cref="ObjectDisposedException">The store is closing.</exception>
+    public async Task<T> WriteAsync<T>(Func<StoreSession, T> write, CancellationToken cancel = default)
+    {
+        var item = new AwaitedWrite<T>(write);
+        await PutAsync(item, cancel);
+        return await item.Task;
+    }
+
+    /// <inheritdoc cref="WriteAsync{T}"/>
+    public Task WriteAsync(Action<StoreSession> write, CancellationToken cancel = default) =>
+        WriteAsync(session =>
+        {
+            write(session);
+            return true;
+        }, cancel);
+
+    /// <summary>Gives a write that nobody waits for; false when the queue is full or closing.</summary>
+    public bool TryPost(Action<StoreSession> write) => _channel.Writer.TryWrite(new PostedWrite(write));
+
+    /// <summary>
+    /// A lane for many small values of one kind: the writer hands over all that stand next to each other at once, so that
+    /// they can go in as one COPY or through one prepared statement.
+    /// </summary>
+    /// <param name="write">Writes values in their order. See the remarks of this class.</param>
+    public WriteLane<T> Lane<T>(Action<StoreSession, IReadOnlyList<T>> write) => new(this, write);
+
+    /// <summary>Waits until everything given before is durable.</summary>
+    public Task FlushAsync() => WriteAsync(static _ => true);
+
+    /// <summary>Takes no more, writes what waits, and ends.</summary>
+    public async ValueTask DisposeAsync()
+    {
+        if (_channel.Writer.TryComplete())
+        {
+            Interlocked.Exchange(ref _stopBy, Environment.TickCount64 + (long)StopPatience.TotalMilliseconds);
+            _stopping.Set();
+        }
+
+        await _ended.Task;
+    }
+
+    internal async ValueTask PutAsync(WriteItem item, CancellationToken cancel)
+    {
+        try
+        {
+            await _channel.Writer.WriteAsync(item, cancel);
+        }
+        catch (ChannelClosedException)
+        {
+            throw new ObjectDisposedException(nameof(PlatformStore), "The store is closing.");
+        }
+    }
+
+    internal bool TryPut(WriteItem item) => _channel.Writer.TryWrite(item);
+
+    private void Loop()
+    {
+        var batch = new List<WriteItem>();
+        ChannelReader<WriteItem> reader = _channel.Reader;
+        while (reader.WaitToReadAsync().AsTask().GetAwaiter().GetResult())
+        {
+            while (batch.Count < _batchLimit && reader.TryRead(out WriteItem? item))
+                batch.Add(item);
+            Write(batch, 0, batch.Count);
+            batch.Clear();
+        }
+
+        _connection?.Dispose();
+        _ended.SetResult();
+    }
+
+    private void Write(List<WriteItem> batch, int start, int count)
+    {
+        for (int attempt = 0; ; attempt++)
+        {
+            try
+            {
+                Commit(batch, start, count);
+                _trouble = null;
+                Interlocked.Add(ref _written, count);
+                Interlocked.Increment(ref _batches);
+                for (int i = start; i < start + count; i++)
+                    batch[i].Succeed();
+                return;
+            }
+            catch (Exception fault) when (StoreDialect.IsTransient(fault) && Environment.TickCount64 < Interlocked.Read(ref _stopBy))
+            {
+                _trouble = fault;
+                Drop();
+                TimeSpan pause = TimeSpan.FromMilliseconds(Math.Min(20 << Math.Min(attempt, 10), _longestPause.TotalMilliseconds));
+                if (_stopping.IsSet)
+                    Thread.Sleep(pause);
+                else
+                    _stopping.Wait(pause);
+            }
+            catch (Exception fault)
+            {
+                Drop();
+                if (count == 1)
+                {
+                    if (!batch[start].Fail(fault))
+                        PostFailed?.Invoke(fault);
+                    return;
+                }
+
+                // One of them is bad: halves find it, and the others are still written in their order.
+                int half = count / 2;
+                Write(batch, start, half);
+                Write(batch, start + half, count - half);
+                return;
+            }
+        }
+    }
+
+    private void Commit(List<WriteItem> batch, int start, int count)
+    {
+        _connection ??= _connections.OpenWriter();
+        IReadOnlyCollection<string> touched = StoreTransactions.Run(_connections, _connection, session =>
+        {
+            for (int i = start, end = start + count; i < end;)
+                i += batch[i].Run(session, batch, i, end);
+        });
+        if (_connection.Connection.State != System.Data.ConnectionState.Open)
+            Drop();
+        if (touched.Count > 0)
+            _changes.Signal();
+    }
+
+    private void Drop()
+    {
+        _connection?.Dispose();
+        _connection = null;
+    }
+}
+
+/// <summary>A lane of the <see cref="WriteQueue"/> for values of one kind.</summary>
+internal sealed class WriteLane<T>(WriteQueue queue, Action<StoreSession, IReadOnlyList<T>> write)
+{
+    /// <summary>Writes values that stand next to each other.</summary>
+    internal Action<StoreSession, IReadOnlyList<T>> Handler { get; } = write;
+
+    /// <summary>Gives a value and waits until it is durable.</summary>
+    public async Task WriteAsync(T value, CancellationToken cancel = default)
+    {
+        var item = new LaneWrite<T>(this, value, awaited: true);
+        await queue.PutAsync(item, cancel);
+        await item.Task;
+    }
+
+    /// <summary>Gives a value that nobody waits for; false when the queue is full or closing.</summary>
+    public bool TryPost(T value) => queue.TryPut(new LaneWrite<T>(this, value, awaited: false));
+}
+
+/// <summary>Something in the queue.</summary>
+internal abstract class WriteItem
+{
+    /// <summary>Writes this item and maybe its neighbours of the same lane; gives how many were written.</summary>
+    public abstract int Run(StoreSession session, List<WriteItem> batch, int index, int end);
+
+    /// <summary>It is durable.</summary>
+    public abstract void Succeed();
+
+    /// <summary>It failed for good; false when nobody waits who could hear of it.</summary>
+    public abstract bool Fail(Exception fault);
+}
+
+internal sealed class AwaitedWrite<T>(Func<StoreSession, T> write) : WriteItem
+{
+    private readonly TaskCompletionSource<T> _done = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private T? _result;
+
+    public Task<T> Task => _done.Task;
+
+    public override int Run(StoreSession session, List<WriteItem> batch, int index, int end)
+    {
+        _result = write(session);
+        return 1;
+    }
+
+    public override void Succeed() => _done.SetResult(_result!);
+
+    public override bool Fail(Exception fault)
+    {
+        _done.SetException(fault);
+        return true;
+    }
+}
+
+internal sealed class PostedWrite(Action<StoreSession> write) : WriteItem
+{
+    public override int Run(StoreSession session, List<WriteItem> batch, int index, int end)
+    {
+        write(session);
+        return 1;
+    }
+
+    public override void Succeed()
+    {
+    }
+
+    public override bool Fail(Exception fault) => false;
+}
+
+internal sealed class LaneWrite<T>(WriteLane<T> lane, T value, bool awaited) : WriteItem
+{
+    private readonly TaskCompletionSource? _done = awaited ? new(TaskCreationOptions.RunContinuationsAsynchronously) : null;
+
+    public Task Task => _done!.Task;
+
+    public override int Run(StoreSession session, List<WriteItem> batch, int index, int end)
+    {
+        var values = new List<T>();
+        for (int i = index; i < end && batch[i] is LaneWrite<T> next && ReferenceEquals(next.Owner, lane); i++)
+            values.Add(next.Value);
+        lane.Handler(session, values);
+        return values.Count;
+    }
+
+    public override void Succeed() => _done?.SetResult();
+
+    public override bool Fail(Exception fault)
+    {
+        _done?.SetException(fault);
+        return _done is not null;
+    }
+
+    private WriteLane<T> Owner => lane;
+
+    private T Value => value;
+}

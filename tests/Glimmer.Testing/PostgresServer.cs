@@ -1,0 +1,160 @@
+using System.Diagnostics;
+using System.Globalization;
+using System.Net;
+using System.Net.Sockets;
+
+namespace Glimmer.Testing;
+
+/// <summary>
+/// A real PostgreSQL server of this test run, started once per process when a test first asks for it: the installed
+/// package, an empty cluster in a temporary folder, a free port on loopback, no passwords. It ends with the process.
+/// </summary>
+public static class PostgresServer
+{
+    private static readonly Lazy<Cluster> _cluster = new(Cluster.Start);
+    private static int _schemas;
+
+    /// <summary>Why there is no server; null when there is one.</summary>
+    public static string? Missing => _cluster.Value.Missing;
+
+    /// <summary>A connection string whose search path is a schema that no other test has. The schema must be made.</summary>
+    /// <param name="schema">Its name.</param>
+    public static string ConnectionString(out string schema)
+    {
+        schema = $"test_{Interlocked.Increment(ref _schemas)}";
+        return $"{Administration};Search Path={schema};Application Name={schema}";
+    }
+
+    /// <summary>A connection string of the server's own database.</summary>
+    public static string Administration =>
+        _cluster.Value.Missing is { } missing ? throw new InvalidOperationException(missing) : $"Host=127.0.0.1;Port={_cluster.Value.Port};Username=glimmer;Database=postgres;Include Error Detail=true";
+
+    /// <summary>Stops the server at once, as a crash would, and starts it again on the same data and port.</summary>
+    public static void CrashAndRestart() => _cluster.Value.Restart();
+
+    private sealed class Cluster
+    {
+        private readonly string _folder = "";
+        private readonly string _programs = "";
+        private Process? _process;
+
+        private Cluster(string missing) => Missing = missing;
+
+        private Cluster(string programs, string folder, int port)
+        {
+            _programs = programs;
+            _folder = folder;
+            Port = port;
+        }
+
+        public string? Missing { get; }
+
+        public int Port { get; }
+
+        public static Cluster Start()
+        {
+            if (Programs() is not { } programs)
+                return new Cluster("PostgreSQL is not installed (Debian: apt-get install postgresql; test.sh does it).");
+            if (OperatingSystem.IsWindows())
+                return new Cluster("PostgreSQL tests run on Unix only.");
+            bool root = Environment.UserName == "root";
+            if (root && Run("id", ["postgres"]).Code != 0)
+                return new Cluster("PostgreSQL refuses to run as root, and there is no user postgres.");
+            string folder = Directory.CreateTempSubdirectory("glimmer-pg-").FullName;
+            File.SetUnixFileMode(folder, (UnixFileMode)0b111_111_111);
+            var cluster = new Cluster(programs, folder, FreePort());
+            (int code, string output) = cluster.RunAsServer(
+                Path.Combine(programs, "initdb"), ["-D", Path.Combine(folder, "data"), "-U", "glimmer", "-A", "trust", "--no-sync", "-E", "UTF8", "--locale=C"]);
+            if (code != 0)
+                return new Cluster($"initdb failed: {output}");
+            AppDomain.CurrentDomain.ProcessExit += (_, _) => cluster.Stop();
+            return cluster.Launch() is { } fault ? new Cluster(fault) : cluster;
+        }
+
+        public void Restart()
+        {
+            string pid = File.ReadLines(Path.Combine(_folder, "data", "postmaster.pid")).First();
+            RunAsServer("kill", ["-QUIT", pid]);
+            _process!.WaitForExit();
+            if (Launch() is { } fault)
+                throw new InvalidOperationException(fault);
+        }
+
+        private string? Launch()
+        {
+            // The shell waits for the end of its input, which comes also when this process is killed.
+            string server =
+                $"'{_programs}/postgres' -D '{_folder}/data' -p {Port} -h 127.0.0.1 -k '{_folder}' -c fsync=off -c full_page_writes=off -c max_connections=200 -c shared_buffers=32MB >'{_folder}/log' 2>&1 & "
+                + "p=$!; (cat >/dev/null; kill -INT $p 2>/dev/null) <&3 & wait $p";
+            (string program, List<string> arguments) = AsServer("sh", ["-c", $"exec 3<&0; {server}"]);
+            var start = new ProcessStartInfo(program, arguments) { RedirectStandardInput = true, UseShellExecute = false, WorkingDirectory = _folder };
+            _process = Process.Start(start)!;
+            for (int i = 0; i < 300; i++)
+            {
+                if (Run(Path.Combine(_programs, "pg_isready"), ["-h", "127.0.0.1", "-p", Port.ToString(CultureInfo.InvariantCulture)]).Code == 0)
+                    return null;
+                if (_process.HasExited)
+                    break;
+                Thread.Sleep(100);
+            }
+
+            return $"PostgreSQL did not start: {(File.Exists($"{_folder}/log") ? File.ReadAllText($"{_folder}/log") : "no log")}";
+        }
+
+        private void Stop()
+        {
+            try
+            {
+                _process?.StandardInput.Close();
+                _process?.WaitForExit(5000);
+                Directory.Delete(_folder, recursive: true);
+            }
+            catch (Exception fault) when (fault is IOException or UnauthorizedAccessException or InvalidOperationException)
+            {
+                // The end of a test run: a folder left in the temporary folder harms nobody.
+            }
+        }
+
+        private (int Code, string Output) RunAsServer(string program, string[] arguments)
+        {
+            (string name, List<string> list) = AsServer(program, arguments);
+            return Run(name, list, _folder);
+        }
+
+        private static (string Program, List<string> Arguments) AsServer(string program, string[] arguments) => Environment.UserName == "root"
+            ? ("runuser", ["-u", "postgres", "--", program, .. arguments])
+            : (program, [.. arguments]);
+
+        private static (int Code, string Output) Run(string program, IReadOnlyList<string> arguments, string? folder = null)
+        {
+            var start = new ProcessStartInfo(program, arguments) { RedirectStandardOutput = true, RedirectStandardError = true, UseShellExecute = false, WorkingDirectory = folder ?? "/" };
+            using Process process = Process.Start(start)!;
+            Task<string> errors = process.StandardError.ReadToEndAsync();
+            string output = process.StandardOutput.ReadToEnd();
+            process.WaitForExit();
+            return (process.ExitCode, output + errors.GetAwaiter().GetResult());
+        }
+
+        private static string? Programs()
+        {
+            if (Directory.Exists("/usr/lib/postgresql"))
+            {
+                foreach (string version in Directory.GetDirectories("/usr/lib/postgresql").OrderByDescending(folder => folder, StringComparer.Ordinal))
+                {
+                    if (File.Exists(Path.Combine(version, "bin", "postgres")))
+                        return Path.Combine(version, "bin");
+                }
+            }
+
+            return (Environment.GetEnvironmentVariable("PATH") ?? "").Split(':')
+                .FirstOrDefault(folder => File.Exists(Path.Combine(folder, "postgres")) && File.Exists(Path.Combine(folder, "initdb")));
+        }
+
+        private static int FreePort()
+        {
+            using var listener = new TcpListener(IPAddress.Loopback, 0);
+            listener.Start();
+            return ((IPEndPoint)listener.LocalEndpoint).Port;
+        }
+    }
+}
