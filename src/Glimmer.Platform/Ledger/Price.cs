@@ -52,8 +52,9 @@ public sealed class Price
 
         foreach (PriceLine line in Lines)
         {
+            // So that no request, however large, costs more than money can say: pricing never fails later.
             Int128 scaled = (Int128)line.Amount.Units * (_denominator / line.Per);
-            if (scaled > long.MaxValue)
+            if (scaled > long.MaxValue || scaled * UsageUnits.Most(line.Kind) / _denominator > long.MaxValue / (2 * UsageUnits.Kinds))
                 throw new ArgumentException($"The price of {line.Kind} is too high: {line.Amount} per {line.Per}.", nameof(lines));
             _perUnit[(int)line.Kind] = (long)scaled;
         }
@@ -95,7 +96,6 @@ public sealed class Price
     };
 
     /// <summary>What these units cost.</summary>
-    /// <exception cref="OverflowException">More than money can say.</exception>
     public Money Cost(in UsageUnits units)
     {
         Int128 sum = 0;

@@ -104,8 +104,38 @@ public readonly record struct UsageUnits
         _ => throw new ArgumentOutOfRangeException(nameof(kind), kind, "Not a kind of unit."),
     };
 
-    /// <summary>Whether every count is possible: none negative, no part larger than its whole.</summary>
+    /// <summary>The most images, videos, pages, searches or tool calls one request can be charged for.</summary>
+    public const int MostPieces = 1_000_000;
+
+    /// <summary>Whether every count is possible: none negative, no part larger than its whole, pieces within their bound.</summary>
     public bool IsValid =>
         (Input | CachedInput | Output | Reasoning | Images | Videos | AudioMilliseconds | AudioTokens | Characters | Pages | Searches | Tools) >= 0
-        && CachedInput <= Input && Reasoning <= Output;
+        && CachedInput <= Input && Reasoning <= Output
+        && Images <= MostPieces && Videos <= MostPieces && Pages <= MostPieces && Searches <= MostPieces && Tools <= MostPieces;
+
+    /// <summary>The nearest possible counts: for usage that a foreign engine reports.</summary>
+    public UsageUnits Clamped()
+    {
+        int input = Math.Max(Input, 0);
+        int output = Math.Max(Output, 0);
+        return new UsageUnits
+        {
+            Input = input,
+            CachedInput = Math.Clamp(CachedInput, 0, input),
+            Output = output,
+            Reasoning = Math.Clamp(Reasoning, 0, output),
+            Images = Math.Clamp(Images, 0, MostPieces),
+            Videos = Math.Clamp(Videos, 0, MostPieces),
+            AudioMilliseconds = Math.Max(AudioMilliseconds, 0),
+            AudioTokens = Math.Max(AudioTokens, 0),
+            Characters = Math.Max(Characters, 0),
+            Pages = Math.Clamp(Pages, 0, MostPieces),
+            Searches = Math.Clamp(Searches, 0, MostPieces),
+            Tools = Math.Clamp(Tools, 0, MostPieces),
+        };
+    }
+
+    /// <summary>The most that a valid count of a kind can be.</summary>
+    internal static int Most(UnitKind kind) =>
+        kind is UnitKind.Image or UnitKind.Video or UnitKind.Page or UnitKind.Search or UnitKind.Tool ? MostPieces : int.MaxValue;
 }
