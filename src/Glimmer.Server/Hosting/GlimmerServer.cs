@@ -27,8 +27,11 @@ public sealed record GlimmerServices
     /// <summary>Where log lines go; null for JSON on standard error.</summary>
     public ILoggerProvider? Logs { get; init; }
 
-    /// <summary>Decides who may run; null for the bounds of the options.</summary>
+    /// <summary>Decides who may run now; null for a fair line with the bounds of the options.</summary>
     public IAdmission? Admission { get; init; }
+
+    /// <summary>Knows what keys may do; null for one account that owns them all.</summary>
+    public ICallerPolicy? Callers { get; init; }
 }
 
 /// <summary>
@@ -49,10 +52,12 @@ public sealed class GlimmerServer : IAsyncDisposable
     private readonly WebApplication _app;
     private readonly GlimmerOptions _options;
     private readonly OtlpExport? _export;
+    private readonly PlatformParts _parts;
 
-    private GlimmerServer(WebApplication app, GlimmerOptions options, KeyRing keys, NewAccessKey? firstKey)
+    private GlimmerServer(WebApplication app, GlimmerOptions options, KeyRing keys, NewAccessKey? firstKey, PlatformParts parts)
     {
         _app = app;
+        _parts = parts;
         _options = options;
         _export = options.OtlpEndpoint is { } endpoint ? new OtlpExport(endpoint) : null;
         Keys = keys;
@@ -68,6 +73,12 @@ public sealed class GlimmerServer : IAsyncDisposable
     /// <summary>Makes loggers that write where the server's own lines go, for what runs beside it.</summary>
     public ILoggerFactory Logs => _app.Services.GetRequiredService<ILoggerFactory>();
 
+    /// <summary>The ledger: balances, usage and its books.</summary>
+    public PlatformLedger Ledger => _parts.Ledger;
+
+    /// <summary>Who has which plan, and what is used of it.</summary>
+    public PlanGate Plans => _parts.Plans;
+
     /// <summary>Where the server listens, once started: <c>http://127.0.0.1:8080</c>.</summary>
     public IReadOnlyList<Uri> Addresses { get; private set; } = [];
 
@@ -81,13 +92,17 @@ public sealed class GlimmerServer : IAsyncDisposable
         services ??= new GlimmerServices();
         KeyRing keys;
         NewAccessKey? firstKey = null;
-        Catalogue catalogue;
+        PlatformParts? parts = null;
         try
         {
             keys = KeyRing.Open(options.DataFolder, services.Time);
             if (keys.Keys.Count == 0)
                 firstKey = keys.Create("first key");
-            catalogue = Catalogue.Load(Path.Combine(options.DataFolder, Catalogue.FileName));
+            parts = PlatformParts.Open(options, services);
+        }
+        catch (StoreException fault)
+        {
+            throw new GlimmerStartupException(fault.Message, 73, fault);
         }
         catch (KeyRingException fault)
         {
@@ -107,9 +122,11 @@ public sealed class GlimmerServer : IAsyncDisposable
             .AddSingleton(options)
             .AddSingleton(services.Time)
             .AddSingleton(keys)
-            .AddSingleton(catalogue)
+            .AddSingleton(parts.Catalogue)
+            .AddSingleton(parts.Plans)
+            .AddSingleton(parts.Places)
+            .AddSingleton(parts.Calls)
             .AddSingleton(backends)
-            .AddSingleton(services.Admission ?? new BoundedAdmission(options.MaxOpenRequests, options.MaxOpenRequestsPerKey))
             .AddSingleton<Authenticator>()
             .AddSingleton<RequestGate>()
             .AddSingleton<AnswerDrain>()
@@ -124,7 +141,8 @@ public sealed class GlimmerServer : IAsyncDisposable
         WebApplication app = builder.Build();
         ServerLog.Attach(keys, app.Logger);
         Map(app, options);
-        return new GlimmerServer(app, options, keys, firstKey);
+        app.Lifetime.ApplicationStopping.Register(parts.Places.Drain);
+        return new GlimmerServer(app, options, keys, firstKey, parts);
     }
 
     /// <summary>Begins to listen.</summary>
@@ -162,6 +180,7 @@ public sealed class GlimmerServer : IAsyncDisposable
         await _app.StopAsync();
         _export?.Dispose();
         await _app.DisposeAsync();
+        await _parts.DisposeAsync();
     }
 
     private static void ConfigureHost(WebApplicationBuilder builder, GlimmerOptions options, GlimmerServices services)
@@ -214,9 +233,9 @@ public sealed class GlimmerServer : IAsyncDisposable
 
         var chat = app.Services.GetRequiredService<ChatEndpoint>();
         var models = app.Services.GetRequiredService<ModelsEndpoint>();
-        foreach ((string address, bool coding) in new[] { ("/api/paas/v4", false), ("/api/coding/paas/v4", true) })
+        foreach ((string address, ApiSurface surface) in new[] { ("/api/paas/v4", ApiSurface.General), ("/api/coding/paas/v4", ApiSurface.Coding) })
         {
-            app.MapMethods($"{address}/chat/completions", post, context => chat.HandleAsync(context, preserveThinking: coding));
+            app.MapMethods($"{address}/chat/completions", post, context => chat.HandleAsync(context, surface));
             app.MapMethods($"{address}/models", get, models.ListAsync);
             app.MapMethods($"{address}/models/{{id}}", get, models.GetAsync);
         }
