@@ -75,7 +75,7 @@ public unsafe class AttentionBenchmarks : IWorkload
                 Position = Context - Rows,
                 Pages = pages,
             };
-            PagedAttention.Run(set, _team, new AttentionShape(Heads, KvHeads, Head, Head, 0.125f), new KvRows(k, PageTokens * Row, Row, PageTokens), new KvRows(v, PageTokens * Row, Row, PageTokens), _chunks, 1);
+            PagedAttention.Run(set, _team, new AttentionShape(Heads, KvHeads, Head, Head, 0.125f), new KvRows(k, KvFormat.F32, PageTokens, PageTokens * Row * 4, Head * 4, Row * 4), new KvRows(v, KvFormat.F32, PageTokens, PageTokens * Row * 4, Head * 4, Row * 4), _chunks, 1);
         }
     }
 }

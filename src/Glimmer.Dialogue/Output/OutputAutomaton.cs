@@ -79,6 +79,9 @@ public sealed class OutputAutomaton
     /// <summary>Why the answer is complete, once <see cref="Feed"/> said so.</summary>
     public EndCause? Ended => _ended ?? _parser.Ended;
 
+    /// <summary>The stop text that ended the answer; null when none did.</summary>
+    public string? StopText => _parser.StopText;
+
     /// <summary>How often a repair of this kind was made.</summary>
     /// <param name="kind">One kind.</param>
     public int CountOf(Repairs kind) => _repairs.Count(kind);

@@ -17,6 +17,9 @@ internal sealed class ScriptedAnswer(OutputAutomaton automaton, int[] tokens, Sc
     public ChatUsage Usage => new(promptTokens, Math.Clamp(reply.CachedTokens, 0, Math.Max(promptTokens - 1, 0)), _said, automaton.ReasoningTokens);
 
     /// <inheritdoc/>
+    public string? StopText => automaton.StopText;
+
+    /// <inheritdoc/>
     public int CountRepairs(Repairs kind) => automaton.CountOf(kind);
 
     /// <inheritdoc/>

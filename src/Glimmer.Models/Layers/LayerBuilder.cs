@@ -36,9 +36,13 @@ internal sealed class LayerBuilder(ModelConfig config, ITensorProvider tensors)
     public bool Has(string name) => Tensors.Has(Full(name));
 
     /// <summary>Reserves a plane of the cache for the current layer and returns its index.</summary>
-    public int AddPlane(string name, int width)
+    /// <param name="name">What it holds.</param>
+    /// <param name="width">Numbers per token over all heads.</param>
+    /// <param name="heads">Heads that they belong to.</param>
+    /// <param name="exact">Whether it is single precision in every cache.</param>
+    public int AddPlane(string name, int width, int heads = 1, bool exact = false)
     {
-        _planes.Add(new KvPlane(name, Layer, width));
+        _planes.Add(new KvPlane(name, Layer, width, heads, exact));
         return _planes.Count - 1;
     }
 

@@ -45,6 +45,9 @@ internal sealed class AnswerEvents : IAsyncDisposable
 
     public ChatUsage Usage => _answer.Usage;
 
+    /// <summary>How it ended; valid once <see cref="HasEnded"/>.</summary>
+    public AnswerEnd End => new(Finish, _cutOff is null ? _answer.StopText : null, _answer.Usage);
+
     /// <summary>Ends the generation: the client reads no more.</summary>
     public void Cancel() => _ended.Cancel();
 
@@ -63,6 +66,18 @@ internal sealed class AnswerEvents : IAsyncDisposable
         }
 
         return _first.IsCompleted && await _first;
+    }
+
+    /// <summary>Waits on for the first event, or the end, after <see cref="WaitForFirstAsync()"/>.</summary>
+    /// <returns>False when it did not come in that time.</returns>
+    public async ValueTask<bool> WaitForFirstAsync(TimeSpan patience)
+    {
+        if (_first is not { IsCompleted: false } first)
+            return true;
+        using var done = new CancellationTokenSource();
+        bool came = await Task.WhenAny(first, Task.Delay(patience, _time, done.Token)) == first;
+        await done.CancelAsync();
+        return came;
     }
 
     /// <summary>Goes on to the next event. Completes at once while the backend is ahead of the client.</summary>

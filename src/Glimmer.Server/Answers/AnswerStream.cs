@@ -10,6 +10,9 @@ internal static class AnswerStream
     /// <summary>While the backend is ahead, so much is written before it is flushed.</summary>
     private const int FlushBytes = 8 << 10;
 
+    /// <summary>A long prompt keeps the model silent; so often a dialect that can says that it is still there.</summary>
+    private static readonly TimeSpan PingAfter = TimeSpan.FromSeconds(10);
+
     /// <summary>
     /// Writes every event and flushes whenever the backend has no further one ready: each token goes out at once for a
     /// client that keeps up, and many together for one that does not. A slow client holds the loop at the flush, not memory.
@@ -24,7 +27,16 @@ internal static class AnswerStream
         IStreamedAnswer answer = dialect.Stream(output);
         var record = RequestRecord.Of(context);
         if (!events.HasFirst)
+        {
             await response.Body.FlushAsync(context.RequestAborted);
+            while (!await events.WaitForFirstAsync(PingAfter))
+            {
+                answer.Ping();
+                if (output.HasUnflushed && !await FlushAsync(output, context))
+                    events.Cancel();
+            }
+        }
+
         bool begun = false;
         while (true)
         {
@@ -50,7 +62,7 @@ internal static class AnswerStream
         if (context.RequestAborted.IsCancellationRequested)
             return;
         record.Finish = dialect.WordOf(events.Finish);
-        answer.End(events.Finish, events.Usage);
+        answer.End(events.End);
         await FlushAsync(output, context);
     }
 

@@ -118,7 +118,7 @@ internal sealed partial class ChatRunner(IAdmission admission, AnswerDrain drain
 
         record.Finish = dialect.WordOf(events.Finish);
         var body = new ArrayBufferWriter<byte>(1024);
-        dialect.WriteWhole(body, message, events.Finish, events.Usage);
+        dialect.WriteWhole(body, message, events.End);
         context.Response.ContentType = "application/json";
         context.Response.ContentLength = body.WrittenCount;
         await context.Response.Body.WriteAsync(body.WrittenMemory, context.RequestAborted);

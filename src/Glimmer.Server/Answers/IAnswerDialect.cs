@@ -24,10 +24,15 @@ internal interface IAnswerDialect
     /// <summary>Writes a whole answer as UTF-8.</summary>
     /// <param name="output">Where to.</param>
     /// <param name="message">What was said; reasoning only when it is shown.</param>
-    /// <param name="finish">Why it ended; neither a fault nor a cancellation.</param>
-    /// <param name="usage">What it cost.</param>
-    void WriteWhole(IBufferWriter<byte> output, MessageBuilder message, FinishReason finish, in ChatUsage usage);
+    /// <param name="end">How it ended; neither by a fault nor by a cancellation.</param>
+    void WriteWhole(IBufferWriter<byte> output, MessageBuilder message, AnswerEnd end);
 }
+
+/// <summary>How an answer ended.</summary>
+/// <param name="Finish">Why.</param>
+/// <param name="StopText">The stop text of the request that ended it; null when none did.</param>
+/// <param name="Usage">What it cost.</param>
+internal readonly record struct AnswerEnd(FinishReason Finish, string? StopText, ChatUsage Usage);
 
 /// <summary>An answer on its way to a client, event by event.</summary>
 internal interface IStreamedAnswer
@@ -39,5 +44,10 @@ internal interface IStreamedAnswer
     void Write(in ChatEvent said);
 
     /// <summary>Writes the end, whatever the reason: a fault in the middle is told as the dialect can.</summary>
-    void End(FinishReason finish, in ChatUsage usage);
+    void End(AnswerEnd end);
+
+    /// <summary>Writes a sign of life while the model is silent, where the dialect has one.</summary>
+    void Ping()
+    {
+    }
 }

@@ -62,7 +62,7 @@ internal sealed class ChatChunkWriter(SseWriter output, CompletionHead head, boo
     }
 
     /// <summary>Writes the last chunk and the closing event. Calls that were cut off in the middle go out as far as they came.</summary>
-    public void End(FinishReason finish, in ChatUsage usage)
+    public void End(AnswerEnd end)
     {
         if (!toolStream)
         {
@@ -70,12 +70,12 @@ internal sealed class ChatChunkWriter(SseWriter output, CompletionHead head, boo
                 WriteCall(index, id, name, arguments.ToString());
         }
 
-        Utf8JsonWriter json = BeginChunk(FinishWords.Of(finish));
+        Utf8JsonWriter json = BeginChunk(FinishWords.Of(end.Finish));
         json.WriteString(Names.Content, "");
         json.WriteEndObject();
         json.WriteEndObject();
         json.WriteEndArray();
-        CompletionHead.WriteUsage(json, usage);
+        CompletionHead.WriteUsage(json, end.Usage);
         json.WriteEndObject();
         output.EndEvent();
         output.WriteDone();

@@ -1,7 +1,6 @@
 using System.Buffers;
 using System.Text.Json;
 using Glimmer.Dialogue.Output;
-using Glimmer.Inference;
 using Glimmer.Protocol.Json;
 using Glimmer.Protocol.Sse;
 using Glimmer.Server.Answers;
@@ -23,7 +22,7 @@ internal sealed class NativeAnswer(CompletionHead head, bool toolStream, bool sh
     public IStreamedAnswer Stream(SseWriter output) => new ChatChunkWriter(output, head, toolStream, showReasoning);
 
     /// <inheritdoc/>
-    public void WriteWhole(IBufferWriter<byte> output, MessageBuilder message, FinishReason finish, in ChatUsage usage)
+    public void WriteWhole(IBufferWriter<byte> output, MessageBuilder message, AnswerEnd end)
     {
         using var json = new Utf8JsonWriter(output, WireJson.WriterOptions);
         json.WriteStartObject();
@@ -31,7 +30,7 @@ internal sealed class NativeAnswer(CompletionHead head, bool toolStream, bool sh
         json.WriteStartArray(Names.Choices);
         json.WriteStartObject();
         json.WriteNumber(Names.Index, 0);
-        json.WriteString(Names.FinishReason, WordOf(finish));
+        json.WriteString(Names.FinishReason, WordOf(end.Finish));
         json.WriteStartObject("message"u8);
         json.WriteString(Names.Role, Names.Assistant);
         json.WriteString(Names.Content, message.Content ?? "");
@@ -42,7 +41,7 @@ internal sealed class NativeAnswer(CompletionHead head, bool toolStream, bool sh
         json.WriteEndObject();
         json.WriteEndObject();
         json.WriteEndArray();
-        CompletionHead.WriteUsage(json, usage);
+        CompletionHead.WriteUsage(json, end.Usage);
         json.WriteEndObject();
     }
 

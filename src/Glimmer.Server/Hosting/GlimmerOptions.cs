@@ -59,6 +59,9 @@ public sealed record GlimmerOptions
     /// <summary>Origins whose pages may call; <c>*</c> for every one (a key is needed anyway).</summary>
     public IReadOnlyList<string> CorsOrigins { get; init; } = ["*"];
 
+    /// <summary>Rules <c>PATTERN=CODE;…</c> that turn other vendors' model names into codes on the Anthropic base.</summary>
+    public string ModelNames { get; init; } = Messages.ModelNames.DefaultRules;
+
     /// <summary>Whether <c>/metrics</c> answers.</summary>
     public bool Metrics { get; init; } = true;
 

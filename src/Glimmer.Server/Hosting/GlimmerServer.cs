@@ -7,6 +7,7 @@ using Glimmer.Server.Answers;
 using Glimmer.Server.Chat;
 using Glimmer.Server.Health;
 using Glimmer.Server.Home;
+using Glimmer.Server.Messages;
 using Glimmer.Server.Models;
 using Glimmer.Server.Routing;
 using Glimmer.Server.Telemetry;
@@ -136,6 +137,9 @@ public sealed class GlimmerServer : IAsyncDisposable
             .AddSingleton<ChatRunner>()
             .AddSingleton<ChatEndpoint>()
             .AddSingleton<TokenizerEndpoint>()
+            .AddSingleton<ModelNames>()
+            .AddSingleton<MessagesEndpoint>()
+            .AddSingleton<MessagesModels>()
             .AddSingleton<HealthEndpoints>()
             .AddSingleton<HomePage>();
         WebApplication app = builder.Build();
@@ -240,6 +244,16 @@ public sealed class GlimmerServer : IAsyncDisposable
             app.MapMethods($"{address}/models/{{id}}", get, models.GetAsync);
         }
 
+        var messages = app.Services.GetRequiredService<MessagesEndpoint>();
+        foreach (string address in new[] { "/api/anthropic/v1/messages", "/v1/messages" })
+        {
+            app.MapMethods(address, post, messages.HandleAsync);
+            app.MapMethods($"{address}/count_tokens", post, messages.CountAsync);
+        }
+
+        var messagesModels = app.Services.GetRequiredService<MessagesModels>();
+        app.MapMethods("/api/anthropic/v1/models", get, messagesModels.ListAsync);
+        app.MapMethods("/api/anthropic/v1/models/{id}", get, messagesModels.GetAsync);
         app.MapMethods("/api/paas/v4/tokenizer", post, app.Services.GetRequiredService<TokenizerEndpoint>().HandleAsync);
         var health = app.Services.GetRequiredService<HealthEndpoints>();
         app.MapMethods("/health/live", get, HealthEndpoints.LiveAsync);

@@ -111,6 +111,10 @@ public static class GlimmerSettings
                     : null;
             },
         },
+        new("Dialects:ModelNames", "What other vendors' model names stand for on the Anthropic base", "rules PATTERN=CODE separated by semicolons, such as claude*haiku*=glm-4.5-air;claude*=glm-4.7", Messages.ModelNames.DefaultRules)
+        {
+            Apply = (options, text) => Messages.ModelNames.IsValid(text) ? options with { ModelNames = text } : null,
+        },
         new("Metrics:Enabled", "Whether /metrics answers", "true or false", "true")
         {
             Apply = (options, text) => bool.TryParse(text, out bool flag) ? options with { Metrics = flag } : null,

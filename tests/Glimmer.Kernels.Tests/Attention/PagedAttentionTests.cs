@@ -112,7 +112,7 @@ public unsafe class PagedAttentionTests
     public void Impossible_shapes_are_refused()
     {
         using var team = new ThreadTeam(1);
-        var rows = new KvRows(null, 0, 0, 1);
+        var rows = new KvRows(null, KvFormat.F32, 1, 0, 0, 0);
         Assert.Throws<ArgumentException>(() => PagedAttention.Run(team, new AttentionShape(5, 2, 8, 8, 1), rows, rows, [], 0));
         Assert.Throws<ArgumentException>(() => PagedAttention.Run(team, new AttentionShape(4, 0, 8, 8, 1), rows, rows, [], 0));
         Assert.Throws<ArgumentException>(() => PagedAttention.Run(team, new AttentionShape(4, 4, 0, 8, 1), rows, rows, [], 0));
@@ -261,9 +261,9 @@ public unsafe class PagedAttentionTests
         {
             fixed (float* keys = _keys, values = _values)
             {
-                int keyRow = Shape.KvHeads * Shape.KeyWidth, valueRow = Shape.KvHeads * Shape.ValueWidth;
-                var keyPlane = new KvRows(keys, (long)keyRow * _pageTokens, keyRow, _pageTokens);
-                return (keyPlane, _shared ? keyPlane : new KvRows(values, (long)valueRow * _pageTokens, valueRow, _pageTokens));
+                int keyRow = Shape.KvHeads * Shape.KeyWidth * 4, valueRow = Shape.KvHeads * Shape.ValueWidth * 4;
+                var keyPlane = new KvRows(keys, KvFormat.F32, _pageTokens, (long)keyRow * _pageTokens, Shape.KeyWidth * 4, keyRow);
+                return (keyPlane, _shared ? keyPlane : new KvRows(values, KvFormat.F32, _pageTokens, (long)valueRow * _pageTokens, Shape.ValueWidth * 4, valueRow));
             }
         }
     }

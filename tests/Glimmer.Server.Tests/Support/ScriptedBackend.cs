@@ -50,6 +50,8 @@ internal sealed class ScriptedBackend(params string[] models) : IChatBackend
 
         public ChatUsage Usage => script.Usage;
 
+        public string? StopText => script.StopText;
+
         public int CountRepairs(Repairs kind) => script.Repairs.GetValueOrDefault(kind);
 
         public async IAsyncEnumerable<ChatEvent> ReadAsync([EnumeratorCancellation] CancellationToken cancel)
@@ -110,6 +112,8 @@ internal sealed record ChatScript(IReadOnlyList<ChatEvent> Events, FinishReason 
     public IReadOnlyDictionary<Repairs, int> Repairs { get; init; } = new Dictionary<Repairs, int>();
 
     public PlatformError? Error { get; init; }
+
+    public string? StopText { get; init; }
 
     public Exception? StartFault { get; init; }
 
