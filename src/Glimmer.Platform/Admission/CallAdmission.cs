@@ -41,7 +41,7 @@ public sealed class CallAdmission(
     PlanGate plans,
     CatalogueSource catalogue,
     CallRates rates,
-    RequestIdWindow ids,
+    RequestIdWindow? ids,
     BillingMode mode,
     Currency currency,
     TimeProvider time,
@@ -99,7 +99,7 @@ public sealed class CallAdmission(
             return null;
         }
 
-        if (request.RequestId is { } id && !ids.TryTake(caller.AccountId, id))
+        if (request.RequestId is { } id && ids?.TryTake(caller.AccountId, id) == false)
         {
             error = PlatformError.Of(BusinessCode.RequestDuplicate, id) with { Field = "request_id" };
             return null;
@@ -177,7 +177,7 @@ public sealed class CallAdmission(
         if (call.Reservation is { } reservation)
             ledger!.Release(reservation);
         if (call.Request.RequestId is { } id)
-            ids.Forget(call.Caller.AccountId, id);
+            ids?.Forget(call.Caller.AccountId, id);
     }
 }
 
