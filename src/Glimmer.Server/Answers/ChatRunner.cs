@@ -86,6 +86,8 @@ internal sealed partial class ChatRunner(CallAdmission calls, AnswerDrain drain,
 
         if (start.Answer is not { } answer)
         {
+            // Before the answer: whoever tries again at once finds everything given back.
+            admitted.Release();
             GlimmerTelemetry.Fail(activity, start.Error!.Code);
             await ErrorResponse.WriteAsync(context, start.Error);
             return;
@@ -163,6 +165,7 @@ internal sealed partial class ChatRunner(CallAdmission calls, AnswerDrain drain,
         bool any = await events.WaitForFirstAsync();
         if (!any && events.HasEnded && events.Finish is FinishReason.BackendFault)
         {
+            charge.Forgo();
             await ErrorResponse.WriteAsync(context, PlatformError.Of(BusinessCode.Network, RequestRecord.Of(context).Id));
             return;
         }

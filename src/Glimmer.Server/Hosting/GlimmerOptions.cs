@@ -1,6 +1,5 @@
 using Glimmer.Platform.Admission;
 using Glimmer.Platform.Ledger;
-
 using Glimmer.Platform.Store;
 
 namespace Glimmer.Server.Hosting;

@@ -12,6 +12,7 @@ using Glimmer.Server.Health;
 using Glimmer.Server.Home;
 using Glimmer.Server.Messages;
 using Glimmer.Server.Models;
+using Glimmer.Server.Monitor;
 using Glimmer.Server.Routing;
 using Glimmer.Server.Telemetry;
 using Glimmer.Server.Transport;
@@ -80,8 +81,17 @@ public sealed class GlimmerServer : IAsyncDisposable
     /// <summary>The ledger: balances, usage and its books.</summary>
     public PlatformLedger Ledger => _parts.Ledger;
 
+    /// <summary>Places in flight and the line before them.</summary>
+    public IAdmission Places => _parts.Places;
+
     /// <summary>Who has which plan, and what is used of it.</summary>
     public PlanGate Plans => _parts.Plans;
+
+    /// <summary>Orders, renewals and everything else that happens to plans.</summary>
+    public Subscriptions Subscriptions => _parts.Subscriptions;
+
+    /// <summary>Versions of catalogue and plans.</summary>
+    public CatalogueVersions CatalogueVersions => _parts.Versions;
 
     /// <summary>Where the server listens, once started: <c>http://127.0.0.1:8080</c>.</summary>
     public IReadOnlyList<Uri> Addresses { get; private set; } = [];
@@ -130,6 +140,9 @@ public sealed class GlimmerServer : IAsyncDisposable
             .AddSingleton(parts.Plans)
             .AddSingleton(parts.Places)
             .AddSingleton(parts.Calls)
+            .AddSingleton(parts.Callers)
+            .AddSingleton(new UsageSeries(parts.Store))
+            .AddSingleton<MonitorEndpoints>()
             .AddSingleton(backends)
             .AddSingleton<Authenticator>()
             .AddSingleton<RequestGate>()
@@ -147,6 +160,7 @@ public sealed class GlimmerServer : IAsyncDisposable
             .AddSingleton<HomePage>();
         WebApplication app = builder.Build();
         ServerLog.Attach(keys, app.Logger);
+        parts.StartClock(fault => ServerLog.PlansNotRun(app.Logger, FaultText.Of(fault)));
         Map(app, options);
         app.Lifetime.ApplicationStopping.Register(parts.Places.Drain);
         return new GlimmerServer(app, options, keys, firstKey, parts);
@@ -258,6 +272,11 @@ public sealed class GlimmerServer : IAsyncDisposable
         app.MapMethods("/api/anthropic/v1/models", get, messagesModels.ListAsync);
         app.MapMethods("/api/anthropic/v1/models/{id}", get, messagesModels.GetAsync);
         app.MapMethods("/api/paas/v4/tokenizer", post, app.Services.GetRequiredService<TokenizerEndpoint>().HandleAsync);
+        var monitor = app.Services.GetRequiredService<MonitorEndpoints>();
+        app.MapMethods("/api/monitor/usage/quota/limit", get, monitor.QuotaAsync);
+        app.MapMethods("/api/monitor/usage/model-usage", get, monitor.ModelUsageAsync);
+        app.MapMethods("/api/monitor/usage/tool-usage", get, monitor.ToolUsageAsync);
+        app.MapMethods("/api/biz/subscription/list", get, monitor.SubscriptionsAsync);
         var health = app.Services.GetRequiredService<HealthEndpoints>();
         app.MapMethods("/health/live", get, HealthEndpoints.LiveAsync);
         app.MapMethods("/health/ready", get, health.ReadyAsync);
@@ -282,6 +301,9 @@ public sealed class GlimmerServer : IAsyncDisposable
 internal static partial class ServerLog
 {
     public static void Attach(KeyRing keys, ILogger log) => keys.ReloadFailed = fault => KeysNotReloaded(log, fault.Message);
+
+    [LoggerMessage(1004, LogLevel.Error, "Renewals of plans could not be run and will be tried again: {Fault}")]
+    public static partial void PlansNotRun(ILogger log, string fault);
 
     [LoggerMessage(1003, LogLevel.Error, "The keys known before stay in force: {Fault}")]
     private static partial void KeysNotReloaded(ILogger log, string fault);

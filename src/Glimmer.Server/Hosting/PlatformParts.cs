@@ -11,12 +11,22 @@ internal sealed class PlatformParts : IAsyncDisposable
 {
     private const int MostRequestIds = 200_000;
 
-    private PlatformParts(PlatformStore store, GlimmerOptions options, GlimmerServices services)
+    private static readonly TimeSpan ClockEvery = TimeSpan.FromSeconds(20);
+    private readonly CancellationTokenSource _stop = new();
+    private readonly TimeProvider _time;
+    private Task _clock = Task.CompletedTask;
+
+    private PlatformParts(PlatformStore store, PlatformLedger ledger, GlimmerOptions options, GlimmerServices services)
     {
+        _time = services.Time;
         Store = store;
-        Ledger = PlatformLedger.Open(store, new LedgerSettings { CoverWorstCase = options.CoverWorstCase });
-        Catalogue = new CatalogueSource(Glimmer.Platform.Catalog.Catalogue.Load(Path.Combine(options.DataFolder, Glimmer.Platform.Catalog.Catalogue.FileName)));
-        Plans = new PlanGate(PlanRules.Load(Path.Combine(options.DataFolder, PlanRules.FileName)));
+        Ledger = ledger;
+        string catalogueFile = Path.Combine(options.DataFolder, Glimmer.Platform.Catalog.Catalogue.FileName);
+        string plansFile = Path.Combine(options.DataFolder, PlanRules.FileName);
+        Catalogue = new CatalogueSource(Glimmer.Platform.Catalog.Catalogue.Load(catalogueFile));
+        Plans = new PlanGate(PlanRules.Load(plansFile));
+        Versions = CatalogueVersions.Open(store, Catalogue, Plans, catalogueFile, plansFile);
+        Subscriptions = Subscriptions.Open(store, ledger, Plans);
         Places = services.Admission ?? new FairAdmission(
             new AdmissionLimits(options.MaxOpenRequests, options.MaxOpenRequestsPerKey, options.QueueLength, options.QueueLengthPerAccount, options.QueuePatience), services.Time);
         Callers = services.Callers ?? new SingleAccount();
@@ -30,7 +40,7 @@ internal sealed class PlatformParts : IAsyncDisposable
             options.BillingMode,
             options.BillingCurrency,
             services.Time,
-            Ledger);
+            ledger);
     }
 
     public PlatformStore Store { get; }
@@ -40,6 +50,10 @@ internal sealed class PlatformParts : IAsyncDisposable
     public CatalogueSource Catalogue { get; }
 
     public PlanGate Plans { get; }
+
+    public CatalogueVersions Versions { get; }
+
+    public Subscriptions Subscriptions { get; }
 
     public IAdmission Places { get; }
 
@@ -52,23 +66,57 @@ internal sealed class PlatformParts : IAsyncDisposable
     /// <exception cref="CatalogException">Catalogue or plans are wrong.</exception>
     public static PlatformParts Open(GlimmerOptions options, GlimmerServices services)
     {
-        PlatformStore store = PlatformStore.Open(new StoreSettings { DataFolder = options.DataFolder, Time = services.Time });
+        PlatformStore store = PlatformStore.Open(new StoreSettings
+        {
+            DataFolder = options.DataFolder,
+            ConnectionString = options.StoreConnectionString,
+            Durability = options.StoreDurability,
+            Time = services.Time,
+        });
+        PlatformLedger? ledger = null;
         try
         {
-            return new PlatformParts(store, options, services);
+            ledger = PlatformLedger.Open(store, new LedgerSettings { CoverWorstCase = options.CoverWorstCase });
+            return new PlatformParts(store, ledger, options, services);
         }
         catch
         {
+            ledger?.DisposeAsync().AsTask().GetAwaiter().GetResult();
             store.Dispose();
             throw;
         }
     }
 
+    /// <summary>Begins to look for renewals that are due.</summary>
+    /// <param name="failed">Called when a look failed; the next one tries again.</param>
+    public void StartClock(Action<Exception> failed) => _clock = RunClockAsync(failed);
+
     public async ValueTask DisposeAsync()
     {
+        await _stop.CancelAsync();
+        await _clock.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        Subscriptions.Dispose();
+        Versions.Dispose();
         await Ledger.DisposeAsync();
         await Store.DisposeAsync();
         if (Places is FairAdmission line)
             line.Dispose();
+        _stop.Dispose();
+    }
+
+    private async Task RunClockAsync(Action<Exception> failed)
+    {
+        using var timer = new PeriodicTimer(ClockEvery, _time);
+        while (await timer.WaitForNextTickAsync(_stop.Token))
+        {
+            try
+            {
+                await Subscriptions.RunDueAsync();
+            }
+            catch (Exception fault) when (!_stop.IsCancellationRequested)
+            {
+                failed(fault);
+            }
+        }
     }
 }
