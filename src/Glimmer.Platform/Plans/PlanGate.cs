@@ -53,10 +53,10 @@ public sealed class Subscriber
 /// Decides for every call whether a plan pays for it, and keeps what plans used. In memory; one short lock per account and no
 /// allocation for a call that may run. Used-up quota never falls back to the balance.
 /// </summary>
-public sealed class PlanGate(PlanRules rules)
+public sealed class PlanGate(PlanRules initial)
 {
     private readonly ConcurrentDictionary<string, Subscriber> _subscribers = new(StringComparer.Ordinal);
-    private volatile PlanRules _rules = rules;
+    private volatile PlanRules _rules = initial;
 
     /// <summary>The rules in force. Setting them changes every later call; windows go on.</summary>
     public PlanRules Rules

@@ -52,7 +52,7 @@ internal sealed class MonitorEndpoints(Authenticator authenticator, ICallerPolic
         range.WriteTimes(json);
         range.WriteSeries(json, "modelCallCount", points, static point => point.Calls);
         range.WriteSeries(json, "tokensUsage", points, static point => point.Tokens);
-        var models = points.GroupBy(point => point.Model).Select(group => (Name: group.Key, Points: group.ToList(), Tokens: group.Sum(point => point.Tokens))).OrderByDescending(group => group.Tokens).ToList();
+        var models = points.GroupBy(point => point.Model, StringComparer.Ordinal).Select(group => (Name: group.Key, Points: group.ToList(), Tokens: group.Sum(point => point.Tokens))).OrderByDescending(group => group.Tokens).ToList();
         json.WriteStartArray("modelDataList"u8);
         for (int i = 0; i < models.Count; i++)
         {
@@ -102,7 +102,7 @@ internal sealed class MonitorEndpoints(Authenticator authenticator, ICallerPolic
         json.WriteNumber("totalZreadMcpCount"u8, points.Where(point => point.Model == "zread").Sum(point => point.Tools));
         json.WriteNumber("totalSearchMcpCount"u8, points.Where(point => point.Model == "search-prime").Sum(point => point.Searches));
         json.WriteStartArray("toolDetails"u8);
-        foreach (IGrouping<string, UsagePoint> tool in points.Where(point => point.Searches + point.Tools > 0).GroupBy(point => point.Model))
+        foreach (IGrouping<string, UsagePoint> tool in points.Where(point => point.Searches + point.Tools > 0).GroupBy(point => point.Model, StringComparer.Ordinal))
         {
             json.WriteStartObject();
             json.WriteString("modelName"u8, tool.Key);
