@@ -3,6 +3,13 @@ using BenchmarkDotNet.Jobs;
 using BenchmarkDotNet.Running;
 using BenchmarkDotNet.Toolchains.InProcess.NoEmit;
 using Glimmer.Benchmarks;
+using Glimmer.Benchmarks.Ledger;
+
+if (args is ["ledger", .. string[] rest])
+{
+    await LedgerThroughput.RunAsync(rest);
+    return;
+}
 
 // In process: the kernels' choice of instruction set is made once per process and each benchmark names its own anyway.
 IConfig config = DefaultConfig.Instance

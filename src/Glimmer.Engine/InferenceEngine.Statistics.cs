@@ -44,6 +44,8 @@ public sealed partial class InferenceEngine
             DraftedTokens = _drafted,
             AcceptedTokens = _accepted,
             ForcedTokens = _forced,
+            SpilledPages = _spill?.Written ?? 0,
+            RestoredPages = _spill?.Restored ?? 0,
             Faults = _faults,
         };
         Volatile.Write(ref _statisticsVersion, _statisticsVersion + 1);

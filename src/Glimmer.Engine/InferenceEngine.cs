@@ -31,6 +31,7 @@ public sealed partial class InferenceEngine : IDisposable
     private readonly TimeProvider _time;
     private readonly KvArena _arena;
     private readonly ThreadTeam _team;
+    private readonly PrefixSpill? _spill;
     private Scheduler _scheduler;
     private readonly Sampler[] _samplers;
     private readonly (int Start, int Length)[] _unused;
@@ -70,13 +71,15 @@ public sealed partial class InferenceEngine : IDisposable
         int context = model.Description.ContextLength;
         if (options.ContextLength > 0)
             context = Math.Min(context, options.ContextLength);
-        int pages = options.PagesFor(model.KvLayout, context);
+        int pages = options.PagesFor(model, context);
         ContextLength = (int)Math.Min(context, (long)pages * options.PageTokens);
-        _arena = new KvArena(model.KvLayout, pages, options.PageTokens, options.MaxBatch);
+        _arena = new KvArena(model.KvLayout, pages, options.PageTokens, options.MaxBatch, model.KvFormat);
         int threads = options.Threads > 0 ? options.Threads : PhysicalCores.Count;
         _team = new ThreadTeam(threads);
         _samplers = [.. Enumerable.Range(0, threads).Select(_ => new Sampler())];
-        _scheduler = new Scheduler(options, _arena);
+        if (options is { PrefixSpill: { } folder, PrefixCache: true } && _arena.StateSlots == 0)
+            _spill = PrefixSpill.Open(folder, options.PrefixSpillBytes, SpillIdentity.Of(options.ModelIdentity!, model, _arena), _arena.PageMemory(0).Length, _logger);
+        _scheduler = new Scheduler(options, _arena, _time.TimestampFrequency, _spill);
         _unused = FindUnused(tokenizer, _vocabulary);
         // Longer chains of one layer's guesses are rarely right to their end.
         if (options.SpeculativeTokens > 0 && model.Draft is { } layer)
@@ -171,6 +174,7 @@ public sealed partial class InferenceEngine : IDisposable
             throw new InvalidOperationException("A sink can't dispose the engine that calls it.");
         _thread.Join();
         EndMaskThread();
+        _spill?.Dispose();
         _team.Dispose();
         _arena.Dispose();
         _wake.Dispose();

@@ -75,8 +75,11 @@ public sealed unsafe class WeightMatrix
     /// <summary>Bytes of the whole matrix.</summary>
     public long Bytes => RowBytes * Rows;
 
-    /// <summary>Whether <see cref="Pack"/> can be called: Q8_0 and Q4_0.</summary>
-    public bool CanPack => PackedMatrix.CanPack(Format);
+    /// <summary>Whether <see cref="Pack"/> can be called: the formats with blocks of 32 or 256 whose codes have at most 8 bits and one scale per block or run.</summary>
+    public bool CanPack => TileLayout.Find(Format) is not null;
+
+    /// <summary>Bytes of the rearranged copy; 0 for formats that cannot be packed.</summary>
+    public long PackedBytes => TileLayout.Find(Format)?.Bytes(Rows, Columns) ?? 0;
 
     /// <summary>Whether a rearranged copy for <see cref="ActivationMode.Int8"/> exists.</summary>
     public bool IsPacked => Packed is not null;
@@ -85,7 +88,7 @@ public sealed unsafe class WeightMatrix
     internal PackedMatrix? Packed { get; private init; }
 
     /// <summary>
-    /// The same matrix with a copy beside it, rearranged for <see cref="ActivationMode.Int8"/>: 8.5 bits per weight. Exact products and
+    /// The same matrix with a copy beside it, rearranged for <see cref="ActivationMode.Int8"/>, at most 4 % larger than the original. Exact products and
     /// <see cref="ReadRow"/> still read the original bytes.
     /// </summary>
     /// <exception cref="NotSupportedException">The format cannot be packed (<see cref="CanPack"/>).</exception>

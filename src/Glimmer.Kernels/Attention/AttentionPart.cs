@@ -52,7 +52,7 @@ internal readonly unsafe ref struct AttentionPart(AttentionShape shape, KvRows k
             new Span<float>(sums, block.Items * work.PaddedValue).Clear();
             int end = Math.Min(longest, start + SpanKeys);
             for (int tile = start; tile < end; tile += TileKeys)
-                Tile<V>(block, work, tile, Math.Min(TileKeys, end - tile), shortest, state, sums);
+                Tile<V>(block, work, tile, Math.Min(TileKeys, end - tile), Math.Clamp(longest - tile - TileKeys, 0, TileKeys), shortest, state, sums);
             if (_chunk.SpansPerPart > 0)
                 Keep(block, work, start, state, sums);
             else if (!first)
@@ -77,14 +77,17 @@ internal readonly unsafe ref struct AttentionPart(AttentionShape shape, KvRows k
         }
     }
 
-    private void Tile<V>(in ItemBlock block, in PartMemory work, int start, int count, int shortest, ItemStatistics state, float* sums)
+    private void Tile<V>(in ItemBlock block, in PartMemory work, int start, int count, int next, int shortest, ItemStatistics state, float* sums)
         where V : struct, ILanes<V>
     {
-        Gather<V>(block, work, start, count);
+        // Few items read each value once or twice: halves are then widened on the way.
+        bool halves = typeof(V) == typeof(Lanes512) && work.ByKey && !work.ValuesAreKeys && values.Format == KvFormat.F16
+            && block.Items % 4 == 0 && shape.ValueWidth % 64 == 0 && start + TileKeys <= shortest;
+        Gather<V>(block, work, start, count, next, widenValues: work.CopiesValues && !halves);
         if (work.ByKey)
         {
-            KeyColumns.Fill<V>(work.RawColumns ? keys.Format : KvFormat.F32, work.RawColumns ? work.RawKeys : (byte**)work.KeyRows, shape.KeyWidth, work.Columns);
-            Scores.ByKey<V>(work.Columns, work.Queries, work.PaddedItems, shape.KeyWidth, work.Scores);
+            KeyColumns.Fill<V>(work.RawColumns ? keys.Format : KvFormat.F32, work.RawColumns ? work.RawKeys : (byte**)work.KeyRows, work.NextKeys, shape.KeyWidth, work.Columns);
+            Scores.ByKey<V>(work.Columns, work.RawColumns && keys.Format == KvFormat.F16, work.Queries, work.PaddedItems, shape.KeyWidth, work.Scores);
             for (int item = 0; item < block.Items; item++)
             {
                 int seen = Math.Min(count, work.Lengths[item] - start);
@@ -104,48 +107,67 @@ internal readonly unsafe ref struct AttentionPart(AttentionShape shape, KvRows k
         }
 
         TileWeights weights = work.ByKey ? new TileWeights(work.Scores, 1, TileKeys) : new TileWeights(work.Scores, work.PaddedItems, 1);
-        WeightedValues.Add<V>(weights, work.Lengths, block.Items, start, work.ValueRows, sums, work.PaddedValue);
+        if (halves)
+            WeightedValues.AddHalves<V>(weights, block.Items, (byte**)work.ValueRows, work.NextValues, sums, work.PaddedValue);
+        else
+            WeightedValues.Add<V>(weights, work.Lengths, block.Items, start, work.ValueRows, sums, work.PaddedValue);
     }
 
-    /// <summary>Finds the rows of a tile, through the pages and through the row's list if it has one, and widens what is not single precision.</summary>
-    private void Gather<V>(in ItemBlock block, in PartMemory work, int start, int count)
+    /// <summary>Finds the rows of a tile and widens what is not single precision; what comes next is fetched meanwhile.</summary>
+    private void Gather<V>(in ItemBlock block, in PartMemory work, int start, int count, int next, bool widenValues)
         where V : struct, ILanes<V>
     {
-        int* selected = _chunk.Selected == null ? null : _chunk.Selected + (long)block.FirstRow * _chunk.SelectedStride + start;
-        for (int i = 0; i < count; i++)
+        Locate(block, keys, start, count, work.RawKeys);
+        Locate(block, keys, start + count, next, work.NextKeys);
+        if (!work.NeedsKeyRows)
+            new Span<nint>(work.KeyRows, TileKeys).Clear();
+        else if (keys.Format == KvFormat.F32)
+            new Span<nint>(work.RawKeys, TileKeys).CopyTo(new Span<nint>(work.KeyRows, TileKeys));
+        else
+            Widen<V>(keys.Format, work.RawKeys, work.NextKeys, count, work.KeyRows, work.KeyTile, shape.KeyWidth, work.KeyStride);
+        if (work.ValuesAreKeys)
         {
-            int position = selected == null ? start + i : selected[i];
-            byte* key = keys.Row(_chunk.Pages, block.KvHead, position);
-            work.RawKeys[i] = key;
-            if (!work.NeedsKeyRows)
-                work.KeyRows[i] = null;
-            else if (keys.Format == KvFormat.F32)
-                work.KeyRows[i] = (float*)key;
-            else
-                KvRowFormats.Widen<V>(keys.Format, key, work.KeyRows[i] = work.KeyTile + (long)i * work.KeyStride, shape.KeyWidth);
-
-            if (work.ValuesAreKeys)
-            {
-                work.ValueRows[i] = work.KeyRows[i];
-                continue;
-            }
-
-            byte* value = values.Row(_chunk.Pages, block.KvHead, position);
-            if (!work.CopiesValues)
-            {
-                work.ValueRows[i] = (float*)value;
-                continue;
-            }
-
-            float* copy = work.ValueRows[i] = work.ValueTile + (long)i * work.PaddedValue;
-            KvRowFormats.Widen<V>(values.Format, value, copy, shape.ValueWidth);
-            new Span<float>(copy + shape.ValueWidth, work.PaddedValue - shape.ValueWidth).Clear();
+            new Span<nint>(work.KeyRows, TileKeys).CopyTo(new Span<nint>(work.ValueRows, TileKeys));
+            return;
         }
 
-        for (int i = count; i < TileKeys; i++)
+        Locate(block, values, start, count, (byte**)work.ValueRows);
+        Locate(block, values, start + count, next, work.NextValues);
+        if (widenValues)
+            Widen<V>(values.Format, (byte**)work.ValueRows, work.NextValues, count, work.ValueRows, work.ValueTile, shape.ValueWidth, work.PaddedValue);
+    }
+
+    /// <summary>Finds rows through the pages, and through the list if there is one; past the last the last again, null without any.</summary>
+    private void Locate(in ItemBlock block, in KvRows plane, int start, int count, byte** rows)
+    {
+        int* selected = _chunk.Selected == null ? null : _chunk.Selected + (long)block.FirstRow * _chunk.SelectedStride;
+        byte* row = null;
+        for (int i = 0; i < TileKeys; i++)
         {
-            work.RawKeys[i] = work.RawKeys[count - 1];
-            work.KeyRows[i] = work.KeyRows[count - 1];
+            int position = start + i;
+            if (i < count)
+                row = i > 0 && selected == null && position % plane.PageTokens != 0 ? row + plane.RowBytes : plane.Row(_chunk.Pages, block.KvHead, selected == null ? position : selected[position]);
+            rows[i] = row;
+        }
+    }
+
+    private static void Widen<V>(KvFormat format, byte** rows, byte** next, int count, float** widened, float* tile, int width, int stride)
+        where V : struct, ILanes<V>
+    {
+        int lines = (int)Math.Min(4, (format.BytesFor((width + 31L) & ~31L) + 63) / 64);
+        for (int i = 0; i < TileKeys; i++)
+        {
+            if (i < count)
+            {
+                KvRowFormats.Widen<V>(format, rows[i], tile, width);
+                new Span<float>(tile + width, stride - width).Clear();
+                KeyColumns.FetchAhead(next[i], lines);
+                widened[i] = tile;
+                tile += stride;
+                continue;
+            }
+
+            widened[i] = widened[count - 1];
         }
     }
 

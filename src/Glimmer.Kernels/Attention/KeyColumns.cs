@@ -10,34 +10,35 @@ internal static unsafe class KeyColumns
 {
     private const int TileKeys = PagedAttention.TileKeys;
 
-    /// <summary>Whether rows of a format are turned as they lie, without being widened first.</summary>
+    /// <summary>Whether rows of a format are turned as they lie, without being widened first; halves then stay halves, two by two.</summary>
     public static bool TakesRaw<V>(KvFormat format, int width)
         where V : struct, ILanes<V> =>
         format == KvFormat.F32 || (format == KvFormat.F16 && typeof(V) == typeof(Lanes512) && width % 32 == 0);
 
-    /// <summary>Element d of key k goes to columns + d·<see cref="TileKeys"/> + k.</summary>
+    /// <summary>Element d of key k goes to columns + d·<see cref="TileKeys"/> + k; elements 2d and 2d + 1 of halves that stay halves.</summary>
     /// <param name="format">F16, if <see cref="TakesRaw"/>, else F32.</param>
     /// <param name="rows">Pointers to all keys of a tile; past the end any of them again.</param>
+    /// <param name="next">Keys to fetch ahead, or nulls.</param>
     /// <param name="width">Numbers of a key.</param>
     /// <param name="columns">Receives the columns.</param>
-    public static void Fill<V>(KvFormat format, byte** rows, int width, float* columns)
+    public static void Fill<V>(KvFormat format, byte** rows, byte** next, int width, float* columns)
         where V : struct, ILanes<V>
     {
         if (typeof(V) == typeof(Lanes512))
         {
-            int step = format == KvFormat.F16 ? 32 : 16, d = 0;
-            for (; d + step <= width; d += step)
+            // Counted in 32-bit numbers: one float or two halves.
+            int words = format == KvFormat.F16 ? width / 2 : width, d = 0;
+            for (; d + 16 <= words; d += 16)
             {
                 for (int k = 0; k < TileKeys; k += 16)
                 {
-                    if (format == KvFormat.F16)
-                        Halves16x32(rows + k, (nint)d * sizeof(ushort), columns + (long)d * TileKeys + k);
-                    else
-                        Floats16x16(rows + k, (nint)d * sizeof(float), columns + (long)d * TileKeys + k);
+                    for (int i = k; i < k + 16; i++)
+                        FetchAhead(next[i] + (nint)d * sizeof(float), 1);
+                    Turn16x16(rows + k, (nint)d * sizeof(float), columns + (long)d * TileKeys + k);
                 }
             }
 
-            One((float**)rows, d, width, columns);
+            One((float**)rows, d, words, columns);
             return;
         }
 
@@ -49,6 +50,16 @@ internal static unsafe class KeyColumns
         }
 
         One((float**)rows, whole, width, columns);
+    }
+
+    /// <summary>Asks for cache lines that will be needed soon; null asks for nothing, wherever it points nothing breaks.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void FetchAhead(byte* address, int lines)
+    {
+        if (!Sse.IsSupported)
+            return;
+        for (int i = 0; i < lines; i++)
+            Sse.Prefetch1(address + i * 64);
     }
 
     private static void One(float** rows, int from, int to, float* columns)
@@ -71,57 +82,44 @@ internal static unsafe class KeyColumns
         Sse.MoveHighToLow(ceHigh, abHigh).Store(columns + 3 * TileKeys);
     }
 
+    /// <summary>Transposes 16 rows of sixteen 32-bit numbers (two neighbouring halves travel as one): column d goes to columns + d·<see cref="TileKeys"/>.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Floats16x16(byte** rows, nint offset, float* columns)
+    private static void Turn16x16(byte** rows, nint offset, float* columns)
     {
-        Vector512<int>* turned = stackalloc Vector512<int>[16];
-        Turn(rows, offset, turned);
-        for (int d = 0; d < 16; d++)
-            turned[d].AsSingle().Store(columns + d * TileKeys);
+        // After two steps, 128-bit piece j of the i-th vector of four rows has column 4j + i of those rows.
+        Four(rows, offset, out Vector512<int> a0, out Vector512<int> a1, out Vector512<int> a2, out Vector512<int> a3);
+        Four(rows + 4, offset, out Vector512<int> b0, out Vector512<int> b1, out Vector512<int> b2, out Vector512<int> b3);
+        Four(rows + 8, offset, out Vector512<int> c0, out Vector512<int> c1, out Vector512<int> c2, out Vector512<int> c3);
+        Four(rows + 12, offset, out Vector512<int> d0, out Vector512<int> d1, out Vector512<int> d2, out Vector512<int> d3);
+        Pieces(a0, b0, c0, d0, columns);
+        Pieces(a1, b1, c1, d1, columns + TileKeys);
+        Pieces(a2, b2, c2, d2, columns + 2 * TileKeys);
+        Pieces(a3, b3, c3, d3, columns + 3 * TileKeys);
     }
 
-    // Two neighbouring halves travel as one 32-bit number.
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Halves16x32(byte** rows, nint offset, float* columns)
-    {
-        Vector512<int>* turned = stackalloc Vector512<int>[16];
-        Turn(rows, offset, turned);
-        Vector512<int> mask = Vector512.Create(unchecked((int)0x8FFFE000));
-        Vector512<float> power = Vector512.Create(PartialLanes.Two112);
-        for (int d = 0; d < 16; d++, columns += 2 * TileKeys)
-        {
-            Vector512<int> pair = turned[d];
-            (((pair << 16 >> 3) & mask).AsSingle() * power).Store(columns);
-            (((pair >> 3) & mask).AsSingle() * power).Store(columns + TileKeys);
-        }
-    }
-
-    /// <summary>Transposes 16 rows of sixteen 32-bit numbers.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void Turn(byte** rows, nint offset, Vector512<int>* turned)
+    private static void Four(byte** rows, nint offset, out Vector512<int> first, out Vector512<int> second, out Vector512<int> third, out Vector512<int> fourth)
     {
-        // Rows 4i … 4i+3 first: afterwards 128-bit piece j of turned[4i + c] has column 4j + c of those rows.
-        for (int i = 0; i < 16; i += 4)
-        {
-            Vector512<int> a = Vector512.Load((int*)(rows[i] + offset)), b = Vector512.Load((int*)(rows[i + 1] + offset));
-            Vector512<int> c = Vector512.Load((int*)(rows[i + 2] + offset)), d = Vector512.Load((int*)(rows[i + 3] + offset));
-            Vector512<long> ab = Avx512F.UnpackLow(a, b).AsInt64(), cd = Avx512F.UnpackLow(c, d).AsInt64();
-            Vector512<long> abHigh = Avx512F.UnpackHigh(a, b).AsInt64(), cdHigh = Avx512F.UnpackHigh(c, d).AsInt64();
-            turned[i] = Avx512F.UnpackLow(ab, cd).AsInt32();
-            turned[i + 1] = Avx512F.UnpackHigh(ab, cd).AsInt32();
-            turned[i + 2] = Avx512F.UnpackLow(abHigh, cdHigh).AsInt32();
-            turned[i + 3] = Avx512F.UnpackHigh(abHigh, cdHigh).AsInt32();
-        }
+        Vector512<int> a = Vector512.Load((int*)(rows[0] + offset)), b = Vector512.Load((int*)(rows[1] + offset));
+        Vector512<int> c = Vector512.Load((int*)(rows[2] + offset)), d = Vector512.Load((int*)(rows[3] + offset));
+        Vector512<long> ab = Avx512F.UnpackLow(a, b).AsInt64(), cd = Avx512F.UnpackLow(c, d).AsInt64();
+        first = Avx512F.UnpackLow(ab, cd).AsInt32();
+        second = Avx512F.UnpackHigh(ab, cd).AsInt32();
+        ab = Avx512F.UnpackHigh(a, b).AsInt64();
+        cd = Avx512F.UnpackHigh(c, d).AsInt64();
+        third = Avx512F.UnpackLow(ab, cd).AsInt32();
+        fourth = Avx512F.UnpackHigh(ab, cd).AsInt32();
+    }
 
-        // Then the 4 x 4 pieces of each c.
-        for (int c = 0; c < 4; c++)
-        {
-            Vector512<int> low = Avx512F.Shuffle4x128(turned[c], turned[4 + c], 0b10_00_10_00), lowOdd = Avx512F.Shuffle4x128(turned[c], turned[4 + c], 0b11_01_11_01);
-            Vector512<int> high = Avx512F.Shuffle4x128(turned[8 + c], turned[12 + c], 0b10_00_10_00), highOdd = Avx512F.Shuffle4x128(turned[8 + c], turned[12 + c], 0b11_01_11_01);
-            turned[c] = Avx512F.Shuffle4x128(low, high, 0b10_00_10_00);
-            turned[8 + c] = Avx512F.Shuffle4x128(low, high, 0b11_01_11_01);
-            turned[4 + c] = Avx512F.Shuffle4x128(lowOdd, highOdd, 0b10_00_10_00);
-            turned[12 + c] = Avx512F.Shuffle4x128(lowOdd, highOdd, 0b11_01_11_01);
-        }
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Pieces(Vector512<int> a, Vector512<int> b, Vector512<int> c, Vector512<int> d, float* columns)
+    {
+        Vector512<int> low = Avx512F.Shuffle4x128(a, b, 0b10_00_10_00), high = Avx512F.Shuffle4x128(c, d, 0b10_00_10_00);
+        Avx512F.Shuffle4x128(low, high, 0b10_00_10_00).Store((int*)columns);
+        Avx512F.Shuffle4x128(low, high, 0b11_01_11_01).Store((int*)columns + 8 * TileKeys);
+        low = Avx512F.Shuffle4x128(a, b, 0b11_01_11_01);
+        high = Avx512F.Shuffle4x128(c, d, 0b11_01_11_01);
+        Avx512F.Shuffle4x128(low, high, 0b10_00_10_00).Store((int*)columns + 4 * TileKeys);
+        Avx512F.Shuffle4x128(low, high, 0b11_01_11_01).Store((int*)columns + 12 * TileKeys);
     }
 }

@@ -96,12 +96,17 @@ public static unsafe class KvRowFormats
     private static void WidenBlocks<V>(byte* row, float* values, int count)
         where V : struct, ILanes<V>
     {
-        for (int i = 0; i < count; i += BlockLength, row += BlockBytes)
+        int i = 0;
+        for (; i + BlockLength <= count; i += BlockLength, row += BlockBytes)
         {
             V scale = V.Broadcast(PartialLanes.FromFiniteHalf(*(ushort*)row));
             V.Store(V.LoadSByte((sbyte*)row + 2) * scale, values + i);
             V.Store(V.LoadSByte((sbyte*)row + 18) * scale, values + i + 16);
         }
+
+        // Values that are the beginning of a key may end in a block.
+        for (int j = 0; i + j < count; j++)
+            values[i + j] = PartialLanes.FromFiniteHalf(*(ushort*)row) * (sbyte)row[2 + j];
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]

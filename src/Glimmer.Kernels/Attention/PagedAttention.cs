@@ -52,7 +52,7 @@ public static unsafe class PagedAttention
     {
         if (shape.KvHeads < 1 || shape.QueryHeads < shape.KvHeads || shape.QueryHeads % shape.KvHeads != 0 || shape.KeyWidth < 1 || shape.ValueWidth < 1)
             throw new ArgumentException($"Attention is not possible with {shape}.", nameof(shape));
-        if (keys.Format.For(shape.KeyWidth) != keys.Format || values.Format.For(shape.ValueWidth) != values.Format)
+        if (keys.Format.For(shape.KeyWidth) != keys.Format || (keys.Origin != values.Origin && values.Format.For(shape.ValueWidth) != values.Format))
             throw new ArgumentException($"Keys of {keys.Format} and values of {values.Format} do not hold {shape}: widths must be multiples of {KvRowFormats.BlockLength} for Q8_0.", nameof(keys));
         ArgumentOutOfRangeException.ThrowIfGreaterThan((uint)count, (uint)chunks.Length, nameof(count));
         var split = new AttentionSplit(shape);

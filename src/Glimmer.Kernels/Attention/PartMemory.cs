@@ -23,7 +23,7 @@ internal readonly unsafe ref struct PartMemory
         CopiesValues = !ValuesAreKeys && (values.Format != KvFormat.F32 || PaddedValue != shape.ValueWidth);
 
         bool copiesKeys = NeedsKeyRows && keys.Format != KvFormat.F32;
-        long pointers = 3 * TileKeys * sizeof(void*) / sizeof(float), rounded = (items + 15) & ~15;
+        long pointers = 5 * TileKeys * sizeof(void*) / sizeof(float), rounded = (items + 15) & ~15;
         long queries = ((long)PaddedItems * shape.KeyWidth + 15) & ~15L, columns = ByKey ? (long)shape.KeyWidth * TileKeys : 0;
         long keyTile = copiesKeys ? (long)TileKeys * KeyStride : 0, valueTile = CopiesValues ? (long)TileKeys * PaddedValue : 0;
         long sums = (long)items * PaddedValue, scores = (long)TileKeys * rounded;
@@ -31,6 +31,8 @@ internal readonly unsafe ref struct PartMemory
         RawKeys = (byte**)memory;
         KeyRows = (float**)(RawKeys + TileKeys);
         ValueRows = KeyRows + TileKeys;
+        NextKeys = (byte**)(ValueRows + TileKeys);
+        NextValues = NextKeys + TileKeys;
         Queries = memory + pointers;
         Columns = Queries + queries;
         KeyTile = Columns + columns;
@@ -77,6 +79,12 @@ internal readonly unsafe ref struct PartMemory
 
     /// <summary>The tile's values as floats.</summary>
     public float** ValueRows { get; }
+
+    /// <summary>The keys of the next tile in the cache, to be fetched ahead; null without one.</summary>
+    public byte** NextKeys { get; }
+
+    /// <summary>The values of the next tile in the cache, to be fetched ahead; null without one.</summary>
+    public byte** NextValues { get; }
 
     /// <summary>The items' queries.</summary>
     public float* Queries { get; }

@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
 using Glimmer.Kernels.Lanes;
 
 namespace Glimmer.Kernels.Attention;
@@ -51,26 +52,31 @@ internal static unsafe class Scores
     }
 
     /// <summary>Sixteen keys in a register, items one by one: for few items.</summary>
-    /// <param name="columns">Element d of key k at columns + d·<see cref="TileKeys"/> + k.</param>
+    /// <param name="columns">What <see cref="KeyColumns.Fill"/> made.</param>
+    /// <param name="pairs">Whether it made pairs of halves.</param>
     /// <param name="queries">Element d of item i at queries + i·width + d.</param>
     /// <param name="items">Items, a multiple of 4.</param>
     /// <param name="width">Floats of a key and a query.</param>
     /// <param name="scores">Key k with item i goes to scores + i·<see cref="TileKeys"/> + k.</param>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static void ByKey<V>(float* columns, float* queries, int items, int width, float* scores)
+    public static void ByKey<V>(float* columns, bool pairs, float* queries, int items, int width, float* scores)
         where V : struct, ILanes<V>
     {
         for (int item = 0; item < items; item += 4, scores += 4 * TileKeys)
         {
-            float* q0 = queries + (long)item * width, q1 = q0 + width, q2 = q1 + width, q3 = q2 + width;
-            if (typeof(V) == typeof(Lanes512))
+            float* query = queries + (long)item * width;
+            if (pairs)
             {
-                TwoWithFour<V>(columns, q0, q1, q2, q3, width, scores);
-                continue;
+                PairsWithFour(columns, query, width, scores);
             }
-
-            OneWithFour<V>(columns, q0, q1, q2, q3, width, scores);
-            OneWithFour<V>(columns + 16, q0, q1, q2, q3, width, scores + 16);
+            else if (typeof(V) == typeof(Lanes512))
+            {
+                TwoWithFour<V>(columns, query, width, scores);
+            }
+            else
+            {
+                OneWithFour<V>(columns, query, width, scores);
+                OneWithFour<V>(columns + 16, query, width, scores + 16);
+            }
         }
     }
 
@@ -169,9 +175,10 @@ internal static unsafe class Scores
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void TwoWithFour<V>(float* columns, float* q0, float* q1, float* q2, float* q3, int width, float* scores)
+    private static void TwoWithFour<V>(float* columns, float* query, int width, float* scores)
         where V : struct, ILanes<V>
     {
+        float* q0 = query, q1 = q0 + width, q2 = q1 + width, q3 = q2 + width;
         V a0 = V.Broadcast(0), a1 = a0, a2 = a0, a3 = a0, b0 = a0, b1 = a0, b2 = a0, b3 = a0;
         for (int d = 0; d < width; d++)
         {
@@ -196,9 +203,10 @@ internal static unsafe class Scores
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void OneWithFour<V>(float* columns, float* q0, float* q1, float* q2, float* q3, int width, float* scores)
+    private static void OneWithFour<V>(float* columns, float* query, int width, float* scores)
         where V : struct, ILanes<V>
     {
+        float* q0 = query, q1 = q0 + width, q2 = q1 + width, q3 = q2 + width;
         V s0 = V.Broadcast(0), s1 = s0, s2 = s0, s3 = s0;
         for (int d = 0; d < width; d++)
         {
@@ -214,6 +222,57 @@ internal static unsafe class Scores
         V.Store(s1, scores + TileKeys);
         V.Store(s2, scores + 2 * TileKeys);
         V.Store(s3, scores + 3 * TileKeys);
+    }
+
+    // Pairs of halves are widened on the way: the low one moves up, then both lie as PartialLanes.FromFiniteHalf wants them.
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void PairsWithFour(float* columns, float* query, int width, float* scores)
+    {
+        float* q0 = query, q1 = q0 + width, q2 = q1 + width, q3 = q2 + width;
+        Vector512<int> mask = Vector512.Create(PartialLanes.FiniteHalfMask);
+        Vector512<float> power = Vector512.Create(PartialLanes.Two112);
+        Vector512<float> a0 = Vector512<float>.Zero, a1 = a0, a2 = a0, a3 = a0, b0 = a0, b1 = a0, b2 = a0, b3 = a0;
+        for (int d = 0; d < width; d += 2)
+        {
+            Vector512<int> first = Vector512.Load((int*)columns), second = Vector512.Load((int*)columns + 16);
+            columns += TileKeys;
+            Vector512<float> a = ((first << 16 >> 3) & mask).AsSingle() * power, b = ((second << 16 >> 3) & mask).AsSingle() * power;
+            Vector512<float> x = Vector512.Create(q0[d]);
+            a0 = Vector512.FusedMultiplyAdd(x, a, a0);
+            b0 = Vector512.FusedMultiplyAdd(x, b, b0);
+            x = Vector512.Create(q1[d]);
+            a1 = Vector512.FusedMultiplyAdd(x, a, a1);
+            b1 = Vector512.FusedMultiplyAdd(x, b, b1);
+            x = Vector512.Create(q2[d]);
+            a2 = Vector512.FusedMultiplyAdd(x, a, a2);
+            b2 = Vector512.FusedMultiplyAdd(x, b, b2);
+            x = Vector512.Create(q3[d]);
+            a3 = Vector512.FusedMultiplyAdd(x, a, a3);
+            b3 = Vector512.FusedMultiplyAdd(x, b, b3);
+            a = ((first >> 3) & mask).AsSingle() * power;
+            b = ((second >> 3) & mask).AsSingle() * power;
+            x = Vector512.Create(q0[d + 1]);
+            a0 = Vector512.FusedMultiplyAdd(x, a, a0);
+            b0 = Vector512.FusedMultiplyAdd(x, b, b0);
+            x = Vector512.Create(q1[d + 1]);
+            a1 = Vector512.FusedMultiplyAdd(x, a, a1);
+            b1 = Vector512.FusedMultiplyAdd(x, b, b1);
+            x = Vector512.Create(q2[d + 1]);
+            a2 = Vector512.FusedMultiplyAdd(x, a, a2);
+            b2 = Vector512.FusedMultiplyAdd(x, b, b2);
+            x = Vector512.Create(q3[d + 1]);
+            a3 = Vector512.FusedMultiplyAdd(x, a, a3);
+            b3 = Vector512.FusedMultiplyAdd(x, b, b3);
+        }
+
+        a0.Store(scores);
+        b0.Store(scores + 16);
+        a1.Store(scores + TileKeys);
+        b1.Store(scores + TileKeys + 16);
+        a2.Store(scores + 2 * TileKeys);
+        b2.Store(scores + 2 * TileKeys + 16);
+        a3.Store(scores + 3 * TileKeys);
+        b3.Store(scores + 3 * TileKeys + 16);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

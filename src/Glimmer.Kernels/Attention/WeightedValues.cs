@@ -48,6 +48,23 @@ internal static unsafe class WeightedValues
             One<V>(weights.Item(item), rows, 0, Count(lengths[item], start), sums + (long)item * width, width);
     }
 
+    /// <summary>The same for four items that all see the whole tile, with values as halves and widths of whole 64s.</summary>
+    /// <param name="weights">The weights.</param>
+    /// <param name="items">Items, a multiple of 4.</param>
+    /// <param name="rows">The values of the tile.</param>
+    /// <param name="next">Values to fetch ahead, or nulls.</param>
+    /// <param name="sums">Running sums.</param>
+    /// <param name="width">Numbers of a value.</param>
+    public static void AddHalves<V>(TileWeights weights, int items, byte** rows, byte** next, float* sums, int width)
+        where V : struct, ILanes<V>
+    {
+        for (int item = 0; item < items; item += 4)
+        {
+            for (int c = 0; c < width; c += 64)
+                FourWide<V, Halves>(weights.Item(item), rows, next, PagedAttention.TileKeys, sums + (long)item * width, width, c);
+        }
+    }
+
     private static int Count(int length, int start) => Math.Clamp(length - start, 0, PagedAttention.TileKeys);
 
     private static void Four<V>(TileWeights weights, float** rows, int count, float* sums, int width)
@@ -57,7 +74,7 @@ internal static unsafe class WeightedValues
         if (typeof(V) == typeof(Lanes512))
         {
             for (; c + 64 <= width; c += 64)
-                FourWide<V>(weights, rows, count, sums, width, c);
+                FourWide<V, Floats>(weights, (byte**)rows, (byte**)rows, count, sums, width, c);
         }
 
         for (; c < width; c += 16)
@@ -65,8 +82,9 @@ internal static unsafe class WeightedValues
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void FourWide<V>(TileWeights weights, float** rows, int count, float* sums, long width, long column)
+    private static void FourWide<V, TValues>(TileWeights weights, byte** rows, byte** next, int count, float* sums, long width, long column)
         where V : struct, ILanes<V>
+        where TValues : IValues
     {
         float* w0 = weights.Data, w1 = w0 + weights.ItemStride, w2 = w1 + weights.ItemStride, w3 = w2 + weights.ItemStride;
         long step = weights.KeyStride;
@@ -80,8 +98,9 @@ internal static unsafe class WeightedValues
         V s30 = V.Load(sum), s31 = V.Load(sum + 16), s32 = V.Load(sum + 32), s33 = V.Load(sum + 48);
         for (long i = 0; i < count; i++)
         {
-            float* row = rows[i] + column;
-            V v0 = V.Load(row), v1 = V.Load(row + 16), v2 = V.Load(row + 32), v3 = V.Load(row + 48);
+            byte* row = rows[i];
+            TValues.FetchAhead(next[i], column);
+            V v0 = TValues.Load<V>(row, column), v1 = TValues.Load<V>(row, column + 16), v2 = TValues.Load<V>(row, column + 32), v3 = TValues.Load<V>(row, column + 48);
             long at = i * step;
             V w = V.Broadcast(w0[at]);
             s00 = V.Fma(w, v0, s00);
@@ -163,5 +182,34 @@ internal static unsafe class WeightedValues
         V.Store(b, target + 16);
         V.Store(c, target + 32);
         V.Store(d, target + 48);
+    }
+
+    private interface IValues
+    {
+        static abstract V Load<V>(byte* row, long column)
+            where V : struct, ILanes<V>;
+
+        static abstract void FetchAhead(byte* row, long column);
+    }
+
+    private readonly struct Floats : IValues
+    {
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        public static V Load<V>(byte* row, long column)
+            where V : struct, ILanes<V> => V.Load((float*)row + column);
+
+        public static void FetchAhead(byte* row, long column)
+        {
+        }
+    }
+
+    private readonly struct Halves : IValues
+    {
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        public static V Load<V>(byte* row, long column)
+            where V : struct, ILanes<V> => V.LoadFiniteHalf((ushort*)row + column);
+
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        public static void FetchAhead(byte* row, long column) => KeyColumns.FetchAhead(row + column * sizeof(ushort), 2);
     }
 }

@@ -169,12 +169,10 @@ internal readonly unsafe struct Lanes128 : ILanes<Lanes128>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector128<float> Fold(Lanes128 value) => (value._a + value._c) + (value._b + value._d);
 
-    public static float Largest(Lanes128 value)
-    {
-        float* lanes = stackalloc float[16];
-        Store(value, lanes);
-        return PartialLanes.Largest(lanes);
-    }
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static float Largest(Lanes128 value) => PartialLanes.Largest(
+        Vector128.ConditionalSelect(Vector128.LessThan(value._a, value._c), value._c, value._a),
+        Vector128.ConditionalSelect(Vector128.LessThan(value._b, value._d), value._d, value._b));
 
     /// <summary>
     /// Halves in the low 16 bits of each lane. Shifting exponent and fraction into place and multiplying by 2^112 is exact,
@@ -194,7 +192,7 @@ internal readonly unsafe struct Lanes128 : ILanes<Lanes128>
     /// <summary>Widens finite halves: sign-extended and shifted, sign and exponent lie right but for a factor of 2^112.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static Vector128<float> FromFiniteHalf(Vector128<int> signExtended) =>
-        Vector128.Create(PartialLanes.Two112) * ((signExtended << 13) & Vector128.Create(unchecked((int)0x8FFFE000))).AsSingle();
+        Vector128.Create(PartialLanes.Two112) * ((signExtended << 13) & Vector128.Create(PartialLanes.FiniteHalfMask)).AsSingle();
 
     /// <summary>As <see cref="PartialLanes.ToHalf"/>, in the low 16 bits of each lane.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

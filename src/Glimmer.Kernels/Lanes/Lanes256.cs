@@ -125,11 +125,11 @@ internal readonly unsafe struct Lanes256 : ILanes<Lanes256>
         return half.GetLower() + half.GetUpper();
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static float Largest(Lanes256 value)
     {
-        float* lanes = stackalloc float[16];
-        Store(value, lanes);
-        return PartialLanes.Largest(lanes);
+        Vector256<float> a = Vector256.ConditionalSelect(Vector256.LessThan(value._a, value._b), value._b, value._a);
+        return PartialLanes.Largest(a.GetLower(), a.GetUpper());
     }
 
     /// <summary>
@@ -150,7 +150,7 @@ internal readonly unsafe struct Lanes256 : ILanes<Lanes256>
     /// <summary>Widens finite halves: sign-extended and shifted, sign and exponent lie right but for a factor of 2^112.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static Vector256<float> FromFiniteHalf(Vector256<int> signExtended) =>
-        Vector256.Create(PartialLanes.Two112) * ((signExtended << 13) & Vector256.Create(unchecked((int)0x8FFFE000))).AsSingle();
+        Vector256.Create(PartialLanes.Two112) * ((signExtended << 13) & Vector256.Create(PartialLanes.FiniteHalfMask)).AsSingle();
 
     /// <summary>As <see cref="PartialLanes.ToHalf"/>, in the low 16 bits of each lane.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

@@ -102,11 +102,12 @@ internal readonly unsafe struct Lanes512 : ILanes<Lanes512>
         return half.GetLower() + half.GetUpper();
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static float Largest(Lanes512 value)
     {
-        float* lanes = stackalloc float[16];
-        Store(value, lanes);
-        return PartialLanes.Largest(lanes);
+        Vector256<float> a = value._v.GetLower(), b = value._v.GetUpper();
+        a = Vector256.ConditionalSelect(Vector256.LessThan(a, b), b, a);
+        return PartialLanes.Largest(a.GetLower(), a.GetUpper());
     }
 
     /// <summary>
@@ -127,7 +128,7 @@ internal readonly unsafe struct Lanes512 : ILanes<Lanes512>
     /// <summary>Widens finite halves: sign-extended and shifted, sign and exponent lie right but for a factor of 2^112.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static Vector512<float> FromFiniteHalf(Vector512<int> signExtended) =>
-        Vector512.Create(PartialLanes.Two112) * ((signExtended << 13) & Vector512.Create(unchecked((int)0x8FFFE000))).AsSingle();
+        Vector512.Create(PartialLanes.Two112) * ((signExtended << 13) & Vector512.Create(PartialLanes.FiniteHalfMask)).AsSingle();
 
     /// <summary>As <see cref="PartialLanes.ToHalf"/>, in the low 16 bits of each lane.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

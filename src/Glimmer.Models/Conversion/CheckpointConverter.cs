@@ -20,16 +20,17 @@ public static class CheckpointConverter
     /// <param name="mix">The recipe; <see cref="QuantisationMix.Floats"/> keep the weights as numbers.</param>
     /// <param name="tokenizer">Adds the keys of the tokenizer, for a vocabulary of so many rows and these end tokens; null leaves them out, which other programs do not take.</param>
     /// <param name="progress">Told of each tensor before it is written.</param>
+    /// <param name="importance">What to lose least; null when all columns matter alike.</param>
     /// <param name="cancel">Stops the work.</param>
     /// <exception cref="ModelFileException">The checkpoint cannot be read, or has no GGUF form.</exception>
     /// <exception cref="IOException">The target cannot be written.</exception>
-    public static void Run(string folder, string target, QuantisationMix mix, Action<GgufWriter, int, IReadOnlyList<int>>? tokenizer = null, IProgress<QuantiseProgress>? progress = null, CancellationToken cancel = default)
+    public static void Run(string folder, string target, QuantisationMix mix, Action<GgufWriter, int, IReadOnlyList<int>>? tokenizer = null, IProgress<QuantiseProgress>? progress = null, ImportanceMatrix? importance = null, CancellationToken cancel = default)
     {
         ModelFiles files = ModelFiles.Open(folder);
         using IWeightSource source = files.Logical;
         if (files.Stored is GgufFile)
             throw new ModelFileException(folder, "is a GGUF file already.");
-        List<(ConvertedTensor Tensor, BlockFormat Format, bool FellBack)> plan = Plan(files, mix);
+        List<(ConvertedTensor Tensor, BlockFormat Format, bool FellBack)> plan = Plan(files, mix, importance);
         string part = target + ".part";
         try
         {
@@ -46,8 +47,13 @@ public static class CheckpointConverter
                     (ConvertedTensor tensor, BlockFormat format, bool fellBack) = plan[i];
                     IReadOnlyList<WeightMatrix> parts = tensor.Parts();
                     progress?.Report(new QuantiseProgress(i + 1, plan.Count, tensor.Name, parts[0].Format, format, fellBack));
+                    float[]? columns = importance is not null && format != BlockFormat.F32 && importance.TryGet(tensor.Name, tensor.Shape, out float[]? found) ? found : null;
+                    long first = 0;
                     foreach (WeightMatrix matrix in parts)
-                        Write(writer, matrix, format, cancel);
+                    {
+                        Write(writer, matrix, format, (columns, first, tensor.Rows), cancel);
+                        first += matrix.Rows;
+                    }
                 }
 
                 writer.Finish();
@@ -65,11 +71,11 @@ public static class CheckpointConverter
 
     /// <summary>The format each tensor of the file would get.</summary>
     /// <exception cref="ModelFileException">The checkpoint cannot be read, or has no GGUF form.</exception>
-    public static IReadOnlyDictionary<string, BlockFormat> Formats(string folder, QuantisationMix mix)
+    public static IReadOnlyDictionary<string, BlockFormat> Formats(string folder, QuantisationMix mix, ImportanceMatrix? importance = null)
     {
         ModelFiles files = ModelFiles.Open(folder);
         using IWeightSource source = files.Logical;
-        return Plan(files, mix).ToDictionary(step => step.Tensor.Name, step => step.Format, StringComparer.Ordinal);
+        return Plan(files, mix, importance).ToDictionary(step => step.Tensor.Name, step => step.Format, StringComparer.Ordinal);
     }
 
     private static int NextN(ModelFiles files)
@@ -78,7 +84,7 @@ public static class CheckpointConverter
         return layers > 0 && files.Names.Find($"layers.{files.Config.Layers}.eh_proj.weight") is { } name && files.Logical.Contains(name) ? layers : 0;
     }
 
-    private static List<(ConvertedTensor Tensor, BlockFormat Format, bool FellBack)> Plan(ModelFiles files, QuantisationMix mix)
+    private static List<(ConvertedTensor Tensor, BlockFormat Format, bool FellBack)> Plan(ModelFiles files, QuantisationMix mix, ImportanceMatrix? importance)
     {
         int layers = files.Config.Layers + NextN(files);
         List<ConvertedTensor> tensors = CheckpointTensorTable.Of(files, GgufKeys.ArchitectureOf(files.Config), layers);
@@ -87,7 +93,8 @@ public static class CheckpointConverter
             files.Config.Moe?.Experts ?? 0,
             files.Config.Latent is null ? files.Config.Attention.Heads / files.Config.Attention.KvHeads : files.Config.Attention.Heads,
             tensors.TrueForAll(tensor => tensor.Name != "output.weight"),
-            [.. tensors.Select(tensor => tensor.Name).Where(QuantisationMix.IsValue).OrderBy(QuantisationMix.LayerOf)]);
+            [.. tensors.Select(tensor => tensor.Name).Where(QuantisationMix.IsValue).OrderBy(QuantisationMix.LayerOf)])
+        { HasImportance = importance is not null };
         return tensors.ConvertAll(tensor =>
         {
             if (tensor.KeepsPrecision)
@@ -97,7 +104,7 @@ public static class CheckpointConverter
         });
     }
 
-    private static void Write(GgufWriter writer, WeightMatrix matrix, BlockFormat format, CancellationToken cancel)
+    private static void Write(GgufWriter writer, WeightMatrix matrix, BlockFormat format, (float[]? Columns, long First, long Rows) importance, CancellationToken cancel)
     {
         BlockCodec codec = BlockCodecs.For(format);
         int rowBytes = checked((int)codec.BytesFor(matrix.Columns)), piece = (int)Math.Clamp(PieceNumbers / matrix.Columns, 1, matrix.Rows);
@@ -113,7 +120,7 @@ public static class CheckpointConverter
                 if (format == BlockFormat.F32)
                     MemoryMarshal.AsBytes<float>(values).CopyTo(target);
                 else
-                    codec.Quantise(values, target);
+                    TensorQuantiser.QuantiseRow(codec, values, TensorQuantiser.Importance(importance.Columns, matrix.Columns, importance.Rows, importance.First + start + row), target);
                 return values;
             }, _ => { });
             writer.Write(packed.AsSpan(0, count * rowBytes));

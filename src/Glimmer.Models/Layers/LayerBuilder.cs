@@ -1,4 +1,5 @@
 using Glimmer.Kernels;
+using Glimmer.Kernels.Formats;
 using Glimmer.Models.Configuration;
 using Glimmer.Models.Loading;
 using Glimmer.Models.Memory;
@@ -61,7 +62,15 @@ internal sealed class LayerBuilder(ModelConfig config, ITensorProvider tensors)
     public LayerNorm LayerNorm(string name, int width, float epsilon) => new(Vector(name + ".weight", width), Vector(name + ".bias", width), epsilon);
 
     /// <summary>A matrix.</summary>
-    public WeightMatrix Matrix(string name, int rows, int columns) => Tensors.Matrix(Full(name), rows, columns);
+    public WeightMatrix Matrix(string name, int rows, int columns)
+    {
+        WeightMatrix matrix = Tensors.Matrix(Full(name), rows, columns);
+        HasRoundedWeights |= matrix.Format != BlockFormat.F32;
+        return matrix;
+    }
+
+    /// <summary>Whether any matrix so far is stored in less than single precision.</summary>
+    public bool HasRoundedWeights { get; private set; }
 
     /// <summary>A vector.</summary>
     public float[] Vector(string name, int length) => Tensors.Floats(Full(name), length);

@@ -59,8 +59,16 @@ internal sealed unsafe class CheckpointTensors(IWeightSource source, ITensorName
     {
         if (!WeightPlacement.Packs(canonical, matrix, mode))
             return matrix;
-        PackedBytes += WeightPlacement.PackedBytes(matrix);
-        return matrix.Pack();
+        PackedBytes += matrix.PackedBytes;
+        WeightMatrix packed = matrix.Pack();
+        if (matrix.Owner is FileBytes file && !WeightPlacement.IsReadByRow(canonical, this))
+        {
+            // The stored form is not read again: its pages may go, and come back by themselves if they are.
+            MappedBytes -= matrix.Bytes;
+            file.Release(matrix.Data, matrix.Bytes);
+        }
+
+        return packed;
     }
 
     /// <inheritdoc/>

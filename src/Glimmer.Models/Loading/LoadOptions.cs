@@ -18,8 +18,14 @@ public sealed record LoadOptions
 
     /// <summary>
     /// How activations enter products with quantised weights. <see cref="ActivationMode.Exact"/> uses the weights as numbers; it loads
-    /// at once and copies nothing. <see cref="ActivationMode.Int8"/> rounds activations to 8 bits and is faster; weights of formats
-    /// that allow it are rearranged into a copy while loading.
+    /// at once and copies nothing. <see cref="ActivationMode.Int8"/> rounds activations to 8 bits and is several times faster; weights of formats
+    /// that allow it are rearranged into a copy while loading. <see cref="ActivationMode.Auto"/> does the latter where the machine has vector kernels.
     /// </summary>
     public ActivationMode Activations { get; init; } = ActivationMode.Exact;
+
+    /// <summary>
+    /// How keys and values are cached. Null decides by the weights: half precision where any matrix is stored in less than single
+    /// precision, else single precision. Models so small that a token takes less than 16 KiB of cache stay in single precision.
+    /// </summary>
+    public KvFormat? KvFormat { get; init; }
 }

@@ -1,4 +1,5 @@
 using System.Globalization;
+using Glimmer.Kernels;
 using Glimmer.Models.Configuration;
 using Glimmer.Models.Memory;
 
@@ -12,14 +13,14 @@ public sealed class MemoryPlan
     private readonly string _path;
     private readonly ModelConfig _config;
 
-    internal MemoryPlan(string path, ModelConfig config, KvLayout layout, ITensorProvider tensors, int contextTokens, int sequences, int batchTokens)
+    internal MemoryPlan(string path, ModelConfig config, KvLayout layout, KvFormat format, ITensorProvider tensors, int contextTokens, int sequences, int batchTokens)
     {
         _path = path;
         _config = config;
         MappedWeightBytes = tensors.MappedBytes;
         CopiedWeightBytes = tensors.CopiedBytes;
         PackedWeightBytes = tensors.PackedBytes;
-        CacheBytesPerToken = (long)layout.WidthPerToken * sizeof(float);
+        CacheBytesPerToken = layout.BytesPerToken(format);
         StateBytesPerSequence = (long)layout.StateWidth * sizeof(float);
         ContextTokens = contextTokens;
         Sequences = sequences;

@@ -1,3 +1,4 @@
+using Glimmer.Kernels;
 using Glimmer.Kernels.Formats;
 using Glimmer.Models.Architectures;
 using Glimmer.Models.Configuration;
@@ -18,8 +19,9 @@ public static class ModelLoader
         ModelFiles files = ModelFiles.Open(path);
         try
         {
-            CheckpointTensors tensors = new(files.Logical, files.Names, options.QuantiseTo, options.Activations);
-            DecoderModel model = new(files.Architecture, files.Config, tensors, options.DraftLayer, options.Activations);
+            ActivationMode mode = WeightPlacement.Resolve(options.Activations);
+            CheckpointTensors tensors = new(files.Logical, files.Names, options.QuantiseTo, mode);
+            DecoderModel model = new(files.Architecture, files.Config, tensors, options.DraftLayer, mode, options.KvFormat);
             return new LoadedModel(model, files.Logical, files.Tokenizer, files.Generation(), files.DisplayName, Warnings(files));
         }
         catch
@@ -43,9 +45,9 @@ public static class ModelLoader
         CheckFormat(path, options);
         ModelFiles files = ModelFiles.Open(path);
         using IWeightSource source = files.Logical;
-        PlannedTensors tensors = new(files.Stored, files.Logical, files.Names, options.QuantiseTo, options.Activations);
-        using DecoderModel model = new(files.Architecture, files.Config, tensors, options.DraftLayer);
-        return new MemoryPlan(path, files.Config, model.KvLayout, tensors, contextTokens, sequences, batchTokens);
+        PlannedTensors tensors = new(files.Stored, files.Logical, files.Names, options.QuantiseTo, WeightPlacement.Resolve(options.Activations));
+        using DecoderModel model = new(files.Architecture, files.Config, tensors, options.DraftLayer, kvFormat: options.KvFormat);
+        return new MemoryPlan(path, files.Config, model.KvLayout, model.KvFormat, tensors, contextTokens, sequences, batchTokens);
     }
 
     /// <summary>The name that a model gives itself, read without its weights; null when it gives none.</summary>

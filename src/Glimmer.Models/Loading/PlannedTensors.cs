@@ -16,7 +16,7 @@ namespace Glimmer.Models.Loading;
 /// <param name="mode">How activations will enter products.</param>
 internal sealed unsafe class PlannedTensors(IWeightSource source, IWeightSource logical, ITensorNames names, BlockFormat? wanted, ActivationMode mode) : ITensorProvider
 {
-    private static readonly object _nobody = new();
+    private static readonly object _mapped = new(), _copied = new();
     private readonly HashSet<string> _counted = new(StringComparer.Ordinal);
 
     /// <inheritdoc/>
@@ -60,7 +60,7 @@ internal sealed unsafe class PlannedTensors(IWeightSource source, IWeightSource 
             {
                 MappedBytes += computed.MappedBytes;
                 CopiedBytes += computed.CopiedBytes;
-                return new WeightMatrix(format, rows, columns, null, _nobody);
+                return new WeightMatrix(format, rows, columns, null, _copied);
             }
 
             long bytes = WeightPlacement.Bytes(format, rows, columns);
@@ -70,7 +70,7 @@ internal sealed unsafe class PlannedTensors(IWeightSource source, IWeightSource 
                 MappedBytes += bytes;
         }
 
-        return new WeightMatrix(format, rows, columns, null, _nobody);
+        return new WeightMatrix(format, rows, columns, null, format != stored ? _copied : _mapped);
     }
 
     /// <inheritdoc/>
@@ -79,8 +79,11 @@ internal sealed unsafe class PlannedTensors(IWeightSource source, IWeightSource 
     /// <inheritdoc/>
     public WeightMatrix Prepare(string canonical, WeightMatrix matrix)
     {
-        if (WeightPlacement.Packs(canonical, matrix, mode))
-            PackedBytes += WeightPlacement.PackedBytes(matrix);
+        if (!WeightPlacement.Packs(canonical, matrix, mode))
+            return matrix;
+        PackedBytes += matrix.PackedBytes;
+        if (ReferenceEquals(matrix.Owner, _mapped) && !WeightPlacement.IsReadByRow(canonical, this))
+            MappedBytes -= matrix.Bytes;
         return matrix;
     }
 
@@ -89,7 +92,7 @@ internal sealed unsafe class PlannedTensors(IWeightSource source, IWeightSource 
     {
         BlockFormat format = WeightPlacement.Transposed(matrix.Format);
         CopiedBytes += WeightPlacement.Bytes(format, matrix.Columns, matrix.Rows);
-        return new WeightMatrix(format, matrix.Columns, matrix.Rows, null, _nobody);
+        return new WeightMatrix(format, matrix.Columns, matrix.Rows, null, _copied);
     }
 
     private bool Count(string canonical, long count)

@@ -104,6 +104,9 @@ public sealed unsafe class KvArena : IDisposable
             KvRowFormats.Read(p.Format, Row(plane, page, token, head), values + (long)head * p.HeadWidth, p.HeadWidth);
     }
 
+    /// <summary>All rows of a page as bytes, to be stored elsewhere and brought back as they are.</summary>
+    public Span<byte> PageMemory(int page) => new(_pages + page * _pageBytes, checked((int)_pageBytes));
+
     /// <summary>The recurrent state of a slot, <see cref="KvLayout.StateWidth"/> numbers.</summary>
     public float* State(int slot) => _states + (long)slot * Layout.StateWidth;
 

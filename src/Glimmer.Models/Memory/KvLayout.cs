@@ -25,9 +25,16 @@ public readonly record struct KvPlane(string Name, int Layer, int Width, int Hea
 /// <param name="StateWidth">Numbers of recurrent state per sequence (0 for pure attention models). Such state cannot be cut back to an earlier position.</param>
 public sealed record KvLayout(IReadOnlyList<KvPlane> Planes, int StateWidth)
 {
+    // Below it a cache is small beside anything else, and rounding it would save nothing worth having.
+    private const int SmallestRounded = 16 * 1024;
+
     /// <summary>Numbers cached for one token over all layers.</summary>
     public int WidthPerToken => Planes.Sum(plane => plane.Width);
 
     /// <summary>Bytes cached for one token over all layers, in a cache of a format.</summary>
     public long BytesPerToken(KvFormat format) => Planes.Sum(plane => plane.BytesPerToken(format));
+
+    /// <summary>How a model caches when nobody decides: F16 if its weights are rounded and F32 would take 16 KiB a token or more, else F32.</summary>
+    internal KvFormat UsualFormat(bool roundedWeights) =>
+        roundedWeights && BytesPerToken(KvFormat.F32) >= SmallestRounded ? KvFormat.F16 : KvFormat.F32;
 }

@@ -55,7 +55,7 @@ public sealed class Price
             // So that no request, however large, costs more than money can say: pricing never fails later.
             Int128 scaled = (Int128)line.Amount.Units * (_denominator / line.Per);
             if (scaled > long.MaxValue || scaled * UsageUnits.Most(line.Kind) / _denominator > long.MaxValue / (2 * UsageUnits.Kinds))
-                throw new ArgumentException($"The price of {line.Kind} is too high: {line.Amount} per {line.Per}.", nameof(lines));
+                throw new ArgumentException($"The price of {line.Kind} is too high: {line.Amount} per {line.Per}; legal is below 0.17 a token or millisecond, 380 a piece.", nameof(lines));
             _perUnit[(int)line.Kind] = (long)scaled;
         }
     }

@@ -93,6 +93,9 @@ public sealed class GlimmerServer : IAsyncDisposable
     /// <summary>Versions of catalogue and plans.</summary>
     public CatalogueVersions CatalogueVersions => _parts.Versions;
 
+    /// <summary>The meter behind <c>/metrics</c>, for the instruments of what runs beside the server.</summary>
+    public System.Diagnostics.Metrics.Meter Meter => _app.Services.GetRequiredService<GlimmerTelemetry>().Meter;
+
     /// <summary>Where the server listens, once started: <c>http://127.0.0.1:8080</c>.</summary>
     public IReadOnlyList<Uri> Addresses { get; private set; } = [];
 
@@ -148,6 +151,7 @@ public sealed class GlimmerServer : IAsyncDisposable
             .AddSingleton<RequestGate>()
             .AddSingleton<AnswerDrain>()
             .AddSingleton<GlimmerTelemetry>()
+            .AddSingleton<EngineTelemetry>()
             .AddSingleton<ModelOffers>()
             .AddSingleton<ModelsEndpoint>()
             .AddSingleton<ChatRunner>()
@@ -291,6 +295,9 @@ public sealed class GlimmerServer : IAsyncDisposable
                 await context.Response.WriteAsync(registry.Write(), context.RequestAborted);
             });
         }
+
+        // Nobody asks for it: its instruments are read.
+        app.Services.GetRequiredService<EngineTelemetry>();
 
         // The drain must listen for the stop from the beginning, not from the first chat request on.
         app.Services.GetRequiredService<AnswerDrain>();

@@ -1,3 +1,5 @@
+using Glimmer.Engine;
+using Glimmer.Inference.Embedded;
 using System.Runtime.CompilerServices;
 using System.Threading.Channels;
 using Glimmer.Dialogue.Output;
@@ -7,8 +9,10 @@ using Glimmer.Protocol.Errors;
 namespace Glimmer.Server.Tests.Support;
 
 /// <summary>A backend that says what a test tells it to.</summary>
-internal sealed class ScriptedBackend(params string[] models) : IChatBackend
+internal sealed class ScriptedBackend(params string[] models) : IChatBackend, IEngineReport
 {
+    public EngineStatistics? EngineStatistics { get; set; }
+
     private int _active;
 
     public string Name { get; init; } = "script";

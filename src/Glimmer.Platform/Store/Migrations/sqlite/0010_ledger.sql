@@ -174,6 +174,7 @@ CREATE TABLE ledger_payments (
   currency TEXT NOT NULL,
   amount BIGINT NOT NULL,
   refunded BIGINT NOT NULL,
+  provider_refunded BIGINT NOT NULL,
   state BIGINT NOT NULL,
   created BIGINT NOT NULL,
   paid BIGINT NOT NULL,
@@ -182,6 +183,17 @@ CREATE TABLE ledger_payments (
 CREATE UNIQUE INDEX ledger_payments_reference ON ledger_payments (provider, provider_reference);
 CREATE INDEX ledger_payments_charge ON ledger_payments (provider, provider_charge);
 CREATE INDEX ledger_payments_account ON ledger_payments (account, created);
+
+-- What is or was paid back. state: 0 the provider must still be told, 1 done, 2 the provider refused and it was booked back.
+CREATE TABLE ledger_payment_refunds (
+  id TEXT PRIMARY KEY,
+  payment TEXT NOT NULL REFERENCES ledger_payments (id),
+  amount BIGINT NOT NULL,
+  state BIGINT NOT NULL,
+  created BIGINT NOT NULL,
+  note TEXT NOT NULL
+);
+CREATE INDEX ledger_payment_refunds_state ON ledger_payment_refunds (state);
 
 -- What providers told, once each.
 CREATE TABLE ledger_payment_events (
