@@ -1,6 +1,10 @@
 using System.CommandLine;
 using System.Globalization;
+using Glimmer.Cli.Hosting;
+using Glimmer.Platform.Accounts;
 using Glimmer.Platform.Keys;
+using Glimmer.Platform.Store;
+using Glimmer.Server.Hosting;
 
 namespace Glimmer.Cli.Commands;
 
@@ -20,7 +24,7 @@ internal static class KeysCommand
                 result.AddError("--expires-days must be 1 to 3650.");
         });
         Command create = new("create", "Make a key and print it. It cannot be shown again.") { name, days };
-        create.SetAction(result => With(result.GetValue(data)!, keys =>
+        create.SetAction(result => WithAsync(result.GetValue(data)!, keys =>
         {
             DateTimeOffset? expires = result.GetValue(days) is { } count ? DateTimeOffset.UtcNow.AddDays(count) : null;
             Console.WriteLine(keys.Create(result.GetValue(name)!, expires).Credential);
@@ -28,33 +32,40 @@ internal static class KeysCommand
         }));
 
         Command list = new("list", "List the keys; secrets are not kept in a form that could be shown.");
-        list.SetAction(result => With(result.GetValue(data)!, List));
+        list.SetAction(result => WithAsync(result.GetValue(data)!, List));
 
         Argument<string> id = new("ID") { Description = "The part of the key before the dot." };
         Command disable = new("disable", "Switch a key off.") { id };
-        disable.SetAction(result => With(result.GetValue(data)!, keys => Report(keys.SetDisabled(result.GetValue(id)!, disabled: true), result.GetValue(id)!, "is off")));
+        disable.SetAction(result => WithAsync(result.GetValue(data)!, keys => Report(keys.SetDisabled(result.GetValue(id)!, disabled: true), result.GetValue(id)!, "is off")));
         Command enable = new("enable", "Switch a key on again.") { id };
-        enable.SetAction(result => With(result.GetValue(data)!, keys => Report(keys.SetDisabled(result.GetValue(id)!, disabled: false), result.GetValue(id)!, "is on")));
+        enable.SetAction(result => WithAsync(result.GetValue(data)!, keys => Report(keys.SetDisabled(result.GetValue(id)!, disabled: false), result.GetValue(id)!, "is on")));
         Command delete = new("delete", "Delete a key.") { id };
-        delete.SetAction(result => With(result.GetValue(data)!, keys => Report(keys.Delete(result.GetValue(id)!), result.GetValue(id)!, "is gone")));
+        delete.SetAction(result => WithAsync(result.GetValue(data)!, keys => Report(keys.Delete(result.GetValue(id)!), result.GetValue(id)!, "is gone")));
 
         return new Command("keys", "Make, list and switch off API keys.") { data, create, list, disable, enable, delete };
     }
 
-    private static int With(string folder, Func<KeyRing, int> action)
+    private static async Task<int> WithAsync(string folder, Func<OwnerKeys, int> action)
     {
         try
         {
-            return action(KeyRing.Open(folder, TimeProvider.System, "--data"));
+            GlimmerOptions options = GlimmerSettings.Read(Settings.Read([("DataFolder", folder)]));
+            await using OwnerKeys keys = OwnerKeys.Open(options.Store(TimeProvider.System), "--data");
+            return action(keys);
         }
-        catch (KeyRingException fault)
+        catch (Exception fault) when (fault is KeyRingException or StoreException)
         {
-            Console.Error.WriteLine($"keys: {fault.Message}");
+            await Console.Error.WriteLineAsync($"keys: {fault.Message}");
             return 73;
+        }
+        catch (GlimmerStartupException fault)
+        {
+            await Console.Error.WriteLineAsync($"keys: {fault.Message}");
+            return fault.ExitCode;
         }
     }
 
-    private static int List(KeyRing keys)
+    private static int List(OwnerKeys keys)
     {
         foreach (AccessKey key in keys.Keys)
         {

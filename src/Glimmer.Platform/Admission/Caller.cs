@@ -22,17 +22,3 @@ public interface ICallerPolicy
     /// <summary>Why an end user (<c>user_id</c>) of an account may not be served; null when he may.</summary>
     PlatformError? CheckEndUser(AccessKey key, string? endUser) => null;
 }
-
-/// <summary>A platform of one account: every key is its owner's, without limits.</summary>
-public sealed class SingleAccount : ICallerPolicy
-{
-    /// <summary>Name of the account.</summary>
-    public const string Name = "default";
-
-    /// <inheritdoc/>
-    public Caller Find(AccessKey key)
-    {
-        ArgumentNullException.ThrowIfNull(key);
-        return new Caller(Name, "", key.Id);
-    }
-}

@@ -6,7 +6,20 @@ namespace Glimmer.Platform.Keys;
 /// <param name="Created">When it was made.</param>
 /// <param name="Expires">When it stops to work; null for never.</param>
 /// <param name="Disabled">Whether it is switched off.</param>
-public sealed record AccessKey(string Id, string Name, DateTimeOffset Created, DateTimeOffset? Expires, bool Disabled);
+public sealed record AccessKey(string Id, string Name, DateTimeOffset Created, DateTimeOffset? Expires, bool Disabled)
+{
+    /// <summary>Number of the account that owns it; 0 for a key of a file.</summary>
+    public long AccountId { get; init; }
+
+    /// <summary>Number of its project.</summary>
+    public long ProjectId { get; init; }
+
+    /// <summary>Number of the key in the store.</summary>
+    public long Number { get; init; }
+
+    /// <summary>What it may do: models, networks, spend cap.</summary>
+    public KeyRules Rules { get; init; } = KeyRules.None;
+}
 
 /// <summary>A key just made: the only moment its secret is known.</summary>
 /// <param name="Key">The key.</param>

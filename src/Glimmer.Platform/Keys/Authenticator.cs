@@ -1,5 +1,7 @@
+using System.Net;
 using System.Security.Cryptography;
 using System.Text;
+using Glimmer.Platform.Accounts;
 using Glimmer.Protocol.Errors;
 
 namespace Glimmer.Platform.Keys;
@@ -8,7 +10,8 @@ namespace Glimmer.Platform.Keys;
 /// <param name="Authorization">Header <c>Authorization</c>, with or without <c>Bearer</c>.</param>
 /// <param name="ApiKeyHeader">Header <c>x-api-key</c>.</param>
 /// <param name="Query">Query parameter <c>Authorization</c>.</param>
-public readonly record struct Credentials(string? Authorization, string? ApiKeyHeader = null, string? Query = null);
+/// <param name="Address">Where the request comes from, for keys bound to networks; null when nobody knows.</param>
+public readonly record struct Credentials(string? Authorization, string? ApiKeyHeader = null, string? Query = null, IPAddress? Address = null);
 
 /// <summary>Who asks, or why the credential was refused.</summary>
 /// <param name="Key">The key when it is good.</param>
@@ -18,10 +21,20 @@ public readonly record struct Authentication(AccessKey? Key, PlatformError? Erro
 /// <summary>
 /// Checks credentials (spec: api.md §3). 1001: there is none. 1002: it is neither a key nor a token. 1000: it is a key,
 /// but unknown, wrong or switched off. 1003: key or token has expired. 1004: it is a token, but its key is unknown or
-/// switched off, or its signature is wrong. No message tells which part of a key was wrong.
+/// switched off, or its signature is wrong. No message tells which part of a key was wrong. A good key is then refused
+/// where it is bound to other networks (1220) and where its account may not call (1110 to 1121).
 /// </summary>
-public sealed class Authenticator(KeyRing keys)
+public sealed class Authenticator
 {
+    private static readonly KeyEntry _nobody = new() { Index = default, Name = "" };
+    private readonly IKeySource _keys;
+
+    /// <summary>With the keys of a file.</summary>
+    public Authenticator(KeyRing keys) => _keys = keys;
+
+    /// <summary>With the keys of all accounts.</summary>
+    public Authenticator(AccountDirectory accounts) => _keys = accounts;
+
     private const int MaxCredentialLength = 4096;
 
     /// <summary>Who sends these credentials. The header wins over <c>x-api-key</c>, which wins over the query.</summary>
@@ -39,45 +52,54 @@ public sealed class Authenticator(KeyRing keys)
 
         return credential.AsSpan().Count('.') switch
         {
-            1 => CheckKey(credential),
-            2 => CheckToken(credential),
+            1 => CheckKey(credential, credentials.Address),
+            2 => CheckToken(credential, credentials.Address),
             _ => Refuse(BusinessCode.TokenInvalid),
         };
     }
 
-    private Authentication CheckKey(string credential)
+    private Authentication CheckKey(string credential, IPAddress? address)
     {
         int dot = credential.IndexOf('.', StringComparison.Ordinal);
         if (dot == 0 || dot == credential.Length - 1)
             return Refuse(BusinessCode.TokenInvalid);
-        StoredKey? key = keys.Find(credential[..dot]);
+        KeyEntry? key = _keys.Find(credential.AsSpan(0, dot));
 
         // An unknown id costs the same hash and comparison as a known one.
-        ReadOnlySpan<byte> salt = key?.Salt ?? NoKey;
-        ReadOnlySpan<byte> expected = key?.Hash ?? NoKey;
-        byte[] actual = KeySecrets.Hash(salt, Encoding.UTF8.GetBytes(credential[(dot + 1)..]));
-        if (!CryptographicOperations.FixedTimeEquals(expected, actual) || key is null || key.Disabled)
-            return Refuse(BusinessCode.AuthenticationFailed);
-        return Accept(key);
+        Span<byte> secret = stackalloc byte[256];
+        int length = credential.Length - dot - 1;
+        secret = length > 80 ? Encoding.UTF8.GetBytes(credential[(dot + 1)..]) : secret[..Encoding.UTF8.GetBytes(credential.AsSpan(dot + 1), secret)];
+        bool matches = (key ?? _nobody).Matches(secret, _keys.Now);
+        CryptographicOperations.ZeroMemory(secret);
+        return matches && key is { Disabled: false } ? Accept(key, address) : Refuse(BusinessCode.AuthenticationFailed);
     }
 
-    private Authentication CheckToken(string credential)
+    private Authentication CheckToken(string credential, IPAddress? address)
     {
         if (!SignedToken.TryParse(credential, out SignedToken token))
             return Refuse(BusinessCode.TokenInvalid);
-        if (keys.Find(token.KeyId) is not { Disabled: false } key || keys.OpenSecret(key) is not { } secret)
+        if (_keys.Find(token.KeyId) is not { Disabled: false } key || !key.Signed(token, _keys.Seal, _keys.Now))
             return Refuse(BusinessCode.TokenRejected);
-        bool genuine = token.IsSignedWith(secret);
-        CryptographicOperations.ZeroMemory(secret);
-        if (!genuine)
-            return Refuse(BusinessCode.TokenRejected);
-        return token.Expires < keys.Now - SignedToken.ClockSkew ? Refuse(BusinessCode.TokenExpired) : Accept(key);
+        return token.Expires.ToUnixTimeMilliseconds() < _keys.Now - (long)SignedToken.ClockSkew.TotalMilliseconds ? Refuse(BusinessCode.TokenExpired) : Accept(key, address);
     }
 
-    private Authentication Accept(StoredKey key) =>
-        key.Expires <= keys.Now ? Refuse(BusinessCode.TokenExpired) : new Authentication(key.ToAccessKey(), null);
+    private Authentication Accept(KeyEntry key, IPAddress? address)
+    {
+        if (key.Expires <= _keys.Now)
+            return Refuse(BusinessCode.TokenExpired);
+        if (key.Extras is { } extras && !extras.Rules.AllowsAddress(address))
+        {
+            return new Authentication(null, new PlatformError(BusinessCode.ApiForbidden, "This key may not be used from this address. Call from an allowed one, or change the key's list of networks.")
+            {
+                Chinese = "该 API Key 不允许从当前 IP 地址调用，请更换网络或修改该 Key 的 IP 白名单",
+            });
+        }
 
-    private static byte[] NoKey { get; } = new byte[32];
+        if (_keys.CheckAccount(key) is { } refused)
+            return new Authentication(null, refused);
+        _keys.Used(key);
+        return new Authentication(key.Key, null);
+    }
 
     private static Authentication Refuse(BusinessCode code) => new(null, PlatformError.Of(code));
 

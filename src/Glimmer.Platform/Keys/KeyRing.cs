@@ -5,11 +5,12 @@ using System.Text;
 namespace Glimmer.Platform.Keys;
 
 /// <summary>
-/// The keys of this platform, kept in <c>keys.json</c> in the data folder. Looking a key up reads memory only; once a
+/// Keys in a file, <c>keys.json</c>, as they were kept before accounts were: an embedder may still use it, and the platform takes
+/// its keys over at the first start (<see cref="Accounts.PlatformAccounts"/>). The file lies in the data folder. Looking a key up reads memory only; once a
 /// second the file's stamp is compared, so that keys made or switched off by another process count at once. Changes
 /// replace the file in one step under a lock file.
 /// </summary>
-public sealed class KeyRing
+public sealed class KeyRing : IKeySource
 {
     /// <summary>Name of the key file in the data folder.</summary>
     public const string FileName = "keys.json";
@@ -24,6 +25,7 @@ public sealed class KeyRing
     private readonly TimeProvider _time;
     private readonly SecretSeal _seal;
     private volatile FrozenDictionary<string, StoredKey> _keys;
+    private volatile FrozenDictionary<UInt128, KeyEntry> _entries = FrozenDictionary<UInt128, KeyEntry>.Empty;
     private FileStamp _stamp;
     private long _nextCheck;
 
@@ -121,17 +123,21 @@ public sealed class KeyRing
         return found;
     }
 
-    internal DateTimeOffset Now => _time.GetUtcNow();
+    long IKeySource.Now => _time.GetUtcNow().ToUnixTimeMilliseconds();
 
-    /// <summary>Finds a key by its public id; null when there is none.</summary>
-    internal StoredKey? Find(string id)
+    SecretSeal IKeySource.Seal => _seal;
+
+    KeyEntry? IKeySource.Find(ReadOnlySpan<char> id)
     {
         ReloadIfChanged();
-        return _keys.GetValueOrDefault(id);
+        return _entries.GetValueOrDefault(KeyEntry.IndexOf(id));
     }
 
-    /// <summary>The secret of a key, for verifying a token; null when it cannot be opened. The caller clears it.</summary>
-    internal byte[]? OpenSecret(StoredKey key) => _seal.TryOpen(key.Id, key.Sealed);
+    Protocol.Errors.PlatformError? IKeySource.CheckAccount(KeyEntry key) => null;
+
+    void IKeySource.Used(KeyEntry key)
+    {
+    }
 
     private void ReloadIfChanged()
     {
@@ -159,6 +165,7 @@ public sealed class KeyRing
         var keys = new Dictionary<string, StoredKey>(StringComparer.Ordinal);
         foreach (StoredKey key in file.Keys)
             keys[key.Id] = key;
+        _entries = keys.Values.ToFrozenDictionary(key => KeyEntry.IndexOf(key.Id), KeyEntry.Of);
         _keys = keys.ToFrozenDictionary(StringComparer.Ordinal);
     }
 

@@ -22,9 +22,19 @@ internal static class KeySecrets
     /// <summary>Salted SHA-256. A slow hash would add nothing: the secret is random, not chosen by a person.</summary>
     public static byte[] Hash(ReadOnlySpan<byte> salt, ReadOnlySpan<byte> secret)
     {
-        using IncrementalHash hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
-        hash.AppendData(salt);
-        hash.AppendData(secret);
-        return hash.GetHashAndReset();
+        byte[] result = new byte[32];
+        Hash(salt, secret, result);
+        return result;
+    }
+
+    /// <inheritdoc cref="Hash(ReadOnlySpan{byte}, ReadOnlySpan{byte})"/>
+    public static void Hash(ReadOnlySpan<byte> salt, ReadOnlySpan<byte> secret, Span<byte> result)
+    {
+        int length = salt.Length + secret.Length;
+        Span<byte> both = length <= 512 ? stackalloc byte[length] : new byte[length];
+        salt.CopyTo(both);
+        secret.CopyTo(both[salt.Length..]);
+        SHA256.HashData(both, result);
+        both.Clear();
     }
 }

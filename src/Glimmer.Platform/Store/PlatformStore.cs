@@ -33,6 +33,9 @@ public sealed class PlatformStore : IAsyncDisposable, IDisposable
     /// <summary>The steps of the schema that opening applied, such as <c>0001_accounts</c>.</summary>
     public IReadOnlyList<string> Upgrades { get; }
 
+    /// <summary>Whether opening made it.</summary>
+    public bool IsNew => Upgrades.Count == StoreMigrations.Of(Kind).Count;
+
     /// <summary>Something an operator should know about the database, or null.</summary>
     public string? Warning => Kind == StoreKind.Sqlite && SqliteEngine.IsBundled
         ? $"The bundled SQLite {SqliteEngine.Version} is in use, which gets no fixes. Install the system's library (libsqlite3-0)."
@@ -40,6 +43,17 @@ public sealed class PlatformStore : IAsyncDisposable, IDisposable
 
     /// <summary>Why writes wait now (the database is away, the disk is full); null when all is well.</summary>
     public string? Trouble => Writes.Trouble?.Message;
+
+    /// <summary>Called when following changes or a write that nobody waits for failed.</summary>
+    public Action<Exception>? Faulted
+    {
+        get => Changes.Faulted;
+        set
+        {
+            Changes.Faulted = value;
+            Writes.PostFailed = value;
+        }
+    }
 
     internal StoreSettings Settings { get; }
 

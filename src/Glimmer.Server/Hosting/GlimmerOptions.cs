@@ -69,4 +69,9 @@ public sealed record GlimmerOptions
 
     /// <summary>Least severe log lines to write.</summary>
     public LogLevel LogLevel { get; init; } = LogLevel.Information;
+
+    /// <summary>Where the store is.</summary>
+    /// <param name="time">Its clock.</param>
+    public StoreSettings Store(TimeProvider time) =>
+        new() { DataFolder = DataFolder, ConnectionString = StoreConnectionString, Durability = StoreDurability, Time = time };
 }

@@ -1,5 +1,6 @@
 using System.Net;
 using System.Net.Sockets;
+using Glimmer.Platform.Accounts;
 using Glimmer.Platform.Admission;
 using Glimmer.Platform.Catalog;
 using Glimmer.Platform.Keys;
@@ -35,7 +36,7 @@ public sealed record GlimmerServices
     /// <summary>Decides who may run now; null for a fair line with the bounds of the options.</summary>
     public IAdmission? Admission { get; init; }
 
-    /// <summary>Knows what keys may do; null for one account that owns them all.</summary>
+    /// <summary>Knows what keys may do and who pays; null for the accounts of the store.</summary>
     public ICallerPolicy? Callers { get; init; }
 }
 
@@ -59,18 +60,20 @@ public sealed class GlimmerServer : IAsyncDisposable
     private readonly OtlpExport? _export;
     private readonly PlatformParts _parts;
 
-    private GlimmerServer(WebApplication app, GlimmerOptions options, KeyRing keys, NewAccessKey? firstKey, PlatformParts parts)
+    private GlimmerServer(WebApplication app, GlimmerOptions options, NewAccessKey? firstKey, PlatformParts parts)
     {
         _app = app;
         _parts = parts;
         _options = options;
         _export = options.OtlpEndpoint is { } endpoint ? new OtlpExport(endpoint) : null;
-        Keys = keys;
         FirstKey = firstKey;
     }
 
-    /// <summary>The keys of the data folder.</summary>
-    public KeyRing Keys { get; }
+    /// <summary>Accounts, projects and keys.</summary>
+    public PlatformAccounts Accounts => _parts.Accounts;
+
+    /// <summary>The keys of the machine's owner.</summary>
+    public OwnerKeys Keys => Accounts.OwnerKeys;
 
     /// <summary>The key made because there was none; show it once, it cannot be had again. Null when there were keys.</summary>
     public NewAccessKey? FirstKey { get; }
@@ -107,22 +110,17 @@ public sealed class GlimmerServer : IAsyncDisposable
     public static GlimmerServer Create(GlimmerOptions options, IChatBackendProvider backends, GlimmerServices? services = null)
     {
         services ??= new GlimmerServices();
-        KeyRing keys;
         NewAccessKey? firstKey = null;
         PlatformParts? parts = null;
         try
         {
-            keys = KeyRing.Open(options.DataFolder, services.Time);
-            if (keys.Keys.Count == 0)
-                firstKey = keys.Create("first key");
             parts = PlatformParts.Open(options, services);
+            if (parts.Accounts.OwnerKeys.Keys.Count == 0)
+                firstKey = parts.Accounts.OwnerKeys.Create("first key");
         }
-        catch (StoreException fault)
+        catch (Exception fault) when (fault is KeyRingException or StoreException)
         {
-            throw new GlimmerStartupException(fault.Message, 73, fault);
-        }
-        catch (KeyRingException fault)
-        {
+            parts?.DisposeAsync().AsTask().GetAwaiter().GetResult();
             throw new GlimmerStartupException(fault.Message, 73, fault);
         }
         catch (CatalogException fault)
@@ -138,7 +136,9 @@ public sealed class GlimmerServer : IAsyncDisposable
         builder.Services
             .AddSingleton(options)
             .AddSingleton(services.Time)
-            .AddSingleton(keys)
+            .AddSingleton(parts.Store)
+            .AddSingleton(parts.Accounts)
+            .AddSingleton(parts.Accounts.Directory)
             .AddSingleton(parts.Catalogue)
             .AddSingleton(parts.Plans)
             .AddSingleton(parts.Places)
@@ -147,7 +147,7 @@ public sealed class GlimmerServer : IAsyncDisposable
             .AddSingleton(new UsageSeries(parts.Store))
             .AddSingleton<MonitorEndpoints>()
             .AddSingleton(backends)
-            .AddSingleton<Authenticator>()
+            .AddSingleton(new Authenticator(parts.Accounts.Directory))
             .AddSingleton<RequestGate>()
             .AddSingleton<AnswerDrain>()
             .AddSingleton<GlimmerTelemetry>()
@@ -163,11 +163,11 @@ public sealed class GlimmerServer : IAsyncDisposable
             .AddSingleton<HealthEndpoints>()
             .AddSingleton<HomePage>();
         WebApplication app = builder.Build();
-        ServerLog.Attach(keys, app.Logger);
+        ServerLog.Attach(parts.Store, app.Logger);
         parts.StartClock(fault => ServerLog.PlansNotRun(app.Logger, FaultText.Of(fault)));
         Map(app, options);
         app.Lifetime.ApplicationStopping.Register(parts.Places.Drain);
-        return new GlimmerServer(app, options, keys, firstKey, parts);
+        return new GlimmerServer(app, options, firstKey, parts);
     }
 
     /// <summary>Begins to listen.</summary>
@@ -307,11 +307,24 @@ public sealed class GlimmerServer : IAsyncDisposable
 /// <summary>Log lines of the server itself.</summary>
 internal static partial class ServerLog
 {
-    public static void Attach(KeyRing keys, ILogger log) => keys.ReloadFailed = fault => KeysNotReloaded(log, fault.Message);
+    public static void Attach(PlatformStore store, ILogger log)
+    {
+        store.Faulted = fault => StoreFault(log, fault.Message);
+        foreach (string step in store.IsNew ? [] : store.Upgrades)
+            StoreUpgraded(log, step);
+        if (store.Warning is { } warning)
+            StoreWarning(log, warning);
+    }
 
-    [LoggerMessage(1004, LogLevel.Error, "Renewals of plans could not be run and will be tried again: {Fault}")]
+    [LoggerMessage(1003, LogLevel.Error, "Store: {Fault} What was known before stays in force; it is tried again.")]
+    private static partial void StoreFault(ILogger log, string fault);
+
+    [LoggerMessage(1004, LogLevel.Information, "Store upgraded: {Step}")]
+    private static partial void StoreUpgraded(ILogger log, string step);
+
+    [LoggerMessage(1005, LogLevel.Warning, "Store: {Warning}")]
+    private static partial void StoreWarning(ILogger log, string warning);
+
+    [LoggerMessage(1006, LogLevel.Error, "Renewals of plans could not be run and will be tried again: {Fault}")]
     public static partial void PlansNotRun(ILogger log, string fault);
-
-    [LoggerMessage(1003, LogLevel.Error, "The keys known before stay in force: {Fault}")]
-    private static partial void KeysNotReloaded(ILogger log, string fault);
 }

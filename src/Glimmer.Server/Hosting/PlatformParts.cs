@@ -1,3 +1,4 @@
+using Glimmer.Platform.Accounts;
 using Glimmer.Platform.Admission;
 using Glimmer.Platform.Catalog;
 using Glimmer.Platform.Ledger;
@@ -16,10 +17,12 @@ internal sealed class PlatformParts : IAsyncDisposable
     private readonly TimeProvider _time;
     private Task _clock = Task.CompletedTask;
 
-    private PlatformParts(PlatformStore store, PlatformLedger ledger, GlimmerOptions options, GlimmerServices services)
+    private PlatformParts(PlatformAccounts accounts, PlatformLedger ledger, GlimmerOptions options, GlimmerServices services)
     {
         _time = services.Time;
+        PlatformStore store = accounts.Store;
         Store = store;
+        Accounts = accounts;
         Ledger = ledger;
         string catalogueFile = Path.Combine(options.DataFolder, Glimmer.Platform.Catalog.Catalogue.FileName);
         string plansFile = Path.Combine(options.DataFolder, PlanRules.FileName);
@@ -29,7 +32,7 @@ internal sealed class PlatformParts : IAsyncDisposable
         Subscriptions = Subscriptions.Open(store, ledger, Plans);
         Places = services.Admission ?? new FairAdmission(
             new AdmissionLimits(options.MaxOpenRequests, options.MaxOpenRequestsPerKey, options.QueueLength, options.QueueLengthPerAccount, options.QueuePatience), services.Time);
-        Callers = services.Callers ?? new SingleAccount();
+        Callers = services.Callers ?? new DirectoryCallers(accounts.Directory, options.BillingCurrency);
         Calls = new CallAdmission(
             Callers,
             Places,
@@ -44,6 +47,8 @@ internal sealed class PlatformParts : IAsyncDisposable
     }
 
     public PlatformStore Store { get; }
+
+    public PlatformAccounts Accounts { get; }
 
     public PlatformLedger Ledger { get; }
 
@@ -63,25 +68,23 @@ internal sealed class PlatformParts : IAsyncDisposable
 
     /// <summary>Opens everything.</summary>
     /// <exception cref="StoreException">The store cannot be used.</exception>
+    /// <exception cref="Glimmer.Platform.Keys.KeyRingException">The protection key cannot be used.</exception>
     /// <exception cref="CatalogException">Catalogue or plans are wrong.</exception>
     public static PlatformParts Open(GlimmerOptions options, GlimmerServices services)
     {
-        PlatformStore store = PlatformStore.Open(new StoreSettings
-        {
-            DataFolder = options.DataFolder,
-            ConnectionString = options.StoreConnectionString,
-            Durability = options.StoreDurability,
-            Time = services.Time,
-        });
+        PlatformStore store = PlatformStore.Open(options.Store(services.Time));
+        PlatformAccounts? accounts = null;
         PlatformLedger? ledger = null;
         try
         {
+            accounts = PlatformAccounts.Open(store);
             ledger = PlatformLedger.Open(store, new LedgerSettings { CoverWorstCase = options.CoverWorstCase });
-            return new PlatformParts(store, ledger, options, services);
+            return new PlatformParts(accounts, ledger, options, services);
         }
         catch
         {
             ledger?.DisposeAsync().AsTask().GetAwaiter().GetResult();
+            accounts?.DisposeAsync().AsTask().GetAwaiter().GetResult();
             store.Dispose();
             throw;
         }
@@ -98,6 +101,7 @@ internal sealed class PlatformParts : IAsyncDisposable
         Subscriptions.Dispose();
         Versions.Dispose();
         await Ledger.DisposeAsync();
+        await Accounts.DisposeAsync();
         await Store.DisposeAsync();
         if (Places is FairAdmission line)
             line.Dispose();

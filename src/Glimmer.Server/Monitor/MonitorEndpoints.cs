@@ -208,7 +208,7 @@ internal sealed class MonitorEndpoints(Authenticator authenticator, ICallerPolic
         var record = RequestRecord.Of(context);
         HttpRequest request = context.Request;
         Authentication who = authenticator.Authenticate(new Credentials(
-            request.Headers.Authorization.ToString(), request.Headers["x-api-key"].ToString(), request.Query["Authorization"].ToString()));
+            request.Headers.Authorization.ToString(), request.Headers["x-api-key"].ToString(), request.Query["Authorization"].ToString(), context.Connection.RemoteIpAddress));
         var body = new ArrayBufferWriter<byte>(1024);
         PlatformError? error = who.Error;
         if (who.Key is { } key)

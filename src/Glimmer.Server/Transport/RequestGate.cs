@@ -10,7 +10,7 @@ internal sealed class RequestGate(Authenticator authenticator)
     {
         HttpRequest request = context.Request;
         Authentication result = authenticator.Authenticate(new Credentials(
-            request.Headers.Authorization.ToString(), request.Headers["x-api-key"].ToString(), request.Query["Authorization"].ToString()));
+            request.Headers.Authorization.ToString(), request.Headers["x-api-key"].ToString(), request.Query["Authorization"].ToString(), context.Connection.RemoteIpAddress));
         if (result.Key is { } key)
         {
             RequestRecord.Of(context).KeyId = key.Id;

@@ -16,7 +16,6 @@ namespace Glimmer.Server.Tests.Billing;
 /// <summary>What requests cost, over HTTP. The scripted answer uses 107 input tokens, 100 of them cached, and 34 output tokens.</summary>
 public sealed class BillingTests
 {
-    private const string Account = SingleAccount.Name;
     private const string Coding = "/api/coding/paas/v4/chat/completions";
     private const string General = "/api/paas/v4/chat/completions";
 
@@ -95,7 +94,7 @@ public sealed class BillingTests
             Assert.NotEqual(200, (int)response.StatusCode);
         }
 
-        Balance balance = harness.Server.Ledger.BalanceOf(Account, Currency.Usd);
+        Balance balance = harness.Server.Ledger.BalanceOf(harness.Server.Accounts.DefaultAccount.PublicId, Currency.Usd);
         Assert.Equal((1m, 0m), (balance.Cash.Amount, balance.Held.Amount));
 
         // The id was given back with the rest.
@@ -133,7 +132,7 @@ public sealed class BillingTests
         using HttpResponseMessage broken = await harness.PostAsync(Body("glm-4.7"));
         Assert.Equal(500, (int)broken.StatusCode);
         Assert.Equal(1 - (2 * Cost), Cash(harness));
-        Assert.Equal(0, harness.Server.Ledger.BalanceOf(Account, Currency.Usd).Held.Amount);
+        Assert.Equal(0, harness.Server.Ledger.BalanceOf(harness.Server.Accounts.DefaultAccount.PublicId, Currency.Usd).Held.Amount);
     }
 
     [Fact]
@@ -145,7 +144,7 @@ public sealed class BillingTests
         await AssertCodeAsync(harness, Coding, "glm-4.7", "1113");
         await FundAsync(harness, 1);
         await AssertCodeAsync(harness, Coding, "glm-4.7", "1113");
-        Assert.NotNull((await harness.Server.Subscriptions.OrderAsync(Account, "tiny", PlanCycle.Month, Currency.Usd, "test")).Quote);
+        Assert.NotNull((await harness.Server.Subscriptions.OrderAsync(harness.Server.Accounts.DefaultAccount.PublicId, "tiny", PlanCycle.Month, Currency.Usd, "test")).Quote);
         Assert.Equal(0.5m, Cash(harness));
 
         await harness.ChatAsync(Body("GLM-4.7"), Coding);
@@ -241,9 +240,9 @@ public sealed class BillingTests
     }
 
     private static Task FundAsync(ServerHarness harness, decimal amount) =>
-        harness.Server.Ledger.DepositAsync(Account, Money.Of(amount, Currency.Usd), Guid.NewGuid().ToString());
+        harness.Server.Ledger.DepositAsync(harness.Server.Accounts.DefaultAccount.PublicId, Money.Of(amount, Currency.Usd), Guid.NewGuid().ToString());
 
-    private static decimal Cash(ServerHarness harness) => harness.Server.Ledger.BalanceOf(Account, Currency.Usd).Cash.Amount;
+    private static decimal Cash(ServerHarness harness) => harness.Server.Ledger.BalanceOf(harness.Server.Accounts.DefaultAccount.PublicId, Currency.Usd).Cash.Amount;
 
     private static string Body(string model, string more = "") =>
         string.Create(CultureInfo.InvariantCulture, $"{{\"model\":\"{model}\",\"messages\":[{{\"role\":\"user\",\"content\":\"hi\"}}]{more}}}");

@@ -1,3 +1,8 @@
+CREATE TABLE account_settings (
+    name TEXT PRIMARY KEY,
+    value TEXT NOT NULL
+);
+
 CREATE TABLE accounts (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
     public_id TEXT NOT NULL UNIQUE,
@@ -44,6 +49,7 @@ CREATE TABLE access_keys (
     created BIGINT NOT NULL,
     expires BIGINT,
     last_used BIGINT,
+    deleted BIGINT,
     version BIGINT NOT NULL
 );
 CREATE INDEX access_keys_account ON access_keys (account_id);

@@ -1,0 +1,227 @@
+using System.Data.Common;
+using System.Text;
+using Glimmer.Platform.Keys;
+using Glimmer.Platform.Store;
+using Microsoft.Data.Sqlite;
+using SQLitePCL;
+
+namespace Glimmer.Platform.Accounts;
+
+/// <summary>Takes what the store holds.</summary>
+internal interface IDirectorySink
+{
+    void Account(AccountEntry account);
+
+    void Key(KeyEntry key);
+
+    void KeyGone(UInt128 index);
+
+    void Lock(long account, string endUser, long until);
+
+    void LockGone(long account, string endUser);
+}
+
+/// <summary>
+/// Reads accounts, keys and locks that changed since a version; version 0 reads all. A million keys must come in a
+/// second or so: rows are read one by one into buffers, on SQLite straight from the engine's memory.
+/// </summary>
+internal static class DirectoryReader
+{
+    // "extra" tells of all columns behind it at once that there is nothing in them.
+    private const string KeyColumns =
+        "SELECT public_id, salt, hash, sealed, id, account_id, project_id, name, disabled, created, COALESCE(expires, 9223372036854775807), COALESCE(last_used, 0), "
+        + "CASE WHEN deleted IS NOT NULL THEN 2 WHEN old_until IS NULL AND models IS NULL AND networks IS NULL AND spend_cap IS NULL THEN 0 ELSE 1 END AS extra, "
+        + "old_salt, old_hash, old_sealed, COALESCE(old_until, 0), models, networks, spend_cap FROM access_keys";
+
+    /// <summary>Reads; gives the version that was read.</summary>
+    public static long Read(StoreSession session, long since, IDirectorySink sink)
+    {
+        long version = session.Version(AccountDirectory.Topic);
+        if (version == since && since > 0)
+            return version;
+        string filter = since == 0 ? "" : " WHERE version > @since";
+        foreach (AccountRow row in session.List<AccountRow>($"SELECT {AccountRow.Columns} FROM accounts{filter}", new { since }))
+            sink.Account(row.ToEntry());
+        foreach ((long account, string endUser, long? expires, long? released) in session.List<(long, string, long?, long?)>(
+            $"SELECT account_id, end_user, expires, released FROM end_user_locks{(since == 0 ? " WHERE released IS NULL" : filter)}", new { since }))
+        {
+            if (released is null)
+                sink.Lock(account, endUser, expires ?? long.MaxValue);
+            else
+                sink.LockGone(account, endUser);
+        }
+
+        string keyFilter = since == 0 ? " WHERE deleted IS NULL" : $" WHERE version > {since}";
+        if (session.Connection is SqliteConnection sqlite)
+            ReadKeys(sqlite, KeyColumns + keyFilter, sink);
+        else
+            ReadKeys(session, KeyColumns + keyFilter, sink);
+        return version;
+    }
+
+    private static void ReadKeys(SqliteConnection connection, string sql, IDirectorySink sink)
+    {
+        SqliteException.ThrowExceptionForRC(raw.sqlite3_prepare_v2(connection.Handle, sql, out sqlite3_stmt statement), connection.Handle);
+        using (statement)
+        {
+            var names = new NameCache();
+            int code;
+            while ((code = raw.sqlite3_step(statement)) == raw.SQLITE_ROW)
+            {
+                string? Text(int column) => raw.sqlite3_column_type(statement, column) == raw.SQLITE_NULL ? null : raw.sqlite3_column_text(statement, column).utf8_to_string();
+                byte[]? Bytes(int column) => raw.sqlite3_column_type(statement, column) == raw.SQLITE_NULL ? null : raw.sqlite3_column_blob(statement, column).ToArray();
+                long Number(int column) => raw.sqlite3_column_int64(statement, column);
+
+                // Text read as bytes is UTF-8 here.
+                ReadOnlySpan<byte> id = raw.sqlite3_column_blob(statement, 0);
+                bool plain = KeyEntry.TryIndexOf(id, out UInt128 index);
+                string? text = plain ? null : Encoding.UTF8.GetString(id);
+                index = plain ? index : KeyEntry.IndexOf(text);
+                long extra = Number(12);
+                if (extra == 2)
+                {
+                    sink.KeyGone(index);
+                    continue;
+                }
+
+                KeyExtras? extras = extra == 0 && plain
+                    ? null
+                    : Extras(text, Bytes(13), Bytes(14), Bytes(15), Number(16), Text(17), Text(18), raw.sqlite3_column_type(statement, 19) == raw.SQLITE_NULL ? null : Number(19));
+                Give(
+                    sink, raw.sqlite3_column_blob(statement, 1), raw.sqlite3_column_blob(statement, 2), raw.sqlite3_column_blob(statement, 3), index, extras,
+                    Number(4), Number(5), Number(6), names.Get(raw.sqlite3_column_blob(statement, 7)), Number(8) != 0, Number(9), Number(10), Number(11));
+            }
+
+            if (code != raw.SQLITE_DONE)
+                SqliteException.ThrowExceptionForRC(code, connection.Handle);
+        }
+    }
+
+    private static void ReadKeys(StoreSession session, string sql, IDirectorySink sink)
+    {
+        using DbCommand command = session.Connection.CreateCommand();
+        command.CommandText = sql;
+        command.Transaction = session.Transaction;
+        using DbDataReader reader = command.ExecuteReader(System.Data.CommandBehavior.SequentialAccess);
+        var names = new NameCache();
+        byte[] id = new byte[256];
+        byte[] name = new byte[1024];
+        byte[] salt = new byte[256];
+        byte[] hash = new byte[256];
+        byte[] box = new byte[1024];
+        while (reader.Read())
+        {
+            // Columns in their order: none is read twice and none is kept by the driver.
+            string? Text(int column) => reader.IsDBNull(column) ? null : reader.GetString(column);
+            byte[]? Bytes(int column) => reader.IsDBNull(column) ? null : reader.GetFieldValue<byte[]>(column);
+            ReadOnlySpan<byte> Fill(int column, ref byte[] buffer)
+            {
+                using Stream stream = reader.GetStream(column);
+                if (stream.Length > buffer.Length)
+                    buffer = new byte[stream.Length];
+                return buffer.AsSpan(0, stream.ReadAtLeast(buffer, (int)stream.Length));
+            }
+
+            ReadOnlySpan<byte> idBytes = Fill(0, ref id);
+            bool plain = KeyEntry.TryIndexOf(idBytes, out UInt128 index);
+            string? text = plain ? null : Encoding.UTF8.GetString(idBytes);
+            index = plain ? index : KeyEntry.IndexOf(text);
+            ReadOnlySpan<byte> saltBytes = Fill(1, ref salt);
+            ReadOnlySpan<byte> hashBytes = Fill(2, ref hash);
+            ReadOnlySpan<byte> boxBytes = Fill(3, ref box);
+            long number = reader.GetInt64(4);
+            long account = reader.GetInt64(5);
+            long project = reader.GetInt64(6);
+            string called = names.Get(Fill(7, ref name));
+            bool disabled = reader.GetInt64(8) != 0;
+            long created = reader.GetInt64(9);
+            long expires = reader.GetInt64(10);
+            long lastUsed = reader.GetInt64(11);
+            int extra = reader.GetInt32(12);
+            if (extra == 2)
+            {
+                sink.KeyGone(index);
+                continue;
+            }
+
+            KeyExtras? extras = extra == 0 && plain
+                ? null
+                : Extras(text, Bytes(13), Bytes(14), Bytes(15), reader.GetInt64(16), Text(17), Text(18), reader.IsDBNull(19) ? null : reader.GetInt64(19));
+            Give(sink, saltBytes, hashBytes, boxBytes, index, extras, number, account, project, called, disabled, created, expires, lastUsed);
+        }
+    }
+
+    private static KeyExtras Extras(string? id, byte[]? salt, byte[]? hash, byte[]? box, long until, string? models, string? networks, long? cap) => new()
+    {
+        Id = id,
+        Rules = KeyRules.Parse(models, networks, cap),
+        Former = salt is not null && hash is not null && box is not null ? new KeySecret(salt, hash, box) : null,
+        FormerUntil = until,
+    };
+
+    private static void Give(
+        IDirectorySink sink, ReadOnlySpan<byte> salt, ReadOnlySpan<byte> hash, ReadOnlySpan<byte> box, UInt128 index, KeyExtras? extras,
+        long number, long account, long project, string name, bool disabled, long created, long expires, long lastUsed)
+    {
+        bool usual = KeyEntry.IsUsual(salt, hash, box);
+        if (!usual)
+        {
+            extras = new KeyExtras
+            {
+                Id = extras?.Id,
+                Rules = extras?.Rules ?? KeyRules.None,
+                Former = extras?.Former,
+                FormerUntil = extras?.FormerUntil ?? 0,
+                Own = new KeySecret(salt.ToArray(), hash.ToArray(), box.ToArray()),
+            };
+        }
+
+        var entry = new KeyEntry
+        {
+            Number = number,
+            AccountId = account,
+            ProjectId = project,
+            Index = index,
+            Name = name,
+            Created = created,
+            Expires = expires,
+            Disabled = disabled,
+            Extras = extras,
+            LastUsed = lastUsed,
+        };
+        entry.TrySetSecret(salt, hash, box);
+        sink.Key(entry);
+    }
+}
+
+/// <summary>Most keys share few names; one string serves all that came lately.</summary>
+internal sealed class NameCache
+{
+    private readonly (byte[] Bytes, string Text)[] _known = new (byte[], string)[512];
+
+    public string Get(ReadOnlySpan<byte> name)
+    {
+        if (name.IsEmpty)
+            return "";
+        var hash = new HashCode();
+        hash.AddBytes(name);
+        ref (byte[] Bytes, string Text) slot = ref _known[hash.ToHashCode() & 511];
+        if (slot.Bytes is null || !name.SequenceEqual(slot.Bytes))
+            slot = (name.ToArray(), Encoding.UTF8.GetString(name));
+        return slot.Text;
+    }
+}
+
+/// <summary>A row of accounts.</summary>
+internal sealed record AccountRow(
+    long Id, string Public_id, string Name, string Kind, long State, long? State_until, string State_reason, long Tier, string Language, long Created)
+{
+    public const string Columns = "id, public_id, name, kind, state, state_until, state_reason, tier, language, created";
+
+    public AccountEntry ToEntry() => new(
+        Id, Public_id, Name, (AccountState)State, State_until is { } until ? DateTimeOffset.FromUnixTimeMilliseconds(until) : null,
+        (int)Tier, Language, Kind == "default", DateTimeOffset.FromUnixTimeMilliseconds(Created))
+    {
+        StateReason = State_reason,
+    };
+}
