@@ -158,7 +158,7 @@ internal sealed class PlanFile(string file)
     private Plan ReadPlan(PlanDraft draft, string code, YamlTree item)
     {
         Dictionary<string, YamlTree> values = _fields.Members(item, $"the plan {code}").ToDictionary(member => member.Key, member => member.Value, StringComparer.Ordinal);
-        Only(values, "plans", "level", "rank", "window_prompts", "week_prompts", "tool_calls", "concurrency", "off_peak_concurrency", "surfaces", "models");
+        Only(values, "plans", "level", "rank", "window_prompts", "week_prompts", "tool_calls", "concurrency", "off_peak_concurrency", "surfaces", "models", "tool_models");
         if (draft.Plans.Exists(known => known.Code == code))
             throw _fields.At(item, $"the plan {code} comes twice.");
         return new Plan(
@@ -171,7 +171,8 @@ internal sealed class PlanFile(string file)
             (int)Whole("concurrency", 1, 100_000),
             (int)Whole("off_peak_concurrency", 1, 100_000),
             [.. _fields.Items(Need(values, item, "surfaces"), "surfaces").Select(word => _fields.OneOf(word, "surfaces", Surfaces))],
-            _fields.Words(Need(values, item, "models"), "models").ToFrozenSet(StringComparer.OrdinalIgnoreCase));
+            _fields.Words(Need(values, item, "models"), "models").ToFrozenSet(StringComparer.OrdinalIgnoreCase),
+            values.TryGetValue("tool_models", out YamlTree? tools) ? _fields.Words(tools, "tool_models").ToFrozenSet(StringComparer.OrdinalIgnoreCase) : []);
 
         long Whole(string key, long min, long max) => _fields.Whole(Need(values, item, key), key, min, max);
     }

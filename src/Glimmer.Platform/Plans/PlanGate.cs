@@ -103,7 +103,7 @@ public sealed class PlanGate(PlanRules initial)
             return free ? PlanDecision.Balance : PlanDecision.Refuse(PlatformError.Of(BusinessCode.PlanExpired));
         if (!plan.Surfaces.Contains(surface))
             return PlanDecision.Balance;
-        if (!plan.Models.Contains(model))
+        if (!plan.Models.Contains(model) && !plan.ToolModels.Contains(model))
             return PlanDecision.Refuse(PlatformError.Of(BusinessCode.PlanModelDenied, model));
 
         (DateTimeOffset weekStart, long? weekLimit) = Week(rules, subscription, term, plan, now);
@@ -173,6 +173,20 @@ public sealed class PlanGate(PlanRules initial)
         DateTimeOffset start = Week(rules, subscriber.Subscription, term, plan, now).Start;
         lock (subscriber.Gate)
             subscriber.Meter.Restore(at, units, start);
+    }
+
+    /// <summary>Notes a tool call from before a restart.</summary>
+    public void RestoreTool(string account, string tool, DateTimeOffset at, DateTimeOffset now)
+    {
+        PlanRules rules = _rules;
+        if (!_subscribers.TryGetValue(account, out Subscriber? subscriber) || subscriber.Subscription.TermAt(now) is null)
+            return;
+        (DateTimeOffset start, _) = Month(rules, subscriber.Subscription, now);
+        lock (subscriber.Gate)
+        {
+            if (at >= start)
+                subscriber.Meter.TakeTool(tool, int.MaxValue, start);
+        }
     }
 
     /// <summary>How an account stands; null without a running plan.</summary>

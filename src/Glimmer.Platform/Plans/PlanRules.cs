@@ -41,6 +41,7 @@ public enum ApiSurface
 /// <param name="OffPeakConcurrency">Requests in flight at other times.</param>
 /// <param name="Surfaces">Bases on which its quota counts.</param>
 /// <param name="Models">Codes it may call, lower case.</param>
+/// <param name="ToolModels">Codes that its vision tools call; they draw prompts like the others.</param>
 public sealed record Plan(
     string Code,
     string Level,
@@ -51,7 +52,8 @@ public sealed record Plan(
     int Concurrency,
     int OffPeakConcurrency,
     IReadOnlyList<ApiSurface> Surfaces,
-    FrozenSet<string> Models);
+    FrozenSet<string> Models,
+    FrozenSet<string> ToolModels);
 
 /// <summary>What a cycle of a plan costs.</summary>
 public readonly record struct PlanPrice(string Plan, PlanCycle Cycle, string Currency, decimal Amount);

@@ -19,6 +19,7 @@ public readonly record struct OrderResult(OrderQuote? Quote, PlatformError? Erro
 public sealed class Subscriptions : IDisposable
 {
     private const string Topic = "plans";
+    private static readonly TimeSpan LongestMonth = TimeSpan.FromDays(31);
     private readonly PlatformStore _store;
     private readonly PlatformLedger _ledger;
     private readonly PlanGate _gate;
@@ -210,20 +211,29 @@ public sealed class Subscriptions : IDisposable
         }
     }
 
-    /// <summary>Fills the windows from the usage of the last week.</summary>
+    /// <summary>Fills the windows from the usage of the last week, and the pool of tools from that of the last month.</summary>
     private void RestoreUsage()
     {
         DateTimeOffset now = Now;
         TimeSpan back = _gate.Rules.Week > _gate.Rules.Window ? _gate.Rules.Week : _gate.Rules.Window;
+        if (back < LongestMonth)
+            back = LongestMonth;
         foreach (Subscriber subscriber in _gate.Subscribers)
         {
             if (subscriber.Subscription.TermAt(now) is null)
                 continue;
             List<UsageRow> rows = _store.Read(session => session.List<UsageRow>(
-                "SELECT at, plan_units AS units FROM ledger_usage WHERE account = (SELECT id FROM ledger_names WHERE name = @name) AND at > @since AND mode = @mode AND plan_units > 0 ORDER BY at",
+                "SELECT u.at AS at, u.plan_units AS units, n.name AS model FROM ledger_usage u JOIN ledger_names n ON n.id = u.model "
+                + "WHERE u.account = (SELECT id FROM ledger_names WHERE name = @name) AND u.at > @since AND u.mode = @mode AND (u.plan_units > 0 OR u.searches > 0 OR u.tools > 0) ORDER BY u.at",
                 new { name = subscriber.Account, since = (now - back).ToUnixTimeMilliseconds(), mode = (long)ChargeMode.Plan }));
             foreach (UsageRow row in rows)
-                _gate.Restore(subscriber.Account, DateTimeOffset.FromUnixTimeMilliseconds(row.At), row.Units, now);
+            {
+                var at = DateTimeOffset.FromUnixTimeMilliseconds(row.At);
+                if (row.Units == 0)
+                    _gate.RestoreTool(subscriber.Account, row.Model, at, now);
+                else
+                    _gate.Restore(subscriber.Account, at, row.Units, now);
+            }
         }
     }
 
@@ -245,5 +255,7 @@ public sealed class Subscriptions : IDisposable
         public long At { get; init; }
 
         public long Units { get; init; }
+
+        public string Model { get; init; } = "";
     }
 }

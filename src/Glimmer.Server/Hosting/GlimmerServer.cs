@@ -143,6 +143,7 @@ public sealed class GlimmerServer : IAsyncDisposable
             .AddSingleton(parts.Plans)
             .AddSingleton(parts.Places)
             .AddSingleton(parts.Calls)
+            .AddSingleton(parts.Tools)
             .AddSingleton(parts.Callers)
             .AddSingleton(new UsageSeries(parts.Store))
             .AddSingleton<MonitorEndpoints>()

@@ -44,6 +44,7 @@ internal sealed class PlatformParts : IAsyncDisposable
             options.BillingCurrency,
             services.Time,
             ledger);
+        Tools = new ToolAdmission(Callers, Plans, Catalogue, options.BillingCurrency, services.Time, ledger);
     }
 
     public PlatformStore Store { get; }
@@ -65,6 +66,8 @@ internal sealed class PlatformParts : IAsyncDisposable
     public ICallerPolicy Callers { get; }
 
     public CallAdmission Calls { get; }
+
+    public ToolAdmission Tools { get; }
 
     /// <summary>Opens everything.</summary>
     /// <exception cref="StoreException">The store cannot be used.</exception>

@@ -85,6 +85,7 @@ public sealed class PlanGateTests
         Assert.True(gate.Admit("a", "glm-4.7", ApiSurface.Anthropic, Start).IsPlan);
         PlanDecision general = gate.Admit("a", "glm-4.7", ApiSurface.General, Start);
         Assert.Equal((false, null), (general.IsPlan, general.Error));
+        Assert.Equal(50_000, Call(gate, Start, "glm-4.6v").Receipt.Units);   // the vision tools draw prompts
         PlatformError denied = Call(gate, Start, "glm-4.6").Error!;
         Assert.Equal(BusinessCode.PlanModelDenied, denied.Code);
         Assert.Contains("glm-4.6", denied.Message);

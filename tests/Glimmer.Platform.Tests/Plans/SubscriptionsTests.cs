@@ -1,3 +1,6 @@
+using Glimmer.Platform.Admission;
+using Glimmer.Platform.Catalog;
+using Glimmer.Platform.Keys;
 using Glimmer.Platform.Ledger;
 using Glimmer.Platform.Plans;
 using Glimmer.Platform.Store;
@@ -91,6 +94,14 @@ public sealed class SubscriptionsTests
                 books.Time.Advance(TimeSpan.FromMinutes(20));
             }
 
+            var tools = new ToolAdmission(new Everybody(), gate, new CatalogueSource(Catalogue.Load()), Currency.Usd, books.Time, books.Ledger);
+            foreach (string tool in new[] { "search-prime", "zread", "zread" })
+            {
+                using ToolCall done = tools.Enter(Key, tool, "t", out _)!;
+                await done.Settle();
+                tools.Enter(Key, tool, "t", out _)!.Dispose();
+            }
+
             await Assert.ThrowsAsync<ArgumentException>(() => plans.AddAsync("a", new SubscriptionEvent(SubscriptionEventKind.Renewed, default), "admin"));
         }
 
@@ -101,6 +112,7 @@ public sealed class SubscriptionsTests
         using var reopened = Subscriptions.Open(books.Store, books.Ledger, again);
         Assert.Equal(gate.Of("a").Terms, again.Of("a").Terms);
         Assert.Equal(gate.Of("a") with { Terms = [] }, again.Of("a") with { Terms = [] });
+        Assert.Equal((before.Month, 1, 2), (again.Standing("a", books.Time.GetUtcNow())!.Month, again.Standing("a", books.Time.GetUtcNow())!.Tools["search-prime"], before.Tools["zread"]));
         Assert.Equal((before.Window, before.Week), (again.Standing("a", books.Time.GetUtcNow())!.Window, again.Standing("a", books.Time.GetUtcNow())!.Week));
     }
 
@@ -122,9 +134,16 @@ public sealed class SubscriptionsTests
         Assert.NotEmpty(one.Of("a").Terms);
     }
 
+    private static AccessKey Key { get; } = new("k", "", default, null, false);
+
     private static (decimal Credits, decimal Cash) Funds(TestLedger books)
     {
         Balance balance = books.Ledger.BalanceOf("a", Currency.Usd);
         return (balance.Credits.Amount, balance.Cash.Amount);
+    }
+
+    private sealed class Everybody : ICallerPolicy
+    {
+        public Caller Find(AccessKey key) => new("a", "p", key.Id);
     }
 }
