@@ -17,7 +17,7 @@ internal static class AnswerStream
     /// Writes every event and flushes whenever the backend has no further one ready: each token goes out at once for a
     /// client that keeps up, and many together for one that does not. A slow client holds the loop at the flush, not memory.
     /// </summary>
-    public static async Task WriteAsync(HttpContext context, AnswerEvents events, IAnswerDialect dialect)
+    public static async Task WriteAsync(HttpContext context, AnswerEvents events, AnswerCharge charge, IAnswerDialect dialect)
     {
         HttpResponse response = context.Response;
         response.ContentType = dialect.StreamType;
@@ -62,6 +62,12 @@ internal static class AnswerStream
         if (context.RequestAborted.IsCancellationRequested)
             return;
         record.Finish = dialect.WordOf(events.Finish);
+
+        // The record is durable before the last byte leaves; what was said before goes out meanwhile.
+        Task charged = charge.CloseAsync(events.Usage, events.Finish);
+        if (!charged.IsCompleted && output.HasUnflushed)
+            await FlushAsync(output, context);
+        await charged;
         answer.End(events.End);
         await FlushAsync(output, context);
     }

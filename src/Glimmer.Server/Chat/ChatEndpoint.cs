@@ -1,4 +1,5 @@
 using Glimmer.Inference;
+using Glimmer.Platform.Plans;
 using Glimmer.Protocol.Chat;
 using Glimmer.Protocol.Errors;
 using Glimmer.Server.Answers;
@@ -13,8 +14,8 @@ internal sealed class ChatEndpoint(RequestGate gate, ModelOffers offers, ChatRun
 {
     /// <summary>Answers a request.</summary>
     /// <param name="context">The request.</param>
-    /// <param name="preserveThinking">Whether reasoning of earlier turns stays by default: on the coding base.</param>
-    public async Task HandleAsync(HttpContext context, bool preserveThinking)
+    /// <param name="surface">The base it came by: on the coding base plans pay, and reasoning of earlier turns stays by default.</param>
+    public async Task HandleAsync(HttpContext context, ApiSurface surface)
     {
         // :: Step 1: who asks.
         if (await gate.AuthenticateAsync(context) is not { } key)
@@ -39,7 +40,7 @@ internal sealed class ChatEndpoint(RequestGate gate, ModelOffers offers, ChatRun
 
         record.Model = offer.Model.Code;
         record.Backend = offer.Route.Backend.Name;
-        (ChatRequest? request, error) = ChatRequestMapper.Map(wire, offer, preserveThinking, key.Id);
+        (ChatRequest? request, error) = ChatRequestMapper.Map(wire, offer, surface == ApiSurface.Coding, key.Id);
         if (request is null)
         {
             await ErrorResponse.WriteAsync(context, error!);
@@ -49,6 +50,9 @@ internal sealed class ChatEndpoint(RequestGate gate, ModelOffers offers, ChatRun
         // :: Step 3: the answer.
         var head = new CompletionHead(record.Id, wire.RequestId ?? record.Id, time.GetUtcNow().ToUnixTimeSeconds(), offer.Model.Code);
         bool showReasoning = request.Conversation.Options.EnableThinking != false;
-        await runner.RunAsync(context, new ChatCall(key, offer, request, wire.Stream), new NativeAnswer(head, wire.ToolStream && offer.Model.ToolStream, showReasoning));
+        await runner.RunAsync(
+            context,
+            new ChatCall(key, offer, request, wire.Stream) { Surface = surface, RequestId = wire.RequestId, EndUser = wire.UserId },
+            new NativeAnswer(head, wire.ToolStream && offer.Model.ToolStream, showReasoning));
     }
 }

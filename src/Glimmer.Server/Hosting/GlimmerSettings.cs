@@ -1,4 +1,6 @@
 using System.Globalization;
+using Glimmer.Platform.Admission;
+using Glimmer.Platform.Ledger;
 using Glimmer.Platform.Store;
 
 namespace Glimmer.Server.Hosting;
@@ -66,6 +68,34 @@ public static class GlimmerSettings
         new("Limits:OpenRequestsPerKey", "Most requests in flight of one key", "a number from 1 to 100000", "256")
         {
             Apply = (options, text) => Whole(text, 1, 100_000) is { } count ? options with { MaxOpenRequestsPerKey = (int)count } : null,
+        },
+        new("Limits:RequestIdSeconds", "How long a client's request_id may not come again", "a number from 0 (it always may) to 86400", "600")
+        {
+            Apply = (options, text) => Whole(text, 0, 86400) is { } seconds ? options with { RequestIdWindow = TimeSpan.FromSeconds(seconds) } : null,
+        },
+        new("Queue:Length", "Most requests that wait for a place", "a number from 0 (nobody waits) to 1000000", "1024")
+        {
+            Apply = (options, text) => Whole(text, 0, 1_000_000) is { } count ? options with { QueueLength = (int)count } : null,
+        },
+        new("Queue:LengthPerAccount", "Most waiting requests of one account", "a number from 1 to 1000000", "256")
+        {
+            Apply = (options, text) => Whole(text, 1, 1_000_000) is { } count ? options with { QueueLengthPerAccount = (int)count } : null,
+        },
+        new("Queue:PatienceSeconds", "How long a request waits for a place", "a number from 1 to 3600", "60")
+        {
+            Apply = (options, text) => Whole(text, 1, 3600) is { } seconds ? options with { QueuePatience = TimeSpan.FromSeconds(seconds) } : null,
+        },
+        new("Billing:Mode", "Whether usage is charged, or only recorded", "free or metered", "free")
+        {
+            Apply = (options, text) => text is "free" ? options with { BillingMode = BillingMode.Free } : text is "metered" ? options with { BillingMode = BillingMode.Metered } : null,
+        },
+        new("Billing:Currency", "Currency that usage is charged in", "three letters such as USD", "USD")
+        {
+            Apply = (options, text) => Currency.TryParse(text, out Currency currency) ? options with { BillingCurrency = currency } : null,
+        },
+        new("Billing:CoverWorstCase", "Whether a request needs funds for all it can cost", "true or false", "false")
+        {
+            Apply = (options, text) => bool.TryParse(text, out bool flag) ? options with { CoverWorstCase = flag } : null,
         },
         new("Shutdown:DrainSeconds", "How long answers in flight may go on when the server stops", "a number from 0 to 3600", "20")
         {

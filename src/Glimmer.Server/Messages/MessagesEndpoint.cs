@@ -2,6 +2,7 @@ using System.Buffers;
 using System.Text.Json;
 using Glimmer.Inference;
 using Glimmer.Platform.Keys;
+using Glimmer.Platform.Plans;
 using Glimmer.Protocol.Anthropic;
 using Glimmer.Protocol.Chat;
 using Glimmer.Protocol.Errors;
@@ -32,7 +33,9 @@ internal sealed partial class MessagesEndpoint(RequestGate gate, ModelOffers off
         RequestRecord.Of(context).Stream = asked.Wire.Stream;
         bool thinks = asked.Request.Conversation.Options.EnableThinking != false;
         await runner.RunAsync(
-            context, new ChatCall(key, asked.Offer, asked.Request, asked.Wire.Stream), new MessagesAnswer(RequestRecord.Of(context).Id, asked.Offer.Model.Code, thinks));
+            context,
+            new ChatCall(key, asked.Offer, asked.Request, asked.Wire.Stream) { Surface = ApiSurface.Anthropic, EndUser = asked.Wire.UserId, Endpoint = "messages" },
+            new MessagesAnswer(RequestRecord.Of(context).Id, asked.Offer.Model.Code, thinks));
     }
 
     /// <summary>Counts the tokens of a conversation's prompt, exactly as it would be rendered.</summary>

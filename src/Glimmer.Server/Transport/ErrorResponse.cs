@@ -22,6 +22,9 @@ internal static class ErrorResponse
         response.ContentType = "application/json";
         if (error.RetryAfter is { } wait)
             response.Headers.RetryAfter = ((int)Math.Ceiling(wait.TotalSeconds)).ToString(CultureInfo.InvariantCulture);
+        // What no second try mends; the platform's own SDK looks at this header (spec: api.md §5).
+        if (error.Code is BusinessCode.AccountInArrears or (>= BusinessCode.UsageLimitReached and <= BusinessCode.PlanModelDenied) or (>= BusinessCode.FairUse and <= BusinessCode.SevenDayLimitEnterprise))
+            response.Headers["x-should-retry"] = "false";
         response.Headers.CacheControl = "no-cache";
         if (dialect != WireDialect.Native)
             response.Headers[CodeHeader] = error.Code.Digits();

@@ -123,7 +123,7 @@ internal sealed partial class RequestMiddleware(
         if (!_anyOrigin && !options.CorsOrigins.Contains(origin, StringComparer.OrdinalIgnoreCase))
             return false;
         headers.AccessControlAllowOrigin = _anyOrigin ? "*" : origin;
-        headers.AccessControlExposeHeaders = "x-request-id, request-id, X-Glimmer-Model, X-Glimmer-Code, Retry-After";
+        headers.AccessControlExposeHeaders = "x-request-id, request-id, X-Glimmer-Model, X-Glimmer-Code, X-Glimmer-Queue-Position, Retry-After";
         if (HttpMethods.IsOptions(context.Request.Method))
         {
             headers.AccessControlAllowMethods = "GET, HEAD, POST, PUT, DELETE, OPTIONS";

@@ -41,7 +41,7 @@ public sealed class RouteTests : IAsyncLifetime
     [InlineData("POST", "/api/paas/v4/v1/agents", 400, "1221")]
     [InlineData("POST", "/api/v1/agents/conversation/", 400, "1221")]
     [InlineData("POST", "/api/mcp/web_search_prime/mcp", 400, "1221")]
-    [InlineData("GET", "/api/monitor/usage/quota/limit", 400, "1221")]
+    [InlineData("POST", "/api/zrag/agent/chat", 400, "1221")]
     [InlineData("POST", "/api/coding/paas/v4/embeddings", 404, "1222")]
     public async Task Other_paths_and_methods_are_answered_in_the_platform_s_form(string method, string path, int status, string code)
     {
