@@ -1,4 +1,5 @@
 using System.Diagnostics.CodeAnalysis;
+using Glimmer.Engine.Placement;
 using Glimmer.Engine.Scheduling;
 using Glimmer.Engine.Speculation;
 using Glimmer.Models;
@@ -21,6 +22,8 @@ public sealed partial class InferenceEngine
     private void Run()
     {
         bool idle = false;
+        if (_placement is not null)
+            LogThreadPlacement(_logger, TeamPlacement.Pin(_team, _placement, SystemPlacement.TryPin), _team.Threads, _placement.Nodes.Count);
         while (true)
         {
             // Reset before looking: whatever is set after this is seen in the next round.
