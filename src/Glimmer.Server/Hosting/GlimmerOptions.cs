@@ -1,4 +1,5 @@
 using Glimmer.Platform.Store;
+using Glimmer.Server.Accounts;
 
 namespace Glimmer.Server.Hosting;
 
@@ -19,6 +20,9 @@ public sealed record GlimmerOptions
 
     /// <summary>What a finished write to the store survives.</summary>
     public StoreDurability StoreDurability { get; init; } = StoreDurability.Full;
+
+    /// <summary>How people get in and where mails go.</summary>
+    public AccountOptions Accounts { get; init; } = new();
 
     /// <summary>Largest request body in bytes.</summary>
     public long MaxBodyBytes { get; init; } = 32 << 20;

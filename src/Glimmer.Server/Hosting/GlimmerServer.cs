@@ -5,6 +5,7 @@ using Glimmer.Platform.Admission;
 using Glimmer.Platform.Catalog;
 using Glimmer.Platform.Keys;
 using Glimmer.Platform.Store;
+using Glimmer.Server.Accounts;
 using Glimmer.Server.Chat;
 using Glimmer.Server.Health;
 using Glimmer.Server.Home;
@@ -129,6 +130,7 @@ public sealed class GlimmerServer : IAsyncDisposable
             .AddSingleton<TokenizerEndpoint>()
             .AddSingleton<HealthEndpoints>()
             .AddSingleton<HomePage>();
+        AccountRoutes.Add(builder.Services, options, accounts, services.Time);
         WebApplication app = builder.Build();
         ServerLog.Attach(store, app.Logger);
         Map(app, options);
@@ -232,6 +234,7 @@ public sealed class GlimmerServer : IAsyncDisposable
         }
 
         app.MapMethods("/api/paas/v4/tokenizer", post, app.Services.GetRequiredService<TokenizerEndpoint>().HandleAsync);
+        AccountRoutes.Map(app);
         var health = app.Services.GetRequiredService<HealthEndpoints>();
         app.MapMethods("/health/live", get, HealthEndpoints.LiveAsync);
         app.MapMethods("/health/ready", get, health.ReadyAsync);
