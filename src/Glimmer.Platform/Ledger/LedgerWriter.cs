@@ -25,7 +25,7 @@ internal sealed class LedgerWriter(PlatformLedger ledger, BillingCalendar calend
         bool writes = group.Charges.Count > 0 || group.Postings.Count > 0;
         findings.Version = writes ? session.NextVersion(Topic) : session.Version(Topic);
         if (findings.Version > Seen + (writes ? 1 : 0))
-            LedgerLoader.ReadChanges(session, ledger, Seen, findings);
+            LedgerLoader.ReadChanges(session, Seen, findings);
 
         foreach (Posting posting in group.Postings)
             posting.Outcome = Write(session, posting, findings);
@@ -54,6 +54,10 @@ internal sealed class LedgerWriter(PlatformLedger ledger, BillingCalendar calend
 
         foreach (ForeignChange foreign in findings.Foreign)
             foreign.Apply(ledger);
+        foreach (ForeignSpend foreign in findings.ForeignSpends)
+            foreign.Apply(ledger);
+        foreach (LedgerReservation reservation in group.Charges)
+            reservation.Key?.Stored(Spent(ref reservation.Charge));
         foreach ((Lot lot, LotChange change) in findings.Changes)
         {
             lot.StoredUnits += change.Units;
@@ -88,9 +92,11 @@ internal sealed class LedgerWriter(PlatformLedger ledger, BillingCalendar calend
         {
             ref Charge charge = ref reservation.Charge;
             reservation.Wallet.Undo(ref charge);
-            reservation.Key?.Spend(-(charge.Cash + charge.Credit + charge.PackValue), calendar.Of(charge.At));
+            reservation.Key?.Spend(-Spent(ref charge), calendar.Of(charge.At));
         }
     }
+
+    private static long Spent(ref Charge charge) => charge.Cash + charge.Credit + charge.PackValue;
 
     private PostingOutcome Write(StoreSession session, Posting posting, LedgerFindings findings)
     {
@@ -170,7 +176,7 @@ internal sealed class LedgerWriter(PlatformLedger ledger, BillingCalendar calend
         }
 
         _rows.Write(session, rows);
-        sums.Write(session);
+        sums.Write(session, findings.Version);
     }
 
     private static void WriteTransaction(StoreSession session, long seq, string? id, TransactionKind kind, Wallet wallet, long at, string memo, string reference) =>
@@ -263,6 +269,8 @@ internal sealed class LedgerFindings
     public Dictionary<Lot, LotChange> Changes { get; } = [];
 
     public List<ForeignChange> Foreign { get; } = [];
+
+    public List<ForeignSpend> ForeignSpends { get; } = [];
 
     public long IdOf(Lot lot) => NewLots.TryGetValue(lot, out long id) ? id : lot.Id;
 

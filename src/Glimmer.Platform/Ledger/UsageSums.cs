@@ -33,7 +33,7 @@ internal sealed class UsageSums(BillingCalendar calendar)
             CollectionsMarshal.GetValueRefOrAddDefault(_byKey, (row.Request.Payer.KeyId, row.Request.Wallet.Currency, day.Day, day.Month), out _) += spent;
     }
 
-    public void Write(StoreSession session)
+    public void Write(StoreSession session, long version)
     {
         Write(session, _hours, _byHour);
         Write(session, _days, _byDay);
@@ -41,11 +41,11 @@ internal sealed class UsageSums(BillingCalendar calendar)
         foreach (((string key, Currency currency, long day, long month), long spent) in _byKey)
         {
             session.Statement(
-                "INSERT INTO ledger_key_spend (key_id, currency, total, month, month_spent, day, day_spent) VALUES (@p0, @p1, @p2, @p3, @p4, @p5, @p6) "
+                "INSERT INTO ledger_key_spend (key_id, currency, total, month, month_spent, day, day_spent, version) VALUES (@p0, @p1, @p2, @p3, @p4, @p5, @p6, @p7) "
                 + "ON CONFLICT (key_id, currency) DO UPDATE SET total = ledger_key_spend.total + excluded.total, "
                 + "month_spent = excluded.month_spent + CASE WHEN ledger_key_spend.month = excluded.month THEN ledger_key_spend.month_spent ELSE 0 END, month = excluded.month, "
-                + "day_spent = excluded.day_spent + CASE WHEN ledger_key_spend.day = excluded.day THEN ledger_key_spend.day_spent ELSE 0 END, day = excluded.day")
-                .With(key).With(currency.Code).With(spent).With(month).With(spent).With(day).With(spent).Execute();
+                + "day_spent = excluded.day_spent + CASE WHEN ledger_key_spend.day = excluded.day THEN ledger_key_spend.day_spent ELSE 0 END, day = excluded.day, version = excluded.version")
+                .With(key).With(currency.Code).With(spent).With(month).With(spent).With(day).With(spent).With(version).Execute();
         }
     }
 
