@@ -5,10 +5,14 @@ using BenchmarkDotNet.Toolchains.InProcess.NoEmit;
 using Glimmer.Benchmarks;
 using Glimmer.Benchmarks.Ledger;
 
-if (args is ["ledger", .. string[] rest])
+switch (args)
 {
-    await LedgerThroughput.RunAsync(rest);
-    return;
+    case ["ledger", .. string[] rest]:
+        await LedgerThroughput.RunAsync(rest);
+        return;
+    case ["usage-pages", .. string[] rest]:
+        await UsagePages.RunAsync(rest);
+        return;
 }
 
 // In process: the kernels' choice of instruction set is made once per process and each benchmark names its own anyway.

@@ -33,6 +33,12 @@ internal sealed class Comparison(ComparisonOptions options, IReadOnlyList<PlanSt
         Directory.CreateDirectory(options.Out);
         long start = Stopwatch.GetTimestamp();
         bool whole = true;
+        foreach (Contender contender in _contenders)
+        {
+            if (contender.AskVersion is { } call)
+                contender.ReadVersion(await FinishedProcess.RunAsync(_context.Cores.Start(call, 1), options.Limit));
+        }
+
         foreach (PlanStep step in plan)
         {
             for (int round = 1; round <= step.Rounds; round++)

@@ -1,4 +1,5 @@
 using System.Diagnostics.CodeAnalysis;
+using Glimmer.Engine.Placement;
 using Glimmer.Engine.Scheduling;
 using Glimmer.Engine.Speculation;
 using Glimmer.Models;
@@ -13,6 +14,7 @@ public sealed partial class InferenceEngine
     private readonly List<Sequence> _admitted = [];
     private readonly List<Sequence> _leaving = [];
     private readonly SpeculationTrial _trial = new();
+    private float _guessesPayAt = AcceptanceGate.UsualLeast;
     private int _placesTaken;
     private bool _closed;
 
@@ -20,6 +22,8 @@ public sealed partial class InferenceEngine
     private void Run()
     {
         bool idle = false;
+        if (_placement is not null)
+            LogThreadPlacement(_logger, TeamPlacement.Pin(_team, _placement, SystemPlacement.TryPin), _team.Threads, _placement.Nodes.Count);
         while (true)
         {
             // Reset before looking: whatever is set after this is seen in the next round.
@@ -120,9 +124,10 @@ public sealed partial class InferenceEngine
         if (_planned.Count == 0)
             throw new InvalidOperationException("There is work but the scheduler planned none.");
 
-        int rows = 0, prompts = 0;
+        int rows = 0, prompts = 0, answers = 0;
         foreach (Sequence sequence in _planned)
         {
+            answers += sequence.Decoding ? 1 : 0;
             rows += sequence.Decoding ? sequence.ChunkTokens : 0;
             prompts += sequence.Decoding ? 0 : sequence.ChunkTokens;
         }
@@ -130,6 +135,9 @@ public sealed partial class InferenceEngine
         int planned = _planned.Count;
         bool drafts = _draft is not null && _trial.Wants(planned);
         _batch.KeepHidden = drafts;
+
+        double pays = rows > answers ? _scheduler.Times.BreakEven(answers, rows - answers) : -1;
+        _guessesPayAt = pays < 0 ? AcceptanceGate.UsualLeast : (float)pays;
 
         // 2. Compute, and the constraints' masks at the same time.
         StartMasks();

@@ -94,6 +94,18 @@ public sealed unsafe class WeightMatrix
     /// <exception cref="NotSupportedException">The format cannot be packed (<see cref="CanPack"/>).</exception>
     public WeightMatrix Pack() => IsPacked ? this : new WeightMatrix(Format, Rows, Columns, Data, Owner) { Packed = PackedMatrix.Pack(this) };
 
+    /// <summary>Changes when the form of packed bytes does, so that kept ones are told apart.</summary>
+    public static int PackedLayoutVersion => PackedMatrix.LayoutVersion;
+
+    /// <summary>First byte of the rearranged copy, <see cref="PackedBytes"/> long; null without one.</summary>
+    public byte* PackedData => Packed is null ? null : Packed.Group(0);
+
+    /// <summary>The same matrix with a rearranged copy that was kept: <see cref="PackedBytes"/> bytes that <see cref="PackedData"/> gave, by a matrix with the same content.</summary>
+    /// <param name="packed">First byte, at a multiple of 64.</param>
+    /// <param name="owner">Whatever must stay reachable while the bytes are in use.</param>
+    /// <exception cref="NotSupportedException">The format cannot be packed.</exception>
+    public WeightMatrix WithPacked(byte* packed, object owner) => new(Format, Rows, Columns, Data, Owner) { Packed = PackedMatrix.Wrap(this, packed, owner) };
+
     /// <summary>Copies floats into memory of its own and wraps them.</summary>
     public static WeightMatrix FromFloats(int rows, int columns, ReadOnlySpan<float> values)
     {

@@ -14,7 +14,7 @@ namespace Glimmer.Cli.Commands;
 /// <summary><c>glimmer bench</c>: speed of the engine, without a server; other scenarios by <c>--scenario</c>.</summary>
 internal static partial class BenchCommand
 {
-    private sealed record Plan(BenchTest[] Tests, int Rounds, bool WarmUp, bool Json);
+    private sealed record Plan(BenchTest[] Tests, int Rounds, bool WarmUp, bool Json, bool Profile);
 
     public static Command Create()
     {
@@ -32,6 +32,7 @@ internal static partial class BenchCommand
         Option<string> output = new("--output", "-o") { Description = "text or json.", DefaultValueFactory = _ => "text" };
         output.AcceptOnlyFromAmong("text", "json");
         Option<string[]> set = new("--set") { Description = "Any other setting, KEY=VALUE, e.g. Engine:Activations=int8 (docs/configuration.md).", AllowMultipleArgumentsPerToken = false };
+        Option<bool> profile = new("--profile") { Description = "Also show where the time of one more round goes." };
         Option<bool> check = new("--check") { Description = "Check instead how long loading takes, memory against the plan, and that all numbers are finite." };
         Option<string> scenario = new("--scenario")
         {
@@ -40,7 +41,7 @@ internal static partial class BenchCommand
         };
         scenario.AcceptOnlyFromAmong("throughput", "stall", "prefix", "speculation", "predict");
         Option<int> guesses = Count("--guesses", null, "Tokens guessed per pass in the scenario speculation.", 3, 15);
-        Command command = new("bench", "Measure the engine's speed.") { model, threads, kv, prompt, decode, depth, streams, rounds, batch, cold, json, output, set, check, scenario, guesses };
+        Command command = new("bench", "Measure the engine's speed.") { model, threads, kv, prompt, decode, depth, streams, rounds, batch, cold, json, output, set, profile, check, scenario, guesses };
         command.SetAction(async (result, cancel) =>
         {
             try
@@ -65,7 +66,7 @@ internal static partial class BenchCommand
                     .. from d in result.GetValue(depth)! from n in result.GetValue(prompt)! where n > 0 select new BenchTest("prefill", n, 1, d),
                     .. from d in result.GetValue(depth)! from n in result.GetValue(decode)! where n > 0 select new BenchTest("decode", n, result.GetValue(streams), d),
                 ];
-                return await RunAsync(settings, new Plan(tests, result.GetValue(rounds), !result.GetValue(cold), asJson), cancel);
+                return await RunAsync(settings, new Plan(tests, result.GetValue(rounds), !result.GetValue(cold), asJson, result.GetValue(profile)), cancel);
             }
             catch (GlimmerStartupException fault)
             {
@@ -154,6 +155,26 @@ internal static partial class BenchCommand
         Console.WriteLine($"{package.Code} ({package.Description.Architecture}, {package.Description.Parameters / 1e6:0.#} M parameters), tokens per second, median of {plan.Rounds}");
         foreach (BenchReading reading in readings)
             Console.WriteLine($"  {reading.Name,-8} {reading.Tokens,6} tokens{(reading.Streams > 1 ? $" x {reading.Streams}" : ""),-6}{(reading.Depth > 0 ? $" after {reading.Depth}" : ""),-13} {reading.Median,10:0.0}   ({reading.Min:0.0} … {reading.Max:0.0})");
+        if (plan.Profile)
+        {
+            foreach (BenchTest test in plan.Tests)
+            {
+                OperatorClock.Start();
+                double speed = await bench.MeasureAsync(test, plan.Rounds + 1, cancel);
+                PrintProfile(test.Name, test.Tokens * test.Streams, TimeSpan.FromSeconds(test.Tokens * test.Streams / speed));
+            }
+        }
+
         return 0;
+    }
+
+    private static void PrintProfile(string name, int tokens, TimeSpan whole)
+    {
+        IReadOnlyList<(string Name, TimeSpan Time, long Calls)> times = OperatorClock.Stop();
+        Console.WriteLine($"{name}: {whole.TotalMilliseconds / tokens:0.000} ms per token");
+        foreach ((string operation, TimeSpan time, long calls) in times)
+            Console.WriteLine($"  {operation,-40} {time.TotalMilliseconds / tokens,10:0.0000} ms {time / whole,7:0.0 %} {calls,8} calls");
+        TimeSpan rest = whole - times.Aggregate(TimeSpan.Zero, (sum, entry) => sum + entry.Time);
+        Console.WriteLine($"  {"not in parallel operations",-40} {rest.TotalMilliseconds / tokens,10:0.0000} ms {rest / whole,7:0.0 %}");
     }
 }

@@ -66,6 +66,20 @@ internal sealed class PassTimes
         return (int)Math.Clamp(room / _perPromptToken, 1, int.MaxValue);
     }
 
+    /// <summary>
+    /// Share of right guesses at which they neither gain nor lose: a pass of <paramref name="answers"/> rows makes as many tokens,
+    /// one with g guesses more takes T(n+g) instead of T(n), so the g guesses must bring n·(T(n+g)/T(n) − 1) tokens. −1 when it
+    /// was not measured.
+    /// </summary>
+    /// <param name="answers">Running answers n, at least 1.</param>
+    /// <param name="guesses">Guesses of all of them together, at least 1.</param>
+    public double BreakEven(int answers, int guesses)
+    {
+        if (answers + guesses > MostRows || _alone[answers] == 0 || _alone[answers + guesses] == 0)
+            return -1;
+        return Math.Clamp(answers * (_alone[answers + guesses] / _alone[answers] - 1) / guesses, 0.05, 0.95);
+    }
+
     private static double Blend(double known, double ticks) =>
         known == 0 ? ticks : known + (Math.Min(ticks, Outlier * known) - known) * Pace;
 

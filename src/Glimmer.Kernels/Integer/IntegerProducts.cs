@@ -30,7 +30,7 @@ internal static unsafe class IntegerProducts
                 {
                     int width = x.Width(panel);
                     if (emitted is not null)
-                        emitted.Run(group, x.Panel(panel), width, weights.Blocks, results);
+                        emitted.Run(group, x.Panel(panel), width, weights.Blocks, results, streaming: panel == first);
                     else
                         RunManaged(set, weights, group, x.Panel(panel), width, results);
                     float* y = job.Y + (long)panel * QuantisedRows.PanelRows * job.YStride + row;

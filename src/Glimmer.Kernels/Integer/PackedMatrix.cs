@@ -7,6 +7,9 @@ namespace Glimmer.Kernels.Integer;
 /// <summary>A matrix rearranged by its format's <see cref="TileLayout"/>: groups of sixteen rows, in each the blocks in turn. Rows past the end are zero.</summary>
 internal sealed unsafe class PackedMatrix
 {
+    /// <summary>To be raised with every change of <see cref="TileLayout"/>.</summary>
+    public const int LayoutVersion = 1;
+
     private readonly object _owner;
     private readonly byte* _data;
 
@@ -35,11 +38,10 @@ internal sealed unsafe class PackedMatrix
     /// <exception cref="NotSupportedException">The format cannot be rearranged.</exception>
     public static PackedMatrix Pack(WeightMatrix weights)
     {
-        TileLayout layout = TileLayout.Find(weights.Format) ?? throw new NotSupportedException(
-            $"Weights in format {weights.Format} cannot be packed for integer products; possible are {string.Join(", ", TileLayout.All.Select(l => l.Format))}.");
+        TileLayout layout = LayoutOf(weights);
         int groups = (weights.Rows + TileLayout.GroupRows - 1) / TileLayout.GroupRows;
-        var memory = new NativeBlock(layout.Bytes(weights.Rows, weights.Columns));
-        var packed = new PackedMatrix(layout, memory, memory.Start, weights.Rows, weights.Columns / layout.BlockColumns);
+        byte* memory = PackedMemory.Take(layout.Bytes(weights.Rows, weights.Columns), out NativeBlock owner);
+        var packed = new PackedMatrix(layout, owner, memory, weights.Rows, weights.Columns / layout.BlockColumns);
         if (groups * (long)weights.Columns < 1 << 16)
         {
             for (int group = 0; group < groups; group++)
@@ -54,12 +56,22 @@ internal sealed unsafe class PackedMatrix
         return packed;
     }
 
+    /// <summary>Wraps bytes that were packed before.</summary>
+    public static PackedMatrix Wrap(WeightMatrix weights, byte* data, object owner)
+    {
+        TileLayout layout = LayoutOf(weights);
+        return new PackedMatrix(layout, owner, data, weights.Rows, weights.Columns / layout.BlockColumns);
+    }
+
     /// <summary>First byte of a group of rows.</summary>
     public byte* Group(int group) => _data + (long)group * Blocks * Layout.BlockBytes;
 
     /// <summary>A view of some rows, or null when they do not begin with a group.</summary>
     public PackedMatrix? RowRange(int start, int count) =>
         start % TileLayout.GroupRows == 0 ? new PackedMatrix(Layout, _owner, Group(start / TileLayout.GroupRows), count, Blocks) : null;
+
+    private static TileLayout LayoutOf(WeightMatrix weights) => TileLayout.Find(weights.Format) ?? throw new NotSupportedException(
+        $"Weights in format {weights.Format} cannot be packed for integer products; possible are {string.Join(", ", TileLayout.All.Select(l => l.Format))}.");
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private void PackGroup(WeightMatrix weights, int group)

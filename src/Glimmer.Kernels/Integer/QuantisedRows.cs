@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.X86;
 using Glimmer.Kernels.Lanes;
 
 namespace Glimmer.Kernels.Integer;
@@ -92,7 +93,9 @@ internal readonly unsafe struct QuantisedRows
         x += (long)panel * PanelRows * stride;
         for (int row = 0; row < width; row++, x += stride)
         {
-            if (IsSuper)
+            if (typeof(V) == typeof(Lanes512))
+                QuantiseRowWide(x, records, width, row);
+            else if (IsSuper)
                 QuantiseRow256<V>(x, records, width, row);
             else
                 QuantiseRow32<V>(x, records, width, row);
@@ -149,6 +152,64 @@ internal readonly unsafe struct QuantisedRows
 
             ((float*)(record + 336 * width))[row] = scale;
         }
+    }
+
+    /// <summary>Both forms with 512-bit integers: magnitudes of floats compare as their bits do.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private void QuantiseRowWide(float* x, byte* record, int width, int row)
+    {
+        bool super = IsSuper;
+        int columns = super ? 256 : 32;
+        long step = (long)width * RecordBytes(super);
+        Vector512<int> magnitude = Vector512.Create(0x7FFFFFFF), shift = Vector512.Create(RoundingBits);
+        Vector512<float> rounding = Vector512.Create(12582912f);
+        for (int block = 0; block < Blocks; block++, x += columns, record += step)
+        {
+            Vector512<int> most = Vector512<int>.Zero;
+            for (int i = 0; i < columns; i += 16)
+                most = Vector512.Max(most, Vector512.Load((int*)x + i) & magnitude);
+            float largest = BitConverter.Int32BitsToSingle(Largest(most));
+            bool finite = float.IsFinite(largest), counts = finite && largest >= 1e-30f;
+            float scale = !finite ? float.NaN : counts ? largest / 127 : 0;
+            Vector512<float> inverse = Vector512.Create(counts ? 127 / largest : 0);
+            int* quads = (int*)record + row, sums = (int*)(record + SumsAt(super) * width) + row;
+            short* pairs = (short*)(record + PairsAt * width) + 2 * row;
+            int before = 0;
+            for (int run = 0; run < columns / 16; run++, quads += 4 * width)
+            {
+                Vector512<int> rounded = Vector512.FusedMultiplyAdd(Vector512.Load(x + 16 * run), inverse, rounding).AsInt32() - shift;
+                Vector128<sbyte> bytes = counts ? Avx512F.ConvertToVector128SByte(rounded) : Vector128<sbyte>.Zero; // infinity times 0 is not a number
+                Vector128<int> four = bytes.AsInt32();
+                quads[0] = four[0];
+                quads[width] = four[1];
+                quads[2 * width] = four[2];
+                quads[3 * width] = four[3];
+                int sum = -Vector128.Sum(Sse2.MultiplyAddAdjacent(Ssse3.MultiplyAddAdjacent(Vector128.Create((byte)1), bytes), Vector128.Create((short)1)));
+                if (super)
+                    sums[run * width] = sum;
+                if ((run & 1) == 0)
+                {
+                    before = sum;
+                    continue;
+                }
+
+                if (super)
+                    pairs[run / 4 * 2 * width + (run / 2 & 1)] = (short)(before + sum);
+                else
+                    *sums = before + sum;
+            }
+
+            ((float*)(record + ScaleAt(super) * width))[row] = scale;
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static int Largest(Vector512<int> v)
+    {
+        Vector256<int> half = Vector256.Max(v.GetLower(), v.GetUpper());
+        Vector128<int> quarter = Vector128.Max(half.GetLower(), half.GetUpper());
+        quarter = Vector128.Max(quarter, Vector128.Shuffle(quarter, Vector128.Create(2, 3, 0, 1)));
+        return Math.Max(quarter[0], quarter[1]);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

@@ -2,13 +2,14 @@ using System.Diagnostics.CodeAnalysis;
 using Glimmer.Kernels;
 using Glimmer.Kernels.Formats;
 using Glimmer.Models.Configuration;
+using Glimmer.Models.Loading.Packed;
 using Glimmer.Models.Weights;
 using Glimmer.Models.Weights.Schemes;
 
 namespace Glimmer.Models.Loading;
 
 /// <summary>The tensors of a checkpoint. Matrices stay where they are unless they are to be quantised while loading.</summary>
-internal sealed unsafe class CheckpointTensors(IWeightSource source, ITensorNames names, BlockFormat? wanted = null, ActivationMode mode = ActivationMode.Exact) : ITensorProvider
+internal sealed unsafe class CheckpointTensors(IWeightSource source, ITensorNames names, BlockFormat? wanted = null, ActivationMode mode = ActivationMode.Exact, PackedCopies? copies = null) : ITensorProvider
 {
     private readonly HashSet<string> _counted = new(StringComparer.Ordinal);
 
@@ -60,7 +61,7 @@ internal sealed unsafe class CheckpointTensors(IWeightSource source, ITensorName
         if (!WeightPlacement.Packs(canonical, matrix, mode))
             return matrix;
         PackedBytes += matrix.PackedBytes;
-        WeightMatrix packed = matrix.Pack();
+        WeightMatrix packed = copies?.Pack(canonical, matrix) ?? matrix.Pack();
         if (matrix.Owner is FileBytes file && !WeightPlacement.IsReadByRow(canonical, this))
         {
             // The stored form is not read again: its pages may go, and come back by themselves if they are.

@@ -14,19 +14,22 @@ namespace Glimmer.Models.Loading;
 /// <param name="names">The architecture's names.</param>
 /// <param name="wanted">Format to quantise to while loading.</param>
 /// <param name="mode">How activations will enter products.</param>
-internal sealed unsafe class PlannedTensors(IWeightSource source, IWeightSource logical, ITensorNames names, BlockFormat? wanted, ActivationMode mode) : ITensorProvider
+/// <param name="mapped">Whether weights stay in the mapped file.</param>
+internal sealed unsafe class PlannedTensors(IWeightSource source, IWeightSource logical, ITensorNames names, BlockFormat? wanted, ActivationMode mode, bool mapped = true) : ITensorProvider
 {
     private static readonly object _mapped = new(), _copied = new();
+    private long _stored;
+    private long _own;
     private readonly HashSet<string> _counted = new(StringComparer.Ordinal);
 
     /// <inheritdoc/>
     public long Parameters { get; private set; }
 
     /// <inheritdoc/>
-    public long MappedBytes { get; private set; }
+    public long MappedBytes => mapped ? _stored : 0;
 
     /// <inheritdoc/>
-    public long CopiedBytes { get; private set; }
+    public long CopiedBytes => _own + (mapped ? 0 : _stored);
 
     /// <inheritdoc/>
     public long PackedBytes { get; private set; }
@@ -41,7 +44,7 @@ internal sealed unsafe class PlannedTensors(IWeightSource source, IWeightSource 
         foreach (long size in shape)
             count = checked(count * size);
         if (Count(canonical, count))
-            CopiedBytes += count * sizeof(float);
+            _own += count * sizeof(float);
         return new float[checked((int)count)];
     }
 
@@ -58,19 +61,19 @@ internal sealed unsafe class PlannedTensors(IWeightSource source, IWeightSource 
         {
             if (computed is not null && format == stored)
             {
-                MappedBytes += computed.MappedBytes;
-                CopiedBytes += computed.CopiedBytes;
+                _stored += computed.MappedBytes;
+                _own += computed.CopiedBytes;
                 return new WeightMatrix(format, rows, columns, null, _copied);
             }
 
             long bytes = WeightPlacement.Bytes(format, rows, columns);
             if (format != stored)
-                CopiedBytes += bytes;
+                _own += bytes;
             else
-                MappedBytes += bytes;
+                _stored += bytes;
         }
 
-        return new WeightMatrix(format, rows, columns, null, format != stored ? _copied : _mapped);
+        return new WeightMatrix(format, rows, columns, null, format != stored || !mapped ? _copied : _mapped);
     }
 
     /// <inheritdoc/>
@@ -83,7 +86,7 @@ internal sealed unsafe class PlannedTensors(IWeightSource source, IWeightSource 
             return matrix;
         PackedBytes += matrix.PackedBytes;
         if (ReferenceEquals(matrix.Owner, _mapped) && !WeightPlacement.IsReadByRow(canonical, this))
-            MappedBytes -= matrix.Bytes;
+            _stored -= matrix.Bytes;
         return matrix;
     }
 
@@ -91,7 +94,7 @@ internal sealed unsafe class PlannedTensors(IWeightSource source, IWeightSource 
     public WeightMatrix Transposed(WeightMatrix matrix)
     {
         BlockFormat format = WeightPlacement.Transposed(matrix.Format);
-        CopiedBytes += WeightPlacement.Bytes(format, matrix.Columns, matrix.Rows);
+        _own += WeightPlacement.Bytes(format, matrix.Columns, matrix.Rows);
         return new WeightMatrix(format, matrix.Columns, matrix.Rows, null, _copied);
     }
 

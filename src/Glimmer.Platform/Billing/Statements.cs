@@ -52,6 +52,9 @@ public sealed class Statements(PlatformLedger ledger)
     /// <summary>The last day that has a bill: yesterday in the billing time zone. A running day has none.</summary>
     public DateOnly LastBilledDay => BillingCalendar.DateOf(ledger.Calendar.DayOf(ledger.Now) - 1);
 
+    /// <summary>The billing time zone's offset from UTC.</summary>
+    public TimeSpan Offset => ledger.Calendar.Offset;
+
     /// <summary>The bills of closed days, a line per day, model, project and currency.</summary>
     /// <param name="accountId">Whose.</param>
     /// <param name="from">First day.</param>

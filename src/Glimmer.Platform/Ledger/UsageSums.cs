@@ -3,7 +3,7 @@ using Glimmer.Platform.Store;
 
 namespace Glimmer.Platform.Ledger;
 
-/// <summary>Adds up a group's requests by hour and day for the roll-ups, and by key for the spend caps.</summary>
+/// <summary>Adds up a group's requests by hour, day and month for the roll-ups, and by key for the spend caps.</summary>
 internal sealed class UsageSums(BillingCalendar calendar)
 {
     /// <summary>Figures of a roll-up: requests, failed, the units, plan units, cash, credit, pack value, pack quantity.</summary>
@@ -14,8 +14,10 @@ internal sealed class UsageSums(BillingCalendar calendar)
 
     private static readonly string _hours = Upsert("ledger_usage_hours", "hour");
     private static readonly string _days = Upsert("ledger_usage_days", "day");
+    private static readonly string _months = Upsert("ledger_usage_months", "month");
     private readonly Dictionary<RollupKey, long[]> _byHour = [];
     private readonly Dictionary<RollupKey, long[]> _byDay = [];
+    private readonly Dictionary<RollupKey, long[]> _byMonth = [];
     private readonly Dictionary<(string Key, Currency Currency, long Day, long Month), long> _byKey = [];
 
     public void Add(in UsageRow row)
@@ -23,19 +25,19 @@ internal sealed class UsageSums(BillingCalendar calendar)
         ref Charge charge = ref row.Request.Charge;
         var key = new RollupKey(row.Account, calendar.HourOf(charge.At), row.Key, row.Model, row.Project, row.Request.Wallet.Currency, charge.Mode);
         Add(_byHour, key, ref charge);
-        Add(_byDay, key with { Span = calendar.DayOf(charge.At) }, ref charge);
+        BillingDay day = calendar.Of(charge.At);
+        Add(_byDay, key with { Span = day.Day }, ref charge);
+        Add(_byMonth, key with { Span = day.Month }, ref charge);
         long spent = charge.Cash + charge.Credit + charge.PackValue;
         if (spent != 0 && row.Request.Payer.KeyId.Length > 0)
-        {
-            BillingDay day = calendar.Of(charge.At);
             CollectionsMarshal.GetValueRefOrAddDefault(_byKey, (row.Request.Payer.KeyId, row.Request.Wallet.Currency, day.Day, day.Month), out _) += spent;
-        }
     }
 
     public void Write(StoreSession session)
     {
         Write(session, _hours, _byHour);
         Write(session, _days, _byDay);
+        Write(session, _months, _byMonth);
         foreach (((string key, Currency currency, long day, long month), long spent) in _byKey)
         {
             session.Statement(

@@ -1,6 +1,7 @@
 using Glimmer.Platform.Admission;
 using Glimmer.Platform.Ledger;
 using Glimmer.Platform.Store;
+using Glimmer.Server.Billing;
 
 namespace Glimmer.Server.Hosting;
 
@@ -51,6 +52,9 @@ public sealed record GlimmerOptions
 
     /// <summary>Whether a request needs funds for all it can cost at most; otherwise it needs any.</summary>
     public bool CoverWorstCase { get; init; }
+
+    /// <summary>Bills, recharges and invoices.</summary>
+    public BillingOptions Billing { get; init; } = new();
 
     /// <summary>How long answers in flight may go on when the server stops.</summary>
     public TimeSpan DrainTime { get; init; } = TimeSpan.FromSeconds(20);

@@ -2,12 +2,14 @@ using System.Net;
 using System.Net.Sockets;
 using Glimmer.Platform.Accounts;
 using Glimmer.Platform.Admission;
+using Glimmer.Platform.Billing;
 using Glimmer.Platform.Catalog;
 using Glimmer.Platform.Keys;
 using Glimmer.Platform.Ledger;
 using Glimmer.Platform.Plans;
 using Glimmer.Platform.Store;
 using Glimmer.Server.Answers;
+using Glimmer.Server.Billing;
 using Glimmer.Server.Chat;
 using Glimmer.Server.Health;
 using Glimmer.Server.Home;
@@ -84,6 +86,12 @@ public sealed class GlimmerServer : IAsyncDisposable
     /// <summary>The ledger: balances, usage and its books.</summary>
     public PlatformLedger Ledger => _parts.Ledger;
 
+    /// <summary>Recharges, and their refunds.</summary>
+    public PaymentDesk Payments => _parts.Billing.Payments;
+
+    /// <summary>Invitations and their rewards.</summary>
+    public Invitations Invitations => _parts.Billing.Invitations;
+
     /// <summary>Places in flight and the line before them.</summary>
     public IAdmission Places => _parts.Places;
 
@@ -147,6 +155,8 @@ public sealed class GlimmerServer : IAsyncDisposable
             .AddSingleton(parts.Callers)
             .AddSingleton(new UsageSeries(parts.Store))
             .AddSingleton<MonitorEndpoints>()
+            .AddSingleton<IBillingCallers, KeyBillingCallers>()
+            .AddBilling(parts.Billing)
             .AddSingleton(backends)
             .AddSingleton(new Authenticator(parts.Accounts.Directory))
             .AddSingleton<RequestGate>()
@@ -282,6 +292,7 @@ public sealed class GlimmerServer : IAsyncDisposable
         app.MapMethods("/api/monitor/usage/model-usage", get, monitor.ModelUsageAsync);
         app.MapMethods("/api/monitor/usage/tool-usage", get, monitor.ToolUsageAsync);
         app.MapMethods("/api/biz/subscription/list", get, monitor.SubscriptionsAsync);
+        app.MapBilling();
         var health = app.Services.GetRequiredService<HealthEndpoints>();
         app.MapMethods("/health/live", get, HealthEndpoints.LiveAsync);
         app.MapMethods("/health/ready", get, health.ReadyAsync);
@@ -326,6 +337,6 @@ internal static partial class ServerLog
     [LoggerMessage(1005, LogLevel.Warning, "Store: {Warning}")]
     private static partial void StoreWarning(ILogger log, string warning);
 
-    [LoggerMessage(1006, LogLevel.Error, "Renewals of plans could not be run and will be tried again: {Fault}")]
+    [LoggerMessage(1006, LogLevel.Error, "Renewals, refunds or rewards could not be run and will be tried again: {Fault}")]
     public static partial void PlansNotRun(ILogger log, string fault);
 }

@@ -97,6 +97,46 @@ public static class GlimmerSettings
         {
             Apply = (options, text) => bool.TryParse(text, out bool flag) ? options with { CoverWorstCase = flag } : null,
         },
+        new("Billing:ZoneHours", "Hours from UTC in which days and months of bills are reckoned; set it before the first request is billed", "a number from -12 to 14", "8")
+        {
+            Apply = (options, text) => Signed(text, -12, 14) is { } hours ? options with { Billing = options.Billing with { ZoneHours = (int)hours } } : null,
+        },
+        new("Billing:LeastRecharge", "Smallest recharge", "an amount such as 0.50", "0.50")
+        {
+            Apply = (options, text) => Amount(text) is { } amount ? options with { Billing = options.Billing with { Payments = options.Billing.Payments with { Least = amount } } } : null,
+        },
+        new("Billing:MostRecharge", "Largest recharge through a payment provider", "an amount such as 10000", "10000")
+        {
+            Apply = (options, text) => Amount(text) is { } amount ? options with { Billing = options.Billing with { Payments = options.Billing.Payments with { Most = amount } } } : null,
+        },
+        new("Billing:ProviderAddress", "Base address of the Stripe-type payment provider", "an https address (http on loopback only)", "https://api.stripe.com")
+        {
+            Apply = (options, text) => Uri.TryCreate(text, UriKind.Absolute, out Uri? uri) && (uri.Scheme == "https" || (uri.Scheme == "http" && uri.IsLoopback)) ? options with { Billing = options.Billing with { ProviderAddress = uri } } : null,
+        },
+        new("Billing:ProviderKey", "Secret key at the payment provider; without it there are no recharges by card", "a key such as sk_live_…", "")
+        {
+            Apply = (options, text) => options with { Billing = options.Billing with { ProviderKey = text } },
+        },
+        new("Billing:WebhookSecrets", "Secrets that the payment provider signs its messages with", "one or more secrets separated by commas", "")
+        {
+            Apply = (options, text) => text.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries) is { Length: > 0 } secrets ? options with { Billing = options.Billing with { WebhookSecrets = secrets } } : null,
+        },
+        new("Billing:ReturnAddress", "Where payers go after the payment page", "an address; without it /billing of this server", "")
+        {
+            Apply = (options, text) => Uri.TryCreate(text, UriKind.Absolute, out Uri? uri) && uri.Scheme is "http" or "https" ? options with { Billing = options.Billing with { ReturnAddress = uri } } : null,
+        },
+        new("Billing:IssuerName", "Who issues invoices", "a name", "Glimmer")
+        {
+            Apply = (options, text) => options with { Billing = options.Billing with { Issuer = options.Billing.Issuer with { Name = text } } },
+        },
+        new("Billing:IssuerAddress", "The issuer's address on invoices", "a text; \\n begins a line", "")
+        {
+            Apply = (options, text) => options with { Billing = options.Billing with { Issuer = options.Billing.Issuer with { Address = text.Replace("\\n", "\n", StringComparison.Ordinal) } } },
+        },
+        new("Billing:IssuerTaxNumber", "The issuer's tax number on invoices", "a text", "")
+        {
+            Apply = (options, text) => options with { Billing = options.Billing with { Issuer = options.Billing.Issuer with { TaxNumber = text } } },
+        },
         new("Shutdown:DrainSeconds", "How long answers in flight may go on when the server stops", "a number from 0 to 3600", "20")
         {
             Apply = (options, text) => Whole(text, 0, 3600) is { } seconds ? options with { DrainTime = TimeSpan.FromSeconds(seconds) } : null,
@@ -166,6 +206,12 @@ public static class GlimmerSettings
             options = options with { OtlpEndpoint = otlp };
         return options;
     }
+
+    private static long? Signed(string text, long least, long most) =>
+        long.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out long value) && value >= least && value <= most ? value : null;
+
+    private static decimal? Amount(string text) =>
+        decimal.TryParse(text, NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out decimal value) && value is > 0 and <= 1_000_000_000 && decimal.Round(value, 2) == value ? value : null;
 
     private static long? Whole(string text, long min, long max) =>
         long.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out long number) && number >= min && number <= max ? number : null;

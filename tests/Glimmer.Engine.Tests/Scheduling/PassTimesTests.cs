@@ -51,6 +51,19 @@ public sealed class PassTimesTests
     }
 
     [Fact]
+    public void Guesses_pay_from_the_share_that_their_rows_cost()
+    {
+        PassTimes times = new();
+        Assert.Equal(-1, times.BreakEven(1, 3));
+        times.Note(1, 0, 1000);
+        times.Note(4, 0, 1900);
+        // Three rows more take 90 % longer: 0.9 tokens of 3 guesses must be right.
+        Assert.Equal(0.3, times.BreakEven(1, 3), 6);
+        times.Note(2, 0, 1000);
+        Assert.Equal(0.05, times.BreakEven(1, 1), 6);
+    }
+
+    [Fact]
     public void Passes_without_running_answers_teach_nothing()
     {
         PassTimes times = new();

@@ -45,6 +45,37 @@ public unsafe class QuantisedRowsTests
         }
     }
 
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public void Every_set_agrees_on_numbers_that_are_not_finite_or_hardly_any(bool super)
+    {
+        float[] x = new float[512];
+        foreach (float odd in new[] { float.NaN, float.PositiveInfinity, float.NegativeInfinity, float.MaxValue, float.Epsilon, 0.9e-30f, 1.1e-30f, -0f })
+        {
+            x.AsSpan().Fill(odd is > 0 and < 1e-20f ? 0 : 1);
+            x[300] = odd;
+            byte[]? expected = null;
+            foreach (InstructionSet set in TestSets.Runnable)
+            {
+                byte[] memory = new byte[QuantisedRows.Size(1, 512, super)];
+                fixed (float* from = x)
+                fixed (byte* room = memory)
+                {
+                    var rows = new QuantisedRows(room, 1, 512, super);
+                    var kernel = new Kernel(rows, from, 512);
+                    LaneDispatch.Run(set, ref kernel);
+                    int block = 300 / (super ? 256 : 32);
+                    float scale = *(float*)(rows.Panel(0) + block * QuantisedRows.RecordBytes(super) + QuantisedRows.ScaleAt(super));
+                    Assert.Equal(!float.IsFinite(odd), float.IsNaN(scale));
+                }
+
+                expected ??= memory;
+                Assert.Equal(expected, memory);
+            }
+        }
+    }
+
     private static void Check(QuantisedRows rows, int row, int block, ReadOnlySpan<float> values)
     {
         bool super = rows.IsSuper;

@@ -90,7 +90,12 @@ public unsafe class TileTests
         if (InstructionSets.IsSupported(InstructionSet.Avx512))
             forms.Add(("512 bits", (group, panel, width, blocks, results) => VectorTile<ByteDots512>.Run(layout, group, panel, width, blocks, results)));
         if (EmittedTiles.For(layout) is { } emitted)
-            forms.Add(("emitted", (group, panel, width, blocks, results) => emitted.Run(group, panel, width, blocks, results)));
+        {
+            forms.Add(("emitted", (group, panel, width, blocks, results) => emitted.Run(group, panel, width, blocks, results, streaming: false)));
+            forms.Add(("emitted, streaming", (group, panel, width, blocks, results) => emitted.Run(group, panel, width, blocks, results, streaming: true)));
+        }
+
+
         return forms;
     }
 }

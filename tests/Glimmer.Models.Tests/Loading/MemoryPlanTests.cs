@@ -2,6 +2,7 @@ using Glimmer.Kernels;
 using Glimmer.Kernels.Formats;
 using Glimmer.Models.Architectures;
 using Glimmer.Models.Loading;
+using Glimmer.Models.Tests.Weights;
 using Glimmer.Models.Weights;
 using Glimmer.Testing;
 
@@ -63,6 +64,34 @@ public sealed class MemoryPlanTests
         MemoryPlan exact = ModelLoader.Plan(Fixtures.BundledModel, null, 100, 1, 16);
         Assert.InRange(plan.WeightBytes, exact.WeightBytes, exact.WeightBytes * 11 / 10);
         Assert.True(plan.MappedWeightBytes < exact.MappedWeightBytes / 2);
+    }
+
+    [Theory]
+    [MemberData(nameof(Cases))]
+    public void Weights_that_are_copied_count_as_such_and_give_the_same_numbers(string name)
+    {
+        string path = Fixtures.Path("text", name);
+        MemoryPlan mapped = ModelLoader.Plan(path, null, 16, 1, 16), copied = ModelLoader.Plan(path, new LoadOptions { Mapped = false }, 16, 1, 16);
+        Assert.Equal((0L, mapped.WeightBytes), (copied.MappedWeightBytes, copied.CopiedWeightBytes));
+        int[] tokens = [.. Enumerable.Range(3, 16)];
+        using LoadedModel usual = ModelLoader.Load(path), own = ModelLoader.Load(path, new LoadOptions { Mapped = false });
+        using ModelRunner one = new(usual.Model, 16), other = new(own.Model, 16);
+        Assert.Equal(one.Chunked(0, tokens), other.Chunked(0, tokens));
+    }
+
+    [Fact]
+    public void A_copied_model_outlives_what_happens_to_its_file()
+    {
+        Assert.SkipWhen(OperatingSystem.IsWindows(), "Windows does not let a mapped file be cut short.");
+        using TemporaryFolder folder = new();
+        string path = folder.File("m.gguf");
+        File.Copy(Fixtures.BundledModel, path);
+        using LoadedModel model = ModelLoader.Load(path, new LoadOptions { Mapped = false }), other = ModelLoader.Load(Fixtures.BundledModel);
+        using (FileStream file = new(path, FileMode.Open, FileAccess.Write, FileShare.ReadWrite))
+            file.SetLength(100);
+        using ModelRunner one = new(model.Model, 16), two = new(other.Model, 16);
+        int[] tokens = [.. Enumerable.Range(3, 16)];
+        Assert.Equal(two.Chunked(0, tokens), one.Chunked(0, tokens));
     }
 
     [Fact]

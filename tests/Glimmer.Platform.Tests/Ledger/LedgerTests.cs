@@ -180,6 +180,51 @@ public sealed class LedgerTests
     }
 
     [Theory, EachStore]
+    public async Task Many_threads_on_one_wallet_lose_and_double_nothing(StoreKind kind)
+    {
+        using var test = new TestLedger(kind);
+        PlatformLedger ledger = test.Ledger;
+        await ledger.DepositAsync("a", Usd(20), "d");
+        await ledger.BuyPackAsync("a", new PackOffer(700, Usd(0.5m), Scope("glm"), TimeSpan.FromDays(1)), "p");
+        long charged = 0, requests = 0, refused = 0;
+        await Task.WhenAll(Enumerable.Range(0, 8).Select(worker => Task.Run(async () =>
+        {
+            var random = new Random(worker);
+            var last = Task.CompletedTask;
+            for (int i = 0; i < 1500; i++)
+            {
+                if (i % 300 == 0)
+                    await ledger.GrantAsync("a", Usd(0.1m), $"g{worker}-{i}");
+                var worst = new UsageUnits { Input = random.Next(1, 4) };
+                if (!ledger.TryReserve(new Payer("a", "p", $"k{worker}"), new Quote(_cent, worst), "r", out Reservation? held, out _))
+                {
+                    Interlocked.Increment(ref refused);
+                    continue;
+                }
+
+                if (random.Next(5) == 0)
+                {
+                    ledger.Release(held);
+                    continue;
+                }
+
+                Settlement settled = ledger.Settle(held, new UsageUnits { Input = random.Next(worst.Input + 1) });
+                Interlocked.Add(ref charged, settled.Charged.Units);
+                Interlocked.Increment(ref requests);
+                last = settled.Durable;
+            }
+
+            await last;
+        })));
+        Balance balance = ledger.BalanceOf("a", Currency.Usd);
+        Assert.Equal(Usd(20 - 0.5m + (40 * 0.1m)).Units - charged, balance.Funds.Units);
+        Assert.Equal(Usd(0), balance.Held);
+        Assert.True(balance.Cash > Usd(-0.03m), $"{balance.Cash} is more than one worst case below nothing");
+        Assert.True(refused > 0);
+        Assert.Equal(requests, test.Store.Read(session => session.Scalar<long>("SELECT COUNT(*) FROM ledger_usage")));
+    }
+
+    [Theory, EachStore]
     public async Task Hostile_texts_are_stored_or_refused_and_hurt_nobody(StoreKind kind)
     {
         using var test = new TestLedger(kind);

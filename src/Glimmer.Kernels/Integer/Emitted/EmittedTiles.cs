@@ -17,7 +17,7 @@ internal sealed unsafe class EmittedTiles
 
     private static readonly Dictionary<TileLayout, Lazy<EmittedTiles?>> _byLayout = TileLayout.All.ToDictionary(layout => layout, layout => new Lazy<EmittedTiles?>(() => TryEmit(layout)));
 
-    private readonly nint[] _tiles = new nint[QuantisedRows.PanelRows + 1];
+    private readonly nint[] _tiles = new nint[2 * QuantisedRows.PanelRows + 1];
     private readonly byte[] _constants;
     private readonly byte* _aligned;
 
@@ -38,43 +38,54 @@ internal sealed unsafe class EmittedTiles
     public static EmittedTiles? For(TileLayout layout) => _byLayout[layout].Value;
 
     /// <summary>Runs a tile. The call stays in the code for microseconds, so the garbage collector need not be told.</summary>
+    /// <param name="group">Sixteen packed rows.</param>
+    /// <param name="panel">Activations.</param>
+    /// <param name="width">Rows of the panel.</param>
+    /// <param name="blocks">Blocks of a row.</param>
+    /// <param name="results">Row i's sixteen results from results + 16·i, at a multiple of 64 bytes.</param>
+    /// <param name="streaming">Whether the weights come from memory and not from a cache.</param>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public void Run(byte* group, byte* panel, int width, int blocks, float* results) =>
-        ((delegate* unmanaged[SuppressGCTransition]<byte*, byte*, float*, long, byte*, void>)_tiles[width])(group, panel, results, blocks, _aligned);
+    public void Run(byte* group, byte* panel, int width, int blocks, float* results, bool streaming) =>
+        ((delegate* unmanaged[SuppressGCTransition]<byte*, byte*, float*, long, byte*, void>)_tiles[streaming ? width : width + QuantisedRows.PanelRows])(group, panel, results, blocks, _aligned);
 
     private static EmittedTiles? TryEmit(TileLayout layout)
     {
         if (!IsSupported)
             return null;
         var tiles = new EmittedTiles(layout);
-        byte[][] code = new byte[QuantisedRows.PanelRows + 1][];
+        byte[][] code = new byte[tiles._tiles.Length][];
         code[0] = [];
-        for (int width = 1; width <= QuantisedRows.PanelRows; width++)
-            code[width] = TileCode.Write(layout, width);
+        for (int i = 1; i < code.Length; i++)
+            code[i] = TileCode.Write(layout, WidthOf(i), IsStreaming(i));
 
-        // One block of pages for all widths, every tile on a cache line of its own.
+        // One block of pages for all, every tile on a cache line of its own.
         int[] starts = new int[code.Length];
-        for (int width = 1; width < code.Length; width++)
-            starts[width] = (starts[width - 1] + code[width - 1].Length + 63) / 64 * 64;
+        for (int i = 1; i < code.Length; i++)
+            starts[i] = (starts[i - 1] + code[i - 1].Length + 63) / 64 * 64;
         byte[] all = new byte[starts[^1] + code[^1].Length];
-        for (int width = 1; width < code.Length; width++)
-            code[width].CopyTo(all, starts[width]);
+        for (int i = 1; i < code.Length; i++)
+            code[i].CopyTo(all, starts[i]);
         byte* page = (byte*)ExecutableMemory.TryCreate(all);
         if (page == null)
             return null;
-        for (int width = 1; width < code.Length; width++)
-            tiles._tiles[width] = (nint)(page + starts[width]);
-        for (int width = 1; width < code.Length; width++)
+        for (int i = 1; i < code.Length; i++)
+            tiles._tiles[i] = (nint)(page + starts[i]);
+        for (int i = 1; i < code.Length; i++)
         {
-            if (!tiles.AgreesWithTwin(layout, width))
+            if (!tiles.AgreesWithTwin(layout, WidthOf(i), IsStreaming(i)))
                 return null;
         }
 
         return tiles;
     }
 
+    // First the streaming ones of every width, then the others.
+    private static int WidthOf(int tile) => (tile - 1) % QuantisedRows.PanelRows + 1;
+
+    private static bool IsStreaming(int tile) => tile <= QuantisedRows.PanelRows;
+
     /// <summary>Runs a tile and the scalar twin on the same random blocks.</summary>
-    private bool AgreesWithTwin(TileLayout layout, int width)
+    private bool AgreesWithTwin(TileLayout layout, int width, bool streaming)
     {
         int blocks = layout.IsSuper ? 2 : 3;
         using var group = new NativeBlock(blocks * layout.BlockBytes);
@@ -89,7 +100,7 @@ internal sealed unsafe class EmittedTiles
         fixed (float* x = values)
             rows.QuantisePanel<ScalarLanes>(x, columns, 0);
         float* actual = stackalloc float[16 * QuantisedRows.PanelRows], expected = stackalloc float[16 * QuantisedRows.PanelRows];
-        Run(group.Start, panel.Start, width, blocks, actual);
+        Run(group.Start, panel.Start, width, blocks, actual, streaming);
         ScalarTile.Run(layout, group.Start, panel.Start, width, blocks, expected);
         return new ReadOnlySpan<int>(expected, 16 * width).SequenceEqual(new ReadOnlySpan<int>(actual, 16 * width));
     }

@@ -19,11 +19,13 @@ internal sealed class TileCode
     private readonly TileLayout _layout;
     private readonly int _width;
     private readonly bool _halves;
+    private readonly bool _streaming;
 
-    private TileCode(TileLayout layout, int width)
+    private TileCode(TileLayout layout, int width, bool streaming)
     {
         _layout = layout;
         _width = width;
+        _streaming = streaming;
         _halves = width == 1 && layout is { Table: null, Planes: [{ Bits: 4 }] };
     }
 
@@ -31,9 +33,12 @@ internal sealed class TileCode
     public const int ConstantVectors = 3;
 
     /// <summary>Writes a tile for a panel of <paramref name="width"/> (1 … 12) rows.</summary>
-    public static byte[] Write(TileLayout layout, int width)
+    /// <param name="layout">How the weights lie.</param>
+    /// <param name="width">Rows of the panel.</param>
+    /// <param name="streaming">Whether the weights come from memory, so that the code asks early for what follows.</param>
+    public static byte[] Write(TileLayout layout, int width, bool streaming)
     {
-        var writer = new TileCode(layout, width);
+        var writer = new TileCode(layout, width, streaming);
         writer.Begin();
         int start = writer._code.Position;
         if (layout.IsSuper)
@@ -247,10 +252,9 @@ internal sealed class TileCode
         _code.ShiftInts(register, register, 23);
     }
 
-    /// <summary>A few rows of activations leave the memory to wait for: asks early for what comes. With more, weights come from the cache.</summary>
     private void Prefetch(int from, int to)
     {
-        if (_width > 4)
+        if (!_streaming)
             return;
         for (int at = (from + 63) / 64 * 64; at < to; at += 64)
             _code.Prefetch(Weights, at + PrefetchAhead);

@@ -66,14 +66,7 @@ internal sealed class VectorAssembler
         Bytes(bits);
     }
 
-    /// <summary>vpsllw (bits above 0) or vpsrlw (below 0): shifts 16-bit lanes.</summary>
-    public void ShiftWords(int target, int source, int bits)
-    {
-        Registers(Prefix.Operand66, Map.Escape, 0x71, bits > 0 ? 6 : 2, target, source);
-        Bytes((byte)Math.Abs(bits));
-    }
-
-    /// <summary>The same from memory.</summary>
+    /// <summary>vpsllw (bits above 0) or vpsrlw (below 0) target, [at + displacement], bits: shifts 16-bit lanes.</summary>
     public void ShiftWords(int target, int at, int displacement, int bits)
     {
         Memory(Prefix.Operand66, Map.Escape, false, 0x71, bits > 0 ? 6 : 2, target, at, displacement, broadcast: false);
