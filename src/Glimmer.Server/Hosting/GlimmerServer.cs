@@ -91,7 +91,7 @@ public sealed class GlimmerServer : IAsyncDisposable
     public PaymentDesk Payments => _parts.Billing.Payments;
 
     /// <summary>Invitations and their rewards.</summary>
-    public Invitations Invitations => _parts.Billing.Invitations;
+    public Glimmer.Platform.Billing.Invitations Invitations => _parts.Billing.Invitations;
 
     /// <summary>Places in flight and the line before them.</summary>
     public IAdmission Places => _parts.Places;
