@@ -62,14 +62,19 @@ internal sealed unsafe class CheckpointTensors(IWeightSource source, ITensorName
             return matrix;
         PackedBytes += matrix.PackedBytes;
         WeightMatrix packed = copies?.Pack(canonical, matrix) ?? matrix.Pack();
-        if (matrix.Owner is FileBytes file && !WeightPlacement.IsReadByRow(canonical, this))
+        if (WeightPlacement.IsReadByRow(canonical, this))
+            return packed;
+        if (matrix.Owner is FileBytes file)
         {
             // The stored form is not read again: its pages may go, and come back by themselves if they are.
-            MappedBytes -= matrix.Bytes;
-            file.Release(matrix.Data, matrix.Bytes);
+            if (file.Release(matrix.Data, matrix.Bytes))
+                MappedBytes -= matrix.Bytes;
+            return packed;
         }
 
-        return packed;
+        // Quantised while loading: the stored form was only a step on the way.
+        CopiedBytes -= matrix.Bytes;
+        return packed.PackedOnly();
     }
 
     /// <inheritdoc/>

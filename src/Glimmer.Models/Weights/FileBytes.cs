@@ -1,6 +1,7 @@
 using System.IO.MemoryMappedFiles;
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
+using Microsoft.Win32.SafeHandles;
 
 namespace Glimmer.Models.Weights;
 
@@ -78,12 +79,15 @@ internal sealed unsafe partial class FileBytes
         return new FileBytes(path, start, bytes.Length, pinned);
     }
 
-    /// <summary>Says that a part will hardly be read again, so that its pages leave this process's memory. They come back when they are read.</summary>
-    public void Release(byte* start, long length)
+    /// <summary>Says that a part will hardly be read again, so that its pages leave this process's memory. They come back when they are read. False when the bytes are no mapped file.</summary>
+    public bool Release(byte* start, long length)
     {
         nint page = Environment.SystemPageSize, first = ((nint)start + page - 1) / page * page, end = (nint)(start + length) / page * page;
-        if (_keepAlive is SafeHandle && OperatingSystem.IsLinux() && end > first)
+        if (_keepAlive is not SafeMemoryMappedViewHandle)
+            return false;
+        if (OperatingSystem.IsLinux() && end > first)
             _ = Advise((void*)first, (nuint)(end - first), AdviseNotNeeded); // only a wish; a mapped file loses nothing
+        return true;
     }
 
     /// <summary>A part of the file; valid while this object is reachable.</summary>
