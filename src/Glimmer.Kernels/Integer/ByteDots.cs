@@ -14,22 +14,31 @@ internal unsafe interface IByteDots
     /// <param name="x">First four activations; the next four are <paramref name="step"/> integers further.</param>
     /// <param name="step">Rows of the panel.</param>
     /// <param name="start">The sum's start: what takes back the zero of the codes.</param>
-    /// <param name="largest">The largest code; above 127 codes have their zero at 128.</param>
+    /// <param name="together">How many products of two fit 16 bits; 0 for codes up to 255, which have their zero at 128.</param>
     /// <param name="scales">Sixteen scales.</param>
     /// <param name="factor">The activations' scale, or 1.</param>
     /// <param name="results">Sixteen results.</param>
-    static abstract void Accumulate(byte* codes, int quads, int* x, int step, int start, int largest, float* scales, float factor, float* results);
+    static abstract void Accumulate(byte* codes, int quads, int* x, int step, int start, int together, float* scales, float factor, float* results);
+
+    /// <summary>results[r] = fma(float(Σ pairs[step, r] · sums[step]), scales[r], results[r]), each product of two pairs of 16-bit numbers.</summary>
+    /// <param name="pairs">Per step two numbers for each of sixteen rows.</param>
+    /// <param name="steps">Number of steps.</param>
+    /// <param name="sums">First pair of sums; the next one is <paramref name="step"/> integers further.</param>
+    /// <param name="step">Rows of the panel.</param>
+    /// <param name="scales">Sixteen scales.</param>
+    /// <param name="results">Sixteen results.</param>
+    static abstract void AddOffsets(short* pairs, int steps, int* sums, int step, float* scales, float* results);
 }
 
 /// <summary>512 bits without the byte product: products of bytes add up in 16 bits as long as they fit.</summary>
 internal readonly unsafe struct ByteDots512 : IByteDots
 {
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void Accumulate(byte* codes, int quads, int* x, int step, int start, int largest, float* scales, float factor, float* results)
+    public static void Accumulate(byte* codes, int quads, int* x, int step, int start, int together, float* scales, float factor, float* results)
     {
         Vector512<int> sums;
         Vector512<short> ones = Vector512.Create((short)1);
-        if (largest > 127)
+        if (together == 0)
         {
             // The magnitude of the code times the activation with the code's sign: at most 2·128·127, so nothing saturates.
             sums = default;
@@ -43,7 +52,6 @@ internal readonly unsafe struct ByteDots512 : IByteDots
         else
         {
             sums = Vector512.Create(start);
-            int together = Math.Min(8, 32767 / (2 * 127 * largest));
             for (int k = 0; k < quads;)
             {
                 Vector512<short> part = default;
@@ -55,20 +63,29 @@ internal readonly unsafe struct ByteDots512 : IByteDots
 
         Vector512.FusedMultiplyAdd(Vector512.ConvertToSingle(sums), Vector512.Load(scales) * Vector512.Create(factor), Vector512.Load(results)).Store(results);
     }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void AddOffsets(short* pairs, int steps, int* sums, int step, float* scales, float* results)
+    {
+        Vector512<int> total = default;
+        for (int k = 0; k < steps; k++, pairs += 32, sums += step)
+            total += Avx512BW.MultiplyAddAdjacent(Vector512.Load(pairs), Vector512.Create(*sums).AsInt16());
+        Vector512.FusedMultiplyAdd(Vector512.ConvertToSingle(total), Vector512.Load(scales), Vector512.Load(results)).Store(results);
+    }
 }
 
 /// <summary>256 bits, in two halves of eight rows; with the byte product where the processor has it at this width.</summary>
 internal readonly unsafe struct ByteDots256 : IByteDots
 {
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void Accumulate(byte* codes, int quads, int* x, int step, int start, int largest, float* scales, float factor, float* results)
+    public static void Accumulate(byte* codes, int quads, int* x, int step, int start, int together, float* scales, float factor, float* results)
     {
-        Half(codes, quads, x, step, start, largest, scales, factor, results);
-        Half(codes + 32, quads, x, step, start, largest, scales + 8, factor, results + 8);
+        Half(codes, quads, x, step, start, together, scales, factor, results);
+        Half(codes + 32, quads, x, step, start, together, scales + 8, factor, results + 8);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void Half(byte* codes, int quads, int* x, int step, int start, int largest, float* scales, float factor, float* results)
+    private static void Half(byte* codes, int quads, int* x, int step, int start, int together, float* scales, float factor, float* results)
     {
         Vector256<int> sums = Vector256.Create(start);
         Vector256<short> ones = Vector256.Create((short)1);
@@ -77,7 +94,7 @@ internal readonly unsafe struct ByteDots256 : IByteDots
             for (int k = 0; k < quads; k++, codes += 64, x += step)
                 sums = AvxVnni.MultiplyWideningAndAdd(sums, Vector256.Load(codes), Vector256.Create(*x).AsSByte());
         }
-        else if (largest > 127)
+        else if (together == 0)
         {
             sums = default;
             for (int k = 0; k < quads; k++, codes += 64, x += step)
@@ -88,7 +105,6 @@ internal readonly unsafe struct ByteDots256 : IByteDots
         }
         else
         {
-            int together = Math.Min(8, 32767 / (2 * 127 * largest));
             for (int k = 0; k < quads;)
             {
                 Vector256<short> part = default;
@@ -100,15 +116,30 @@ internal readonly unsafe struct ByteDots256 : IByteDots
 
         Vector256.FusedMultiplyAdd(Vector256.ConvertToSingle(sums), Vector256.Load(scales) * Vector256.Create(factor), Vector256.Load(results)).Store(results);
     }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void AddOffsets(short* pairs, int steps, int* sums, int step, float* scales, float* results)
+    {
+        Vector256<int> low = default, high = default;
+        for (int k = 0; k < steps; k++, pairs += 32, sums += step)
+        {
+            Vector256<short> x = Vector256.Create(*sums).AsInt16();
+            low += Avx2.MultiplyAddAdjacent(Vector256.Load(pairs), x);
+            high += Avx2.MultiplyAddAdjacent(Vector256.Load(pairs + 16), x);
+        }
+
+        Vector256.FusedMultiplyAdd(Vector256.ConvertToSingle(low), Vector256.Load(scales), Vector256.Load(results)).Store(results);
+        Vector256.FusedMultiplyAdd(Vector256.ConvertToSingle(high), Vector256.Load(scales + 8), Vector256.Load(results + 8)).Store(results + 8);
+    }
 }
 
 /// <summary>128 bits, in four quarters of four rows; with the byte product of Arm where there is one, else portable.</summary>
 internal readonly unsafe struct ByteDots128 : IByteDots
 {
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void Accumulate(byte* codes, int quads, int* x, int step, int start, int largest, float* scales, float factor, float* results)
+    public static void Accumulate(byte* codes, int quads, int* x, int step, int start, int together, float* scales, float factor, float* results)
     {
-        bool signed = Dp.IsSupported && largest > 127;
+        bool signed = Dp.IsSupported && together == 0;
         Vector128<int> s0 = Vector128.Create(signed ? 0 : start), s1 = s0, s2 = s0, s3 = s0;
         Vector128<byte> flip = Vector128.Create(signed ? (byte)0x80 : (byte)0);
         for (int k = 0; k < quads; k++, codes += 64, x += step)
@@ -137,4 +168,26 @@ internal readonly unsafe struct ByteDots128 : IByteDots
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void Finish(Vector128<int> sums, float* scales, float factor, float* results) =>
         Vector128.FusedMultiplyAdd(Vector128.ConvertToSingle(sums), Vector128.Load(scales) * Vector128.Create(factor), Vector128.Load(results)).Store(results);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void AddOffsets(short* pairs, int steps, int* sums, int step, float* scales, float* results)
+    {
+        Vector128<int> s0 = default, s1 = default, s2 = default, s3 = default;
+        for (int k = 0; k < steps; k++, pairs += 32, sums += step)
+        {
+            s0 += DotPairs(Vector128.Load(pairs), *sums);
+            s1 += DotPairs(Vector128.Load(pairs + 8), *sums);
+            s2 += DotPairs(Vector128.Load(pairs + 16), *sums);
+            s3 += DotPairs(Vector128.Load(pairs + 24), *sums);
+        }
+
+        Finish(s0, scales, 1, results);
+        Finish(s1, scales + 4, 1, results + 4);
+        Finish(s2, scales + 8, 1, results + 8);
+        Finish(s3, scales + 12, 1, results + 12);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector128<int> DotPairs(Vector128<short> pairs, int x) =>
+        ((pairs.AsInt32() << 16) >> 16) * (short)x + (pairs.AsInt32() >> 16) * (x >> 16);
 }

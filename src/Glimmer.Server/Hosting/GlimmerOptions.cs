@@ -1,6 +1,7 @@
 using Glimmer.Platform.Admission;
 using Glimmer.Platform.Ledger;
 using Glimmer.Platform.Store;
+using Glimmer.Server.Accounts;
 using Glimmer.Server.Billing;
 
 namespace Glimmer.Server.Hosting;
@@ -22,6 +23,9 @@ public sealed record GlimmerOptions
 
     /// <summary>What a finished write to the store survives.</summary>
     public StoreDurability StoreDurability { get; init; } = StoreDurability.Full;
+
+    /// <summary>How people get in and where mails go.</summary>
+    public AccountOptions Accounts { get; init; } = new();
 
     /// <summary>Largest request body in bytes.</summary>
     public long MaxBodyBytes { get; init; } = 32 << 20;

@@ -8,6 +8,7 @@ using Glimmer.Platform.Keys;
 using Glimmer.Platform.Ledger;
 using Glimmer.Platform.Plans;
 using Glimmer.Platform.Store;
+using Glimmer.Server.Accounts;
 using Glimmer.Server.Answers;
 using Glimmer.Server.Billing;
 using Glimmer.Server.Chat;
@@ -173,6 +174,7 @@ public sealed class GlimmerServer : IAsyncDisposable
             .AddSingleton<MessagesModels>()
             .AddSingleton<HealthEndpoints>()
             .AddSingleton<HomePage>();
+        AccountRoutes.Add(builder.Services, options, parts.Accounts, services.Time);
         WebApplication app = builder.Build();
         ServerLog.Attach(parts.Store, app.Logger);
         parts.StartClock(fault => ServerLog.PlansNotRun(app.Logger, FaultText.Of(fault)));
@@ -293,6 +295,7 @@ public sealed class GlimmerServer : IAsyncDisposable
         app.MapMethods("/api/monitor/usage/tool-usage", get, monitor.ToolUsageAsync);
         app.MapMethods("/api/biz/subscription/list", get, monitor.SubscriptionsAsync);
         app.MapBilling();
+        AccountRoutes.Map(app);
         var health = app.Services.GetRequiredService<HealthEndpoints>();
         app.MapMethods("/health/live", get, HealthEndpoints.LiveAsync);
         app.MapMethods("/health/ready", get, health.ReadyAsync);

@@ -177,6 +177,31 @@ public sealed class LedgerTests
         await Task.WhenAll(spends);
         await test.Eventually(() => test.Ledger.BalanceOf("a", Currency.Usd).Funds == Usd(7) && other.BalanceOf("a", Currency.Usd).Funds == Usd(7));
         Assert.Equal(Usd(7), test.Ledger.BalanceOf("a", Currency.Usd).Funds);
+        await test.Eventually(() => test.Ledger.KeySpent("k1", Currency.Usd, CapPeriod.Total) == Usd(6) && other.KeySpent("k1", Currency.Usd, CapPeriod.Total) == Usd(6));
+    }
+
+    [Theory, EachStore]
+    public async Task What_cannot_be_stored_fails_alone_and_is_taken_back(StoreKind kind)
+    {
+        using var test = new TestLedger(kind);
+        PlatformLedger ledger = test.Ledger;
+        await ledger.DepositAsync("a", Usd(10), "d");
+        var good = new List<Task>();
+        var bad = new List<Task>();
+        for (int i = 0; i < 50; i++)
+        {
+            good.Add(test.Spend("a", _cent, 1));
+            good.Add(ledger.DepositAsync("a", Usd(1), $"d{i}"));
+            if (i % 10 == 0)
+                bad.Add(ledger.WithdrawAsync("a", Usd(1), $"w{i}", "", "", force: false, static _ => throw new InvalidOperationException("bad")));
+            if (i % 10 == 5)
+                bad.Add(ledger.DepositAsync("a", Usd(1), $"x{i}", "", "", static session => session.Execute("INSERT INTO no_such_table VALUES (1)") > 0));
+        }
+
+        await Task.WhenAll(good);
+        foreach (Task task in bad)
+            await Assert.ThrowsAnyAsync<Exception>(() => task);
+        Assert.Equal(Usd(59.5m), ledger.BalanceOf("a", Currency.Usd).Cash);
     }
 
     [Theory, EachStore]
