@@ -1,4 +1,5 @@
 using Glimmer.Platform.Accounts;
+using Glimmer.Platform.Billing;
 using Glimmer.Platform.Catalog;
 using Glimmer.Platform.Keys;
 using Glimmer.Platform.Ledger;
@@ -16,13 +17,13 @@ internal sealed class PlatformSession : IAsyncDisposable
         Options = options;
         Store = store;
         Accounts = PlatformAccounts.Open(store, "--data");
-        Ledger = PlatformLedger.Open(store, new LedgerSettings { SweepEvery = TimeSpan.Zero });
+        Ledger = PlatformLedger.Open(store, new LedgerSettings { SweepEvery = TimeSpan.Zero, BillingOffset = TimeSpan.FromHours(options.Billing.ZoneHours) });
         string catalogueFile = Path.Combine(options.DataFolder, Glimmer.Platform.Catalog.Catalogue.FileName);
         string plansFile = Path.Combine(options.DataFolder, PlanRules.FileName);
         Catalogue = new CatalogueSource(Glimmer.Platform.Catalog.Catalogue.Load(catalogueFile));
         Plans = new PlanGate(PlanRules.Load(plansFile));
         Versions = CatalogueVersions.Open(store, Catalogue, Plans, catalogueFile, plansFile);
-        Subscriptions = Subscriptions.Open(store, Ledger, Plans);
+        Subscriptions = Subscriptions.Open(store, Ledger, Plans, new Invitations(Ledger, Plans.Rules.Invitation));
     }
 
     public GlimmerOptions Options { get; }
