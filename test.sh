@@ -2,7 +2,7 @@
 # Runs everything that must hold and prints the counts. Installs what it needs (Node.js for the conformance tests, PostgreSQL for the store's).
 #   ./test.sh                all suites
 #   ./test.sh Dialogue Cli   only tests/Glimmer.Dialogue.Tests and tests/Glimmer.Cli.Tests
-#   ./test.sh conformance    only the foreign clients
+#   ./test.sh conformance    only the foreign clients (agents: only the coding agents)
 set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 . scripts/sdk.sh
@@ -53,19 +53,20 @@ for project in tests/Glimmer.*.Tests; do
   add "${ok:-0}" "${bad:-0}" "${skip:-0}"
 done
 
-if wants conformance && [ -f tests/Conformance/package.json ]; then
-  echo "== tests/Conformance"
+for suite in conformance agents; do
+  wants "$suite" || continue
+  echo "== $suite"
   start=$SECONDS
-  scripts/conformance.sh >"$log" 2>&1
+  "scripts/$suite.sh" >"$log" 2>&1
   code=$?
   ok=$(sed -n 's/^# pass //p; s/^ℹ pass //p' "$log" | tail -n 1); bad=$(sed -n 's/^# fail //p; s/^ℹ fail //p' "$log" | tail -n 1); skip=$(sed -n 's/^# skipped //p; s/^ℹ skipped //p' "$log" | tail -n 1)
   if [ -z "$ok" ] || { [ "$code" -ne 0 ] && [ "${bad:-0}" -eq 0 ]; }; then
-    broken+=("conformance"); bad=$((${bad:-0} + 1))
+    broken+=("$suite"); bad=$((${bad:-0} + 1))
   fi
   if [ "${bad:-0}" -ne 0 ]; then cat "$log"; fi
   echo "${ok:-0} passed, ${bad:-0} failed, ${skip:-0} skipped in $((SECONDS - start)) s"
   add "${ok:-0}" "${bad:-0}" "${skip:-0}"
-fi
+done
 
 [ ${#broken[@]} -eq 0 ] || echo "did not finish: ${broken[*]}"
 echo "$passed passed, $failed failed, $skipped skipped"

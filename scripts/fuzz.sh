@@ -44,7 +44,7 @@ suites=(
   "Dialogue SchemaFuzzTests.Random_walks_under_random_schemas_give_valid_texts 60"
   "Models WeightFileFuzzTests.Gguf 6000"
   "Models WeightFileFuzzTests.Safetensors 6000"
-  "Models WeightFileFuzzTests.Quantised_checkpoints 200"
+  "Models WeightFileFuzzTests.Quantised_checkpoints 4000"
   "Models WeightFileFuzzTests.Indexes 300"
   "Models DamagedModelTests.A_damaged_model_file_is_refused_or_runs 300"
   "Models HuggingFaceConfigTests.Damaged_files_never_do_worse_than_an_error 2000"

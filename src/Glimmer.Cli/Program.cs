@@ -4,6 +4,7 @@ using Glimmer.Cli.Commands;
 (string Name, Func<Command> Create)[] commands =
 [
     ("serve", ServeCommand.Create),
+    ("emulate", EmulateCommand.Create),
     ("chat", ChatCommand.Create),
     ("run", RunCommand.Create),
     ("bench", BenchCommand.Create),
@@ -39,5 +40,5 @@ if (args.Length > 0 && parsed.Errors.Count > 0)
 }
 
 // These two stop in their own time when asked to: answers are drained, or only the answer is stopped.
-bool stopsItself = wanted is "serve" or "chat";
+bool stopsItself = wanted is "serve" or "emulate" or "chat";
 return await parsed.InvokeAsync(new InvocationConfiguration { ProcessTerminationTimeout = stopsItself ? null : TimeSpan.FromSeconds(2) });

@@ -1,4 +1,6 @@
+using Glimmer.Engine.Placement;
 using Glimmer.Models.Memory;
+using Glimmer.Models;
 
 namespace Glimmer.Engine;
 
@@ -9,6 +11,9 @@ public sealed record EngineOptions
 
     /// <summary>Threads of a forward pass; 0 takes one per physical core.</summary>
     public int Threads { get; init; }
+
+    /// <summary>How threads are bound to processors. On machines with several memory nodes the KV cache is spread over those in use.</summary>
+    public ThreadPlacement Placement { get; init; } = ThreadPlacement.None;
 
     /// <summary>Tokens per page of the KV cache, a multiple of 32 up to 1024.</summary>
     public int PageTokens { get; init; } = 64;
@@ -35,8 +40,20 @@ public sealed record EngineOptions
     public int MixedPrefillTokens { get; init; } = 256;
 
     /// <summary>
-    /// How long a pass with prompt tokens beside running answers should take at most: where the model is slow, fewer prompt
-    /// tokens go into it than <see cref="MixedPrefillTokens"/>, but at least 32. Zero leaves the pass its full size.
+    /// How many times as long a pass with prompt tokens beside running answers may take as one without: what a long prompt
+    /// may slow the others down. As many prompt tokens go into it as measurement says, but at least one. Above 1; 0 leaves
+    /// the pass to the other two limits.
+    /// </summary>
+    public double MixedPassRatio { get; init; } = 1.75;
+
+    /// <summary>
+    /// How long such a pass may take whatever <see cref="MixedPassRatio"/> says: nobody notices a gap so short between two
+    /// tokens, and very small pieces of a prompt cost more than they spare.
+    /// </summary>
+    public TimeSpan UnnoticedPassTime { get; init; } = TimeSpan.FromMilliseconds(10);
+
+    /// <summary>
+    /// How long a pass with prompt tokens beside running answers should take at most, by measurement. Zero sets no limit.
     /// </summary>
     public TimeSpan MixedPassTime { get; init; } = TimeSpan.FromMilliseconds(250);
 
@@ -51,6 +68,18 @@ public sealed record EngineOptions
     /// its count of cached tokens what others have sent.
     /// </summary>
     public bool SharePrefixes { get; init; }
+
+    /// <summary>
+    /// Folder for pages that the prefix cache has no room for; null keeps them in memory only. What users wrote can be
+    /// reconstructed from such a file: it is readable for this user alone.
+    /// </summary>
+    public string? PrefixSpill { get; init; }
+
+    /// <summary>Most bytes of the file in that folder, one per model.</summary>
+    public long PrefixSpillBytes { get; init; } = 8L << 30;
+
+    /// <summary>What names the weights and how they are used, in the spill file; required with <see cref="PrefixSpill"/>.</summary>
+    public string? ModelIdentity { get; init; }
 
     /// <summary>
     /// Whether tokens that a constraint leaves no choice about are taken without a pass of their own, and the usual tokens of
@@ -77,7 +106,13 @@ public sealed record EngineOptions
         Require(MaxBatch is >= 1 and <= 1024, nameof(MaxBatch), MaxBatch, "1 to 1024");
         Require(PrefillTokens >= 1, nameof(PrefillTokens), PrefillTokens, "1 or more");
         Require(MixedPrefillTokens >= 1, nameof(MixedPrefillTokens), MixedPrefillTokens, "1 or more");
+        Require(UnnoticedPassTime >= TimeSpan.Zero, nameof(UnnoticedPassTime), (long)UnnoticedPassTime.TotalMilliseconds, "0 ms or more");
         Require(MixedPassTime >= TimeSpan.Zero, nameof(MixedPassTime), (long)MixedPassTime.TotalMilliseconds, "0 ms (no limit) or more");
+        Require(PrefixSpillBytes >= 1, nameof(PrefixSpillBytes), PrefixSpillBytes, "1 or more");
+        if (PrefixSpill is not null && string.IsNullOrEmpty(ModelIdentity))
+            throw new ArgumentException($"{nameof(PrefixSpill)} is set but {nameof(ModelIdentity)} is not; legal is a text that names the weights.");
+        if (!(MixedPassRatio == 0 || MixedPassRatio is > 1 and <= 1e6))
+            throw new ArgumentOutOfRangeException(nameof(MixedPassRatio), MixedPassRatio, $"{nameof(MixedPassRatio)} is {MixedPassRatio}; legal is 0 (no limit) or a number above 1.");
         Require(QueueLimit >= 0, nameof(QueueLimit), QueueLimit, "0 or more");
         Require(SpeculativeTokens is >= 0 and <= 15, nameof(SpeculativeTokens), SpeculativeTokens, "0 (off) to 15");
     }
@@ -90,7 +125,7 @@ public sealed record EngineOptions
         checked(PagesFor(bytesPerToken, contextLength) * bytesPerToken * PageTokens + MaxBatch * stateBytes);
 
     /// <summary>Pages for a model under these options, at least 1.</summary>
-    internal int PagesFor(KvLayout layout, int contextLength) => PagesFor((long)layout.WidthPerToken * sizeof(float), contextLength);
+    internal int PagesFor(LanguageModel model, int contextLength) => PagesFor(model.KvLayout.BytesPerToken(model.KvFormat), contextLength);
 
     private int PagesFor(long bytesPerToken, int contextLength)
     {

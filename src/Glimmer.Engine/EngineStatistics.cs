@@ -48,6 +48,12 @@ public readonly record struct EngineStatistics
     /// <summary>Tokens taken because a constraint left no choice.</summary>
     public long ForcedTokens { get; init; }
 
+    /// <summary>Pages written to the spill file.</summary>
+    public long SpilledPages { get; init; }
+
+    /// <summary>Pages read back from the spill file instead of being computed.</summary>
+    public long RestoredPages { get; init; }
+
     /// <summary>Passes that failed.</summary>
     public long Faults { get; init; }
 }

@@ -1,4 +1,5 @@
 using System.Diagnostics.CodeAnalysis;
+using Glimmer.Engine.Placement;
 using Glimmer.Engine.Scheduling;
 using Glimmer.Engine.Speculation;
 using Glimmer.Models;
@@ -8,13 +9,12 @@ namespace Glimmer.Engine;
 /// <summary>The engine's thread.</summary>
 public sealed partial class InferenceEngine
 {
-    private const int FewestMixedTokens = 32;
     private readonly ForwardBatch _batch = new();
     private readonly List<Sequence> _planned = [];
     private readonly List<Sequence> _admitted = [];
     private readonly List<Sequence> _leaving = [];
     private readonly SpeculationTrial _trial = new();
-    private double _secondsPerPromptToken;
+    private float _guessesPayAt = AcceptanceGate.UsualLeast;
     private int _placesTaken;
     private bool _closed;
 
@@ -22,6 +22,8 @@ public sealed partial class InferenceEngine
     private void Run()
     {
         bool idle = false;
+        if (_placement is not null)
+            LogThreadPlacement(_logger, TeamPlacement.Pin(_team, _placement, SystemPlacement.TryPin), _team.Threads, _placement.Nodes.Count);
         while (true)
         {
             // Reset before looking: whatever is set after this is seen in the next round.
@@ -55,6 +57,11 @@ public sealed partial class InferenceEngine
             RunIdleChecks();
             if (stopping && Close())
                 break;
+            while (!_wake.IsSet && _scheduler.KeepAhead())
+            {
+                // Nobody waits: pages go to disk as long as there are buffers for them.
+            }
+
             _wake.Wait();
         }
 
@@ -111,22 +118,26 @@ public sealed partial class InferenceEngine
     private void Pass()
     {
         // 1. Decide what to compute.
+        long began = _time.GetTimestamp(), generated = _generatedTokens;
         _scheduler.Plan(_batch, _planned, _admitted);
         CountAdmitted();
         if (_planned.Count == 0)
             throw new InvalidOperationException("There is work but the scheduler planned none.");
 
-        long began = _time.GetTimestamp(), generated = _generatedTokens;
-        int answers = 0, prompts = 0;
+        int rows = 0, prompts = 0, answers = 0;
         foreach (Sequence sequence in _planned)
         {
             answers += sequence.Decoding ? 1 : 0;
+            rows += sequence.Decoding ? sequence.ChunkTokens : 0;
             prompts += sequence.Decoding ? 0 : sequence.ChunkTokens;
         }
 
         int planned = _planned.Count;
         bool drafts = _draft is not null && _trial.Wants(planned);
         _batch.KeepHidden = drafts;
+
+        double pays = rows > answers ? _scheduler.Times.BreakEven(answers, rows - answers) : -1;
+        _guessesPayAt = pays < 0 ? AcceptanceGate.UsualLeast : (float)pays;
 
         // 2. Compute, and the constraints' masks at the same time.
         StartMasks();
@@ -158,19 +169,10 @@ public sealed partial class InferenceEngine
         long ticks = _time.GetTimestamp() - began;
         if (prompts == 0 && _draft is not null)
             _trial.Note(planned, ticks, (int)(_generatedTokens - generated));
-        if (prompts > 0 && answers > 0)
-            NoteMixedPass(ticks, prompts);
+        _scheduler.Times.Note(rows, prompts, ticks);
+        _scheduler.KeepAhead();
         _passes++;
         PublishStatistics();
-    }
-
-    /// <summary>Sizes the next mixed pass by how long prompt tokens took in the last ones.</summary>
-    private void NoteMixedPass(long ticks, int promptTokens)
-    {
-        double seconds = (double)ticks / _time.TimestampFrequency / promptTokens;
-        _secondsPerPromptToken = _secondsPerPromptToken == 0 ? seconds : _secondsPerPromptToken + (seconds - _secondsPerPromptToken) * 0.25;
-        if (_options.MixedPassTime > TimeSpan.Zero)
-            _scheduler.MixedBudget = (int)Math.Clamp(_options.MixedPassTime.TotalSeconds / _secondsPerPromptToken, FewestMixedTokens, int.MaxValue);
     }
 
     /// <summary>Guesses for the next pass. A draft layer that fails is not asked again; answers go on without it.</summary>
@@ -204,7 +206,7 @@ public sealed partial class InferenceEngine
         _leaving.Clear();
         _leaving.AddRange(_scheduler.Running);
         _scheduler.RemoveWaiting(static _ => true, _leaving);
-        _scheduler = new Scheduler(_options, _arena);
+        _scheduler = new Scheduler(_options, _arena, _time.TimestampFrequency, _spill);
         foreach (Sequence sequence in _leaving)
             End(sequence, GenerationEnd.Fault, keepRows: false);
     }

@@ -172,7 +172,7 @@ public sealed partial class InferenceEngine
         _accepted += sequence.GuessesRight;
         _forced += sequence.Forced;
         if (sequence.GuessSource == GuessSource.Text)
-            sequence.Drafter?.Learn(sequence.GuessCount, sequence.GuessesRight);
+            sequence.Drafter?.Learn(sequence.GuessCount, sequence.GuessesRight, _guessesPayAt);
         GenerationEnd? end = null;
         try
         {

@@ -1,6 +1,7 @@
 using Glimmer.Dialogue.Constraints;
 using Glimmer.Dialogue.Tokenization;
 using Glimmer.Engine.Memory;
+using Glimmer.Engine.Placement;
 using Glimmer.Engine.Sampling;
 using Glimmer.Engine.Scheduling;
 using Glimmer.Engine.Speculation;
@@ -31,10 +32,12 @@ public sealed partial class InferenceEngine : IDisposable
     private readonly TimeProvider _time;
     private readonly KvArena _arena;
     private readonly ThreadTeam _team;
+    private readonly PrefixSpill? _spill;
     private Scheduler _scheduler;
     private readonly Sampler[] _samplers;
     private readonly (int Start, int Length)[] _unused;
     private readonly int _vocabulary;
+    private readonly PlacementPlan? _placement;
     private ModelDraft? _draft;
     private readonly int _maskWords;
     private readonly Thread _thread;
@@ -70,13 +73,18 @@ public sealed partial class InferenceEngine : IDisposable
         int context = model.Description.ContextLength;
         if (options.ContextLength > 0)
             context = Math.Min(context, options.ContextLength);
-        int pages = options.PagesFor(model.KvLayout, context);
+        int pages = options.PagesFor(model, context);
         ContextLength = (int)Math.Min(context, (long)pages * options.PageTokens);
-        _arena = new KvArena(model.KvLayout, pages, options.PageTokens, options.MaxBatch);
+        _arena = new KvArena(model.KvLayout, pages, options.PageTokens, options.MaxBatch, model.KvFormat);
         int threads = options.Threads > 0 ? options.Threads : PhysicalCores.Count;
         _team = new ThreadTeam(threads);
+        _placement = options.Placement == ThreadPlacement.None ? null : PlacementPlan.Make(NumaTopology.Read(), options.Placement, threads);
+        if (_placement is { Nodes.Count: > 1 })
+            SpreadCache(_placement.Nodes);
         _samplers = [.. Enumerable.Range(0, threads).Select(_ => new Sampler())];
-        _scheduler = new Scheduler(options, _arena);
+        if (options is { PrefixSpill: { } folder, PrefixCache: true } && _arena.StateSlots == 0)
+            _spill = PrefixSpill.Open(folder, options.PrefixSpillBytes, SpillIdentity.Of(options.ModelIdentity!, model, _arena), _arena.PageMemory(0).Length, _logger);
+        _scheduler = new Scheduler(options, _arena, _time.TimestampFrequency, _spill);
         _unused = FindUnused(tokenizer, _vocabulary);
         // Longer chains of one layer's guesses are rarely right to their end.
         if (options.SpeculativeTokens > 0 && model.Draft is { } layer)
@@ -171,6 +179,7 @@ public sealed partial class InferenceEngine : IDisposable
             throw new InvalidOperationException("A sink can't dispose the engine that calls it.");
         _thread.Join();
         EndMaskThread();
+        _spill?.Dispose();
         _team.Dispose();
         _arena.Dispose();
         _wake.Dispose();
@@ -190,6 +199,13 @@ public sealed partial class InferenceEngine : IDisposable
             _inbox.Enqueue(sequence);
             return SubmissionOutcome.Accepted;
         }
+    }
+
+    /// <summary>Pages of all sequences are read by all threads: no node should have to serve them alone.</summary>
+    private unsafe void SpreadCache(IReadOnlyList<int> nodes)
+    {
+        fixed (byte* pages = _arena.PageMemory(0))
+            LogCachePlacement(_logger, SystemPlacement.TryInterleave(pages, (long)_arena.PageMemory(0).Length * _arena.Pages, nodes), nodes.Count);
     }
 
     private static (int Start, int Length)[] FindUnused(ITokenizer? tokenizer, int vocabulary)

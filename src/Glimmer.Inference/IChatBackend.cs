@@ -25,6 +25,9 @@ public interface IChatAnswer
     /// <summary>What it cost; prompt counts are valid from the first event, the rest at the end.</summary>
     ChatUsage Usage { get; }
 
+    /// <summary>The stop text of the request that ended it; null when none did. Valid at the end.</summary>
+    string? StopText => null;
+
     /// <summary>How often malformed output was mended in one way, where the backend reads the output itself; valid at the end.</summary>
     /// <param name="kind">One kind.</param>
     int CountRepairs(Repairs kind) => 0;

@@ -62,7 +62,14 @@ public static unsafe class MatMul
         if (job.Count == 0)
             return;
         if (job.IsInteger)
-            job = job with { Activations = Int8Products.Quantise(set, job, Int8Activations.Reserve(Int8Activations.Size(job.Count, job.Weights.Columns))) };
+        {
+            bool super = job.IsSuper;
+            int columns = job.Weights.Columns;
+            job = job with { Activations = new QuantisedRows(QuantisedRows.Reserve(QuantisedRows.Size(job.Count, columns, super)), job.Count, columns, super) };
+            var quantise = new QuantiseOne(set, job);
+            Quantise(team, job.Activations.Panels, job.Count, columns, ref quantise);
+        }
+
         job = Split(job, 0, team.Threads, Work(job), out int parts);
         var body = new OneBody(set, job);
         team.Run(parts, ref body);
@@ -75,7 +82,7 @@ public static unsafe class MatMul
         long total = 0;
         for (int i = 0; i < count; i++)
             total += Work(jobs[i]);
-        QuantiseAll(set, jobs, count);
+        QuantiseAll(set, team, jobs, count);
         int parts = 0;
         for (int i = 0; i < count; i++)
             jobs[i] = Split(jobs[i], parts, team.Threads, total, out parts);
@@ -85,37 +92,83 @@ public static unsafe class MatMul
             GC.KeepAlive(jobs[i].Weights.Owner);
     }
 
-    /// <summary>Quantises the activations of integer jobs; neighbours that share activations (experts of a token, q, k and v) share the result.</summary>
-    private static void QuantiseAll(InstructionSet set, MatMulJob[] jobs, int count)
+    /// <summary>Quantises the activations of integer jobs; jobs that share activations (experts of a token, q, k and v) share the result.</summary>
+    private static void QuantiseAll(InstructionSet set, ThreadTeam team, MatMulJob[] jobs, int count)
     {
         long bytes = 0;
+        int rows = 0, columns = 0, panels = 0;
         for (int i = 0; i < count; i++)
         {
-            if (jobs[i].IsInteger && !SharesActivations(jobs, i))
-                bytes += Int8Activations.Size(jobs[i].Count, jobs[i].Weights.Columns);
+            if (!jobs[i].IsInteger || jobs[i].Count == 0)
+                continue;
+            int same = FindShared(jobs, i);
+            jobs[i] = jobs[i] with { IsShared = same >= 0, FirstPart = same };
+            if (same >= 0)
+                continue;
+            bytes += Padded(QuantisedRows.Size(jobs[i].Count, jobs[i].Weights.Columns, jobs[i].IsSuper));
+            rows += jobs[i].Count;
+            columns = Math.Max(columns, jobs[i].Weights.Columns);
         }
 
         if (bytes == 0)
             return;
-        byte* memory = Int8Activations.Reserve(bytes);
+        byte* memory = QuantisedRows.Reserve(bytes);
         for (int i = 0; i < count; i++)
         {
-            if (!jobs[i].IsInteger)
-                continue;
-            if (SharesActivations(jobs, i))
+            MatMulJob job = jobs[i];
+            if (!job.IsInteger || job.Count == 0)
             {
-                jobs[i] = jobs[i] with { Activations = jobs[i - 1].Activations };
+                jobs[i] = job with { FirstPart = panels };
                 continue;
             }
 
-            jobs[i] = jobs[i] with { Activations = Int8Products.Quantise(set, jobs[i], memory) };
-            memory += Int8Activations.Size(jobs[i].Count, jobs[i].Weights.Columns);
+            if (job.IsShared)
+            {
+                jobs[i] = job with { Activations = jobs[job.FirstPart].Activations, FirstPart = panels };
+                continue;
+            }
+
+            var activations = new QuantisedRows(memory, job.Count, job.Weights.Columns, job.IsSuper);
+            memory += Padded(QuantisedRows.Size(job.Count, job.Weights.Columns, job.IsSuper));
+            jobs[i] = job with { Activations = activations, FirstPart = panels };
+            panels += activations.Panels;
         }
+
+        var quantise = new QuantiseMany(set, jobs, count);
+        Quantise(team, panels, rows, columns, ref quantise);
     }
 
-    private static bool SharesActivations(MatMulJob[] jobs, int i) =>
-        i > 0 && jobs[i - 1].IsInteger && jobs[i].X == jobs[i - 1].X && jobs[i].XStride == jobs[i - 1].XStride
-        && jobs[i].Count == jobs[i - 1].Count && jobs[i].Weights.Columns == jobs[i - 1].Weights.Columns;
+    private static long Padded(long bytes) => (bytes + 63) & ~63;
+
+    /// <summary>Quantises panels in parallel when they are worth it.</summary>
+    private static void Quantise<TBody>(ThreadTeam team, int panels, int rows, int columns, ref TBody body)
+        where TBody : struct, IParallelBody
+    {
+        if ((long)rows * columns > SmallestPart)
+        {
+            team.Run(panels, ref body);
+            return;
+        }
+
+        for (int panel = 0; panel < panels; panel++)
+            body.Invoke(panel);
+    }
+
+    /// <summary>A job before this one with the same activations, or −1. Looks back over a token's experts, not over all experts of a long prompt.</summary>
+    private static int FindShared(MatMulJob[] jobs, int i)
+    {
+        const int Far = 40;
+        for (int k = i - 1; k >= Math.Max(0, i - Far); k--)
+        {
+            if (jobs[k].X == jobs[i].X && jobs[k].XStride == jobs[i].XStride && jobs[k].Count == jobs[i].Count && jobs[k].IsInteger
+                && !jobs[k].IsShared && jobs[k].IsSuper == jobs[i].IsSuper && jobs[k].Weights.Columns == jobs[i].Weights.Columns)
+            {
+                return k;
+            }
+        }
+
+        return -1;
+    }
 
     private static long Work(in MatMulJob job) => (long)job.Weights.Rows * job.Weights.Columns * job.Count;
 
@@ -131,7 +184,7 @@ public static unsafe class MatMul
         int rows = job.Weights.Rows;
         long workPerPart = Math.Max(SmallestPart, totalWork / (threads * 6L));
         long rowsPerPart = threads == 1 ? rows : workPerPart / ((long)job.Weights.Columns * job.Count);
-        int unit = job.IsInteger ? PackedMatrix.GroupRows : 4;
+        int unit = job.IsInteger ? TileLayout.GroupRows : 4;
         int height = (int)Math.Min(rows, Math.Max(unit, rowsPerPart / unit * unit));
         nextPart = checked(firstPart + (rows + height - 1) / height);
         return job with { FirstPart = firstPart, RowsPerPart = height };
@@ -142,7 +195,7 @@ public static unsafe class MatMul
         int start = part * job.RowsPerPart, end = Math.Min(start + job.RowsPerPart, job.Weights.Rows);
         if (job.IsInteger)
         {
-            Int8Products.Multiply(set, job, job.Weights.Packed!, job.Activations, start, end);
+            IntegerProducts.Multiply(set, job, start, end);
             return;
         }
 
@@ -171,18 +224,40 @@ public static unsafe class MatMul
     {
         public void Invoke(int part)
         {
-            // The last job that begins at or before this part; jobs without parts begin where the next one does.
-            int low = 0, high = count - 1;
-            while (low < high)
-            {
-                int middle = (low + high + 1) / 2;
-                if (jobs[middle].FirstPart <= part)
-                    low = middle;
-                else
-                    high = middle - 1;
-            }
-
+            int low = Find(jobs, count, part);
             RunPart(set, jobs[low], part - jobs[low].FirstPart);
+        }
+    }
+
+    /// <summary>The last job that begins at or before this part; jobs without parts begin where the next one does.</summary>
+    private static int Find(MatMulJob[] jobs, int count, int part)
+    {
+        int low = 0, high = count - 1;
+        while (low < high)
+        {
+            int middle = (low + high + 1) / 2;
+            if (jobs[middle].FirstPart <= part)
+                low = middle;
+            else
+                high = middle - 1;
+        }
+
+        return low;
+    }
+
+    private readonly struct QuantiseOne(InstructionSet set, MatMulJob job) : IParallelBody
+    {
+        private readonly MatMulJob _job = job;
+
+        public void Invoke(int part) => IntegerProducts.QuantisePanel(set, _job, part);
+    }
+
+    private readonly struct QuantiseMany(InstructionSet set, MatMulJob[] jobs, int count) : IParallelBody
+    {
+        public void Invoke(int part)
+        {
+            int job = Find(jobs, count, part);
+            IntegerProducts.QuantisePanel(set, jobs[job], part - jobs[job].FirstPart);
         }
     }
 }

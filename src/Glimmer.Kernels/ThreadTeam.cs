@@ -76,6 +76,7 @@ public sealed unsafe class ThreadTeam : IDisposable
         ObjectDisposedException.ThrowIf(_stopping, this);
         if (Interlocked.Exchange(ref _busy, 1) != 0)
             throw new InvalidOperationException("The thread team is already running an operation: calls must not overlap or be nested.");
+        long start = OperatorClock.IsRunning ? Stopwatch.GetTimestamp() : 0;
         try
         {
             if (_workers.Length == 0 || parts <= 1)
@@ -94,6 +95,8 @@ public sealed unsafe class ThreadTeam : IDisposable
         finally
         {
             Volatile.Write(ref _busy, 0);
+            if (start != 0)
+                OperatorClock.Add(typeof(TBody), (body as INamedBody)?.DeclaringType, start);
         }
     }
 
@@ -220,8 +223,16 @@ public sealed unsafe class ThreadTeam : IDisposable
         [FieldOffset(196)] public int CallerSleeps;
     }
 
-    private struct DelegateBody<TState>(TState state, Action<TState, int> body) : IParallelBody
+    /// <summary>A body that stands for code written elsewhere.</summary>
+    private interface INamedBody
     {
+        Type? DeclaringType { get; }
+    }
+
+    private struct DelegateBody<TState>(TState state, Action<TState, int> body) : IParallelBody, INamedBody
+    {
+        public readonly Type? DeclaringType => body.Method.DeclaringType;
+
         public readonly void Invoke(int part) => body(state, part);
     }
 

@@ -30,7 +30,22 @@ public sealed unsafe class WeightMatrix
         RowBytes = codec.BytesFor(columns);
     }
 
-    /// <summary>How the numbers are stored.</summary>
+    /// <summary>Wraps weights that compute their rows when they are read.</summary>
+    /// <exception cref="ArgumentException">It has no rows or no columns.</exception>
+    public WeightMatrix(RowSource source)
+        : this(source, 0, source.Rows)
+    {
+    }
+
+    private WeightMatrix(RowSource source, int first, int rows)
+        : this(BlockFormat.F32, rows, source.Columns, null, source)
+    {
+        Source = source;
+        FirstRow = first;
+        RowBytes = source.Bytes / source.Rows;
+    }
+
+    /// <summary>How the numbers are stored; F32 when rows are computed (<see cref="IsComputed"/>).</summary>
     public BlockFormat Format { get; }
 
     /// <summary>Outputs.</summary>
@@ -42,7 +57,16 @@ public sealed unsafe class WeightMatrix
     /// <summary>Bytes from one row to the next.</summary>
     public long RowBytes { get; }
 
-    /// <summary>First byte of row 0.</summary>
+    /// <summary>Whether rows are computed when they are read, and there are no bytes to point to.</summary>
+    public bool IsComputed => Source is not null;
+
+    /// <summary>What computes the rows, or null.</summary>
+    internal RowSource? Source { get; }
+
+    /// <summary>Row of <see cref="Source"/> that is row 0 here.</summary>
+    internal int FirstRow { get; }
+
+    /// <summary>First byte of row 0; null when rows are computed.</summary>
     public byte* Data { get; }
 
     /// <summary>Keeps the bytes alive.</summary>
@@ -51,8 +75,11 @@ public sealed unsafe class WeightMatrix
     /// <summary>Bytes of the whole matrix.</summary>
     public long Bytes => RowBytes * Rows;
 
-    /// <summary>Whether <see cref="Pack"/> can be called: Q8_0 and Q4_0.</summary>
-    public bool CanPack => PackedMatrix.CanPack(Format);
+    /// <summary>Whether <see cref="Pack"/> can be called: the formats with blocks of 32 or 256 whose codes have at most 8 bits and one scale per block or run.</summary>
+    public bool CanPack => TileLayout.Find(Format) is not null;
+
+    /// <summary>Bytes of the rearranged copy; 0 for formats that cannot be packed.</summary>
+    public long PackedBytes => TileLayout.Find(Format)?.Bytes(Rows, Columns) ?? 0;
 
     /// <summary>Whether a rearranged copy for <see cref="ActivationMode.Int8"/> exists.</summary>
     public bool IsPacked => Packed is not null;
@@ -61,11 +88,23 @@ public sealed unsafe class WeightMatrix
     internal PackedMatrix? Packed { get; private init; }
 
     /// <summary>
-    /// The same matrix with a copy beside it, rearranged for <see cref="ActivationMode.Int8"/>: 8.5 bits per weight. Exact products and
+    /// The same matrix with a copy beside it, rearranged for <see cref="ActivationMode.Int8"/>, at most 4 % larger than the original. Exact products and
     /// <see cref="ReadRow"/> still read the original bytes.
     /// </summary>
     /// <exception cref="NotSupportedException">The format cannot be packed (<see cref="CanPack"/>).</exception>
     public WeightMatrix Pack() => IsPacked ? this : new WeightMatrix(Format, Rows, Columns, Data, Owner) { Packed = PackedMatrix.Pack(this) };
+
+    /// <summary>Changes when the form of packed bytes does, so that kept ones are told apart.</summary>
+    public static int PackedLayoutVersion => PackedMatrix.LayoutVersion;
+
+    /// <summary>First byte of the rearranged copy, <see cref="PackedBytes"/> long; null without one.</summary>
+    public byte* PackedData => Packed is null ? null : Packed.Group(0);
+
+    /// <summary>The same matrix with a rearranged copy that was kept: <see cref="PackedBytes"/> bytes that <see cref="PackedData"/> gave, by a matrix with the same content.</summary>
+    /// <param name="packed">First byte, at a multiple of 64.</param>
+    /// <param name="owner">Whatever must stay reachable while the bytes are in use.</param>
+    /// <exception cref="NotSupportedException">The format cannot be packed.</exception>
+    public WeightMatrix WithPacked(byte* packed, object owner) => new(Format, Rows, Columns, Data, Owner) { Packed = PackedMatrix.Wrap(this, packed, owner) };
 
     /// <summary>Copies floats into memory of its own and wraps them.</summary>
     public static WeightMatrix FromFloats(int rows, int columns, ReadOnlySpan<float> values)
@@ -81,6 +120,12 @@ public sealed unsafe class WeightMatrix
     public void ReadRow(int row, Span<float> values)
     {
         ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual((uint)row, (uint)Rows);
+        if (Source is not null)
+        {
+            Source.Read(FirstRow + row, values[..Columns]);
+            return;
+        }
+
         BlockCodecs.For(Format).Dequantise(new ReadOnlySpan<byte>(Data + row * RowBytes, checked((int)RowBytes)), values[..Columns]);
         GC.KeepAlive(Owner);
     }
@@ -91,6 +136,8 @@ public sealed unsafe class WeightMatrix
     {
         ArgumentOutOfRangeException.ThrowIfNegative(start);
         ArgumentOutOfRangeException.ThrowIfGreaterThan((long)start + count, Rows);
+        if (Source is not null)
+            return new WeightMatrix(Source, FirstRow + start, count);
         return new WeightMatrix(Format, count, Columns, Data + start * RowBytes, Owner) { Packed = Packed?.RowRange(start, count) };
     }
 }

@@ -32,6 +32,9 @@ public abstract class LanguageModel : IDisposable
     /// <summary>What it caches per token and per sequence.</summary>
     public abstract KvLayout KvLayout { get; }
 
+    /// <summary>How its cache is stored unless its caller decides otherwise.</summary>
+    public virtual KvFormat KvFormat => KvFormat.F32;
+
     /// <summary>The model's own draft layer (MTP), when the file has one and it was loaded; else null.</summary>
     public virtual IDraftModel? Draft => null;
 

@@ -8,11 +8,14 @@ import { after } from 'node:test';
 const root = resolve(import.meta.dirname, '../..');
 const program = process.env.GLIMMER_PROGRAM ?? join(root, 'src/Glimmer.Cli/bin/Release/net10.0/glimmer.dll');
 
+/** Starts a server that plays a scenario (docs/script.md) instead of a model. */
+export const startEmulator = (scenario, args = []) => startServer([join(import.meta.dirname, 'scenarios', scenario), ...args], 'emulate');
+
 /** Starts a server; resolves to its base URL, its key and a function that stops it. */
-export async function startServer(args = []) {
+export async function startServer(args = [], command = 'serve') {
   if (!existsSync(program)) throw new Error(`${program} is missing: build the solution first (./test.sh does).`);
   const data = mkdtempSync(join(tmpdir(), 'glimmer-conformance-'));
-  const child = spawn('dotnet', [program, 'serve', '--port', '0', '--data', data, ...args], { cwd: root, stdio: ['ignore', 'pipe', 'pipe'] });
+  const child = spawn('dotnet', [program, command, '--port', '0', '--data', data, ...args], { cwd: root, stdio: ['ignore', 'pipe', 'pipe'] });
   let out = '';
   let err = '';
   child.stderr.on('data', (chunk) => { err += chunk; });

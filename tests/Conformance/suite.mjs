@@ -5,3 +5,4 @@ import './langchain.test.mjs';
 import './framing.test.mjs';
 import './errors.test.mjs';
 import './transport.test.mjs';
+import './anthropic.test.mjs';

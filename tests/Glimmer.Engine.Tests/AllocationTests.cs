@@ -1,4 +1,8 @@
+using Glimmer.Dialogue.Constraints;
+using Glimmer.Engine.Packages;
 using Glimmer.Engine.Tests.Fakes;
+using Glimmer.Models.Loading;
+using Glimmer.Testing;
 
 namespace Glimmer.Engine.Tests;
 
@@ -10,6 +14,12 @@ public sealed class AllocationTests
     public async Task Decoding_allocates_nothing(bool sampled)
     {
         using FakeModel model = new();
+        // Room for every row of every answer at once: when they come together is a matter of time.
+        model.OnForward = batch =>
+        {
+            batch.ReserveLogits(16 * 97);
+            model.OnForward = null;
+        };
         using InferenceEngine engine = new(model, Rig.Options with { SpeculativeTokens = 3 });
         SamplingOptions sampling = new()
         {
@@ -29,6 +39,62 @@ public sealed class AllocationTests
 
         // The history of penalties grows with the distinct tokens, at most the vocabulary: early, not per token.
         Assert.Equal(0, first.AtToken280 - first.AtToken120);
+    }
+
+    public static TheoryData<string, int, bool, bool> WholeEngine => new()
+    {
+        // sampling, guesses, the model's draft layer, a mask
+        { "greedy", 0, false, false },
+        { "top-p", 0, false, false },
+        { "greedy", 3, false, false },
+        { "top-p", 3, false, false },
+        { "greedy", 3, true, false },
+        { "top-p", 3, true, false },
+        { "greedy", 0, false, true },
+    };
+
+    [Theory]
+    [MemberData(nameof(WholeEngine))]
+    public async Task Decoding_with_the_bundled_model_allocates_nothing_on_the_engines_thread(string kind, int guesses, bool draftLayer, bool masked)
+    {
+        PackageOptions load = new() { Load = new LoadOptions { DraftLayer = draftLayer } };
+        using ModelPackage package = ModelPackage.Load(Fixtures.BundledModel, load);
+        using InferenceEngine engine = new(package.Model, new EngineOptions { KvBytes = 16 << 20, Threads = 1, SpeculativeTokens = guesses }, package.Tokenizer);
+        SamplingOptions sampling = kind == "greedy" ? Rig.Greedy : new() { TopP = 0.9f, Temperature = 0.8f, Seed = 4 };
+        long allocated = 0;
+        // The same request again: the first time buffers grow to what it needs.
+        for (int round = 0; round < 3; round++)
+        {
+            CountingSink sink = new();
+            GenerationRequest request = Rig.Request(Enumerable.Range(100, 30).ToArray(), 300, sink, sampling) with
+            {
+                StopTokens = new HashSet<int>(),
+                Constraint = masked ? new EvenTokens(package.Tokenizer.VocabularySize) : null,
+            };
+            Assert.Equal(SubmissionOutcome.Accepted, engine.Submit(request, default, out _));
+            await sink.Ended.Soon();
+            allocated = sink.AtToken280 - sink.AtToken120;
+        }
+
+        Assert.Equal(0, allocated);
+        Assert.Equal(guesses > 0, engine.GetStatistics().DraftedTokens > 0);
+    }
+
+    /// <summary>A mask that costs nothing: what a grammar allocates is its own business.</summary>
+    private sealed class EvenTokens(int vocabulary) : ITokenConstraint
+    {
+        public bool FillMask(Span<uint> mask)
+        {
+            mask.Clear();
+            mask[..(vocabulary / 32)].Fill(0x5555_5555);
+            return true;
+        }
+
+        public void Accept(int token)
+        {
+            if (token % 2 != 0)
+                throw new InvalidOperationException($"{token} is not allowed.");
+        }
     }
 
     private sealed class CountingSink : ITokenSink

@@ -10,12 +10,12 @@ internal sealed class ModelRunner : IDisposable
     private readonly ThreadTeam _team;
     private readonly int[][] _pages;
 
-    public ModelRunner(LanguageModel model, int tokens, int pageTokens = 16, int threads = 1, int sequences = 1, bool shuffled = false)
+    public ModelRunner(LanguageModel model, int tokens, int pageTokens = 16, int threads = 1, int sequences = 1, bool shuffled = false, KvFormat format = KvFormat.F32)
     {
         _model = model;
         _team = new ThreadTeam(threads);
         int pages = (tokens + pageTokens - 1) / pageTokens;
-        Arena = new KvArena(model.KvLayout, pages * sequences, pageTokens, sequences);
+        Arena = new KvArena(model.KvLayout, pages * sequences, pageTokens, sequences, format);
         int[] order = [.. Enumerable.Range(0, pages * sequences)];
         if (shuffled)
             new Random(5).Shuffle(order);

@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.Globalization;
 using System.Text.Json;
 using Glimmer.Cli.Golden;
+using Glimmer.Kernels;
 
 namespace Glimmer.Cli.Commands;
 
@@ -14,13 +15,14 @@ internal static class GoldenCommand
         Option<bool> quiet = new("--quiet", "-q") { Description = "Print only what fails and the summary." };
         Option<bool> json = new("--json") { Description = "Print one JSON object per check instead of a table." };
         Option<string[]> only = new("--area") { Description = "Run only these areas.", AllowMultipleArgumentsPerToken = true };
-        Command command = new("golden", "Compare this build with golden data of the reference implementations.") { folders, quiet, json, only };
+        Option<ActivationMode> activations = new("--activations") { Description = "How activations meet quantised weights in GGUF models: exact, int8 or auto. Rounded ones are allowed what rounding costs, and greedy tokens are not compared.", DefaultValueFactory = _ => ActivationMode.Exact };
+        Command command = new("golden", "Compare this build with golden data of the reference implementations.") { folders, quiet, json, only, activations };
         command.SetAction((result, cancel) => Task.FromResult(Run(
-            result.GetValue(folders)!, result.GetValue(only) ?? [], result.GetValue(quiet), result.GetValue(json), cancel)));
+            result.GetValue(folders)!, result.GetValue(only) ?? [], result.GetValue(quiet), result.GetValue(json), result.GetValue(activations), cancel)));
         return command;
     }
 
-    private static int Run(string[] folders, string[] only, bool quiet, bool json, CancellationToken cancel)
+    private static int Run(string[] folders, string[] only, bool quiet, bool json, ActivationMode activations, CancellationToken cancel)
     {
         if (folders.FirstOrDefault(folder => !Directory.Exists(folder)) is { } missing)
         {
@@ -35,6 +37,7 @@ internal static class GoldenCommand
         }
 
         IReadOnlyList<IGoldenArea> areas = only.Length == 0 ? GoldenAreas.All : [.. GoldenAreas.All.Where(area => only.Contains(area.Name))];
+        areas = [.. areas.Select(area => area is GgufModelsArea ? new GgufModelsArea(activations) : area)];
         int passed = 0, failed = 0, found = 0;
         foreach (GoldenFolder folder in new GoldenRun(areas).Run(folders, cancel))
         {

@@ -10,6 +10,8 @@ internal static class ModelOption
         Description = "GGUF file, checkpoint folder, or the name of a pulled model. Default: $GLIMMER__MODEL__PATH, else the bundled model.",
     };
 
+    public static Option<string?> KvCache() => new("--kv") { Description = "How keys and values are cached: auto (by the weights), f32, f16 or q8_0." };
+
     public static Option<int> Threads()
     {
         Option<int> threads = new("--threads", "-t") { Description = "Threads of the engine; 0 for one per physical core." };

@@ -29,8 +29,10 @@ internal static class ServeCommand
         Option<int?> threads = new("--threads", "-t") { Description = "Threads of the engine; 0 for one per physical core." };
         Option<int?> context = new("--context", "-c") { Description = "Longest conversation in tokens; 0 for the model's." };
         Option<string?> quantise = new("--quantize") { Description = "Bring F32, F16 and BF16 weights to this format while loading, e.g. q8_0 or q4_k_m." };
+        Option<string?> kv = ModelOption.KvCache();
+        Option<bool> copy = new("--no-mmap") { Description = "Copy weights into memory while loading, so that files may be written to afterwards." };
         Option<string[]> set = new("--set") { Description = "Any other setting, KEY=VALUE, e.g. Log:Level=Warning (docs/configuration.md).", AllowMultipleArgumentsPerToken = false };
-        Command command = new("serve", "Start the platform. Every setting can also come from appsettings.json or GLIMMER__… variables.") { port, host, data, model, memory, threads, context, quantise, set };
+        Command command = new("serve", "Start the platform. Every setting can also come from appsettings.json or GLIMMER__… variables.") { port, host, data, model, memory, threads, context, quantise, kv, copy, set };
         command.SetAction(result => RunAsync(
             result.GetValue(set) ?? [],
             [
@@ -40,8 +42,10 @@ internal static class ServeCommand
             .. HostedModels.SettingsFor(result.GetValue(model) ?? []),
             ("Model:MemoryBytes", result.GetValue(memory)?.ToString(CultureInfo.InvariantCulture)),
             ("Model:Quantise", result.GetValue(quantise)),
+            ("Model:Mapped", result.GetValue(copy) ? "false" : null),
             ("Engine:Threads", Text(result.GetValue(threads))),
             ("Engine:Context", Text(result.GetValue(context))),
+            ("Engine:KvCache", result.GetValue(kv)),
             ]));
         return command;
     }
@@ -101,6 +105,7 @@ internal static class ServeCommand
 
             ModelPackage package = await loading;
             await using EmbeddedChatBackend backend = LocalModel.Start(package, settings, server.Logs.CreateLogger<InferenceEngine>());
+            await using ModelFileWatch? watch = !settings.Mapped ? null : ModelFileWatch.Start(LocalModel.PathOf(settings.ModelPath), () => backend.StopAsync(TimeSpan.Zero), server.Logs);
             slot.Fill([backend], settings.StandIn ? backend : null, $"{package.Code} is loaded.");
             Banner.Write(Console.Out, server, options, package, settings.StandIn);
             await server.WaitForShutdownAsync();
@@ -115,6 +120,7 @@ internal static class ServeCommand
         await using GlimmerServer server = GlimmerServer.Create(options, slot);
         await server.StartAsync();
         await using ModelHost host = new(models, new ModelHostOptions { MemoryBytes = HostedModels.MemoryFor(settings) }, server.Logs);
+        ModelHostMetrics.Publish(host, server.Meter);
         await HostedModels.LoadFirstAsync(host);
         string codes = string.Join(", ", models.Select(model => model.Code));
         slot.Fill(host.Backends, settings.StandIn ? host.Backends[0] : null, $"{models[0].Code} is loaded.");
@@ -131,7 +137,7 @@ internal static class ServeCommand
             (await loading).Dispose();
     }
 
-    private static (string Key, string? Value) Pair(string text)
+    internal static (string Key, string? Value) Pair(string text)
     {
         int equals = text.IndexOf('=', StringComparison.Ordinal);
         if (equals <= 0)

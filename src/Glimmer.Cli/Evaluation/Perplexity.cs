@@ -102,7 +102,7 @@ internal sealed class Perplexity(int window, ThreadTeam team)
         {
             _model = model;
             _pages = [.. Enumerable.Range(0, (window + PageTokens - 1) / PageTokens)];
-            _arena = new KvArena(model.KvLayout, _pages.Length, PageTokens, stateSlots: 1);
+            _arena = new KvArena(model.KvLayout, _pages.Length, PageTokens, stateSlots: 1, model.KvFormat);
         }
 
         public void Run(int[] tokens, ThreadTeam team)

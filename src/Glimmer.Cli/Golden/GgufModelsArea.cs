@@ -11,10 +11,20 @@ namespace Glimmer.Cli.Golden;
 /// <c>runtime_*</c> values of another program, which rounds activations, bound plausibility only. <c>text_ids</c> are the tokens of the
 /// text in <c>expect.json</c> by the tokenizer inside the file.
 /// </summary>
-public sealed class GgufModelsArea : IGoldenArea
+/// <param name="activations">How activations meet quantised weights.</param>
+public sealed class GgufModelsArea(ActivationMode activations) : IGoldenArea
 {
     private const double Tolerance = 2e-4;
     private const double RoundingLuck = 2;
+
+    // What 8 bits of activation cost the small models of the fixtures (their weights are random, so errors do not cancel): a median token is off by less than this.
+    private const double RoundedTolerance = 0.05;
+
+    /// <summary>With exact activations.</summary>
+    public GgufModelsArea()
+        : this(ActivationMode.Exact)
+    {
+    }
 
     /// <inheritdoc/>
     public string Name => "gguf-models";
@@ -45,7 +55,7 @@ public sealed class GgufModelsArea : IGoldenArea
     private static string[] Models(string folder) =>
         [.. Directory.EnumerateFiles(folder, "*.gguf").Where(file => !file.Contains(".mmproj.", StringComparison.Ordinal)).Order(StringComparer.Ordinal)];
 
-    private static IEnumerable<GoldenCheck> RunFile(string file, GoldenTensors expected)
+    private IEnumerable<GoldenCheck> RunFile(string file, GoldenTensors expected)
     {
         string kind = Path.GetFileNameWithoutExtension(file);
         kind = kind[(kind.LastIndexOf('.') + 1)..];
@@ -58,12 +68,19 @@ public sealed class GgufModelsArea : IGoldenArea
 
         if (expected.Has("text_ids"))
             yield return TextIds(file, kind, expected);
-        using LoadedModel model = ModelLoader.Load(file);
+        using LoadedModel model = ModelLoader.Load(file, new LoadOptions { Activations = activations });
         int[] prompt = expected.Ints("input_ids");
         float[] reference = expected.Floats($"logits{suffix}");
         int[] greedy = expected.Has($"greedy{suffix}") ? expected.Ints($"greedy{suffix}") : [];
         using GoldenModel run = new(model, prompt.Length + greedy.Length, 8);
         float[] logits = run.Prompt(0, prompt, prompt.Length);
+        if (activations != ActivationMode.Exact)
+        {
+            double rounding = expected.Has($"runtime_logits.{kind}") ? RoundingLuck * MedianRow(reference, expected.Floats($"runtime_logits.{kind}"), run.Vocabulary) + Tolerance : RoundedTolerance;
+            yield return new GoldenCheck($"{kind}: logits (median token)", MedianRow(reference, logits, run.Vocabulary), rounding);
+            yield break;
+        }
+
         yield return GoldenCompare.Floats($"{kind}: logits", reference, logits, Tolerance, run.Vocabulary);
         if (expected.Has($"runtime_logits.{kind}"))
         {

@@ -54,9 +54,12 @@ internal static class UnitAttention
                 Position = tokens - rows,
                 Pages = page,
             };
-            PagedAttention.Run(team, shape, new KvRows(key, PageTokens * rowWidth, rowWidth, PageTokens), new KvRows(value, PageTokens * rowWidth, rowWidth, PageTokens), [chunk], 1);
+            PagedAttention.Run(team, shape, Plane(key), Plane(value), [chunk], 1);
         }
 
         return y;
+
+        // Heads side by side in a row.
+        KvRows Plane(float* origin) => new(origin, KvFormat.F32, PageTokens, (long)PageTokens * rowWidth * sizeof(float), shape.KeyWidth * sizeof(float), rowWidth * sizeof(float));
     }
 }

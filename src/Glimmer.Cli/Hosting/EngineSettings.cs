@@ -1,6 +1,7 @@
 using System.Globalization;
 using Glimmer.Dialogue.Output;
 using Glimmer.Engine;
+using Glimmer.Engine.Placement;
 using Glimmer.Kernels;
 using Glimmer.Kernels.Formats;
 using Glimmer.Models.Weights;
@@ -34,12 +35,19 @@ internal sealed record EngineSettings
             (settings, text) => _formats.TryGetValue(text, out BlockFormat format) ? settings with { Quantise = format } : null),
         ("Model:StandIn", "Whether it answers for chat codes that have no backend", "true or false",
             (settings, text) => bool.TryParse(text, out bool flag) ? settings with { StandIn = flag } : null),
+        ("Model:Mapped", "Whether weights stay in the mapped file; otherwise they are copied into memory while loading", "true or false",
+            (settings, text) => bool.TryParse(text, out bool flag) ? settings with { Mapped = flag } : null),
         ("Model:DraftLayer", "Whether the model's own draft (MTP) layer is loaded", "true or false",
             (settings, text) => bool.TryParse(text, out bool flag) ? settings with { DraftLayer = flag } : null),
-        ("Engine:Activations", "How activations meet quantised weights", "exact (single precision) or int8 (faster, answers may differ in the last place)",
+        ("Model:PackedFolder", "Folder that keeps rearranged weights, so that later starts are quicker", "a path; none are kept when it is not set",
+            (settings, text) => text.Contains('\0', StringComparison.Ordinal) ? null : settings with { PackedFolder = text }),
+        ("Engine:Activations", "How activations meet quantised weights", "auto (int8 where the machine is fast at it), exact (single precision) or int8 (faster, activations rounded to 8 bits)",
             (settings, text) => Enum.TryParse(text, ignoreCase: true, out ActivationMode mode) && !char.IsAsciiDigit(text[0]) ? settings with { Activations = mode } : null),
         ("Output:Repairs", "Whether malformed tool calls of the model are mended; otherwise they are text", "true or false",
             (settings, text) => bool.TryParse(text, out bool flag) ? settings with { Repairs = flag ? Repairs.All : Repairs.None } : null),
+        ("Engine:KvCache", "How keys and values are cached", "auto (by the weights), f32, f16 or q8_0",
+            (settings, text) => text.Equals("auto", StringComparison.OrdinalIgnoreCase) ? settings with { KvFormat = null }
+                : Enum.TryParse(text, ignoreCase: true, out KvFormat format) && !char.IsAsciiDigit(text[0]) ? settings with { KvFormat = format } : null),
         ("Engine:Threads", "Threads of a forward pass", "a number from 0 (one per physical core) to 1024",
             (settings, text) => Whole(text, 0, 1024) is { } n ? settings.With(settings.Engine with { Threads = (int)n }) : null),
         ("Engine:Context", "Longest conversation in tokens", "a number from 0 (the model's) to 16777216",
@@ -54,6 +62,14 @@ internal sealed record EngineSettings
             (settings, text) => Whole(text, 1, 65536) is { } n ? settings.With(settings.Engine with { PrefillTokens = (int)n }) : null),
         ("Engine:PrefixCache", "Whether computed prefixes are reused", "true or false",
             (settings, text) => bool.TryParse(text, out bool flag) ? settings.With(settings.Engine with { PrefixCache = flag }) : null),
+        ("Engine:Placement", "How threads are bound to processors", "none, auto (only with several memory nodes), spread or compact",
+            (settings, text) => Enum.TryParse(text, ignoreCase: true, out ThreadPlacement placement) && !char.IsAsciiDigit(text[0]) && Enum.IsDefined(placement) ? settings.With(settings.Engine with { Placement = placement }) : null),
+        ("Engine:PrefixSpill", "Folder for computed prefixes that memory has no room for", "a path; nothing is written when it is not set",
+            (settings, text) => text.Length > 0 ? settings.With(settings.Engine with { PrefixSpill = text }) : null),
+        ("Engine:PrefixSpillBytes", "Most bytes of the file in that folder, one per model", "a number of bytes from 1",
+            (settings, text) => Whole(text, 1, long.MaxValue) is { } n ? settings.With(settings.Engine with { PrefixSpillBytes = n }) : null),
+        ("Engine:MixedPassRatio", "How many times as long a pass of running answers may take when prompts are read beside them", "0 (no limit) or a number above 1 up to 1000",
+            (settings, text) => double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out double ratio) && (ratio == 0 || ratio is > 1 and <= 1000) ? settings.With(settings.Engine with { MixedPassRatio = ratio }) : null),
         ("Engine:SharePrefixes", "Whether callers share computed prefixes, which tells them of each other's prompts", "true or false",
             (settings, text) => bool.TryParse(text, out bool flag) ? settings.With(settings.Engine with { SharePrefixes = flag }) : null),
         ("Engine:SpeculativeTokens", "Tokens guessed per pass", "a number from 0 (off) to 15",
@@ -81,8 +97,17 @@ internal sealed record EngineSettings
     /// <summary>Whether the model's own draft layer is loaded.</summary>
     public bool DraftLayer { get; init; } = true;
 
+    /// <summary>Whether weights stay in the mapped file.</summary>
+    public bool Mapped { get; init; } = true;
+
+    /// <summary>Folder of kept rearranged weights; null keeps none.</summary>
+    public string? PackedFolder { get; init; }
+
     /// <summary>How activations meet quantised weights.</summary>
-    public ActivationMode Activations { get; init; } = ActivationMode.Exact;
+    public ActivationMode Activations { get; init; } = ActivationMode.Auto;
+
+    /// <summary>How keys and values are cached; null decides by the weights.</summary>
+    public KvFormat? KvFormat { get; init; }
 
     /// <summary>Whether it stands in for codes without a backend.</summary>
     public bool StandIn { get; init; } = true;

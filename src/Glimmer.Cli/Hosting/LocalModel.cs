@@ -51,7 +51,7 @@ internal static class LocalModel
 
     /// <summary>How weights are loaded.</summary>
     public static LoadOptions OptionsOf(EngineSettings settings) =>
-        new() { QuantiseTo = settings.Quantise, DraftLayer = settings.DraftLayer, Activations = settings.Activations };
+        new() { QuantiseTo = settings.Quantise, DraftLayer = settings.DraftLayer, Activations = settings.Activations, KvFormat = settings.KvFormat, Mapped = settings.Mapped, PackedFolder = settings.PackedFolder };
 
     /// <summary>Starts an engine for a loaded model.</summary>
     /// <exception cref="GlimmerStartupException">The engine's settings do not fit the model or the machine.</exception>

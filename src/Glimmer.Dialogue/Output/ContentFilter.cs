@@ -27,7 +27,10 @@ internal sealed class ContentFilter
     }
 
     /// <summary>Whether a stop text was met; nothing passes after it.</summary>
-    public bool Stopped { get; private set; }
+    public bool Stopped => StopText is not null;
+
+    /// <summary>The stop text that was met; null when none was.</summary>
+    public string? StopText { get; private set; }
 
     /// <summary>Passes text on.</summary>
     public void Write(ReadOnlySpan<char> text)
@@ -74,8 +77,8 @@ internal sealed class ContentFilter
     {
         _maybeStop.Add(text);
         ReadOnlySpan<char> held = _maybeStop.Span;
-        int cut = FirstStop(held);
-        Stopped = cut >= 0;
+        int cut = FirstStop(held, out string? stop);
+        StopText = stop;
         int clear = Stopped ? cut : held.Length - LongestBeginning(held);
         Pass(held[..clear]);
         _maybeStop.Take(Stopped ? held.Length : clear);
@@ -83,8 +86,9 @@ internal sealed class ContentFilter
 
     // Where the stop text that is complete first begins; of several complete at one character, the longest. This choice is
     // the same for every way in which the text can arrive.
-    private int FirstStop(ReadOnlySpan<char> text)
+    private int FirstStop(ReadOnlySpan<char> text, out string? found)
     {
+        found = null;
         int begin = -1;
         int end = int.MaxValue;
         foreach (string stop in _stops)
@@ -94,6 +98,7 @@ internal sealed class ContentFilter
                 continue;
             begin = at;
             end = at + stop.Length;
+            found = stop;
         }
 
         return begin;

@@ -79,6 +79,9 @@ public sealed class OutputAutomaton
     /// <summary>Why the answer is complete, once <see cref="Feed"/> said so.</summary>
     public EndCause? Ended => _ended ?? _parser.Ended;
 
+    /// <summary>The stop text that ended the answer; null when none did.</summary>
+    public string? StopText => _parser.StopText;
+
     /// <summary>How often a repair of this kind was made.</summary>
     /// <param name="kind">One kind.</param>
     public int CountOf(Repairs kind) => _repairs.Count(kind);
@@ -151,7 +154,10 @@ public sealed class OutputAutomaton
     /// <param name="events">Receives what was held back.</param>
     public FinishReason Finish(List<ChatEvent> events) => Finish(Ended ?? EndCause.StopToken, events);
 
-    /// <summary>Ends the answer. Whatever was held back is said now; nothing is lost.</summary>
+    /// <summary>
+    /// Ends the answer. Whatever was held back is said now; only the first bytes of a character that a limit or a
+    /// cancellation cut in two are dropped, since no text can show them.
+    /// </summary>
     /// <param name="cause">Why no more comes. What the automaton itself found before counts more.</param>
     /// <param name="events">Receives what was held back.</param>
     public FinishReason Finish(EndCause cause, List<ChatEvent> events)
@@ -161,10 +167,12 @@ public sealed class OutputAutomaton
         _finished = true;
         cause = Ended ?? cause;
         _events.Sink = events;
-        Decode([], flush: true);
-        if (_highSurrogate != 0)
-            _parser.Write("\uFFFD");
         bool truncated = cause is EndCause.MaxTokens or EndCause.ContextFull or EndCause.Sensitive or EndCause.Fault or EndCause.Cancelled;
+        // A model that ends its turn inside a character made a fault, which shows as U+FFFD; a cut is none of its making.
+        if (!truncated)
+            Decode([], flush: true);
+        if (_highSurrogate != 0 && !truncated)
+            _parser.Write("\uFFFD");
         _parser.End(truncated);
         _events.Flush();
         if (_parser.ReasoningWasAnswer)

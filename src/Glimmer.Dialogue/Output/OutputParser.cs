@@ -70,6 +70,9 @@ internal sealed class OutputParser
     /// <summary>Why the answer is complete, once it is.</summary>
     public EndCause? Ended { get; private set; }
 
+    /// <summary>The stop text that ended the answer; null when none did.</summary>
+    public string? StopText => _content.StopText;
+
     /// <summary>Whether the reasoning turned out to be the answer.</summary>
     public bool ReasoningWasAnswer { get; private set; }
 

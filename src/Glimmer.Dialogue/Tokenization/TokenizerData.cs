@@ -52,6 +52,9 @@ public sealed class TokenizerData
     /// <summary>The pre-tokenizer's expression; null for GLM's.</summary>
     public string? PieceExpression { get; init; }
 
+    /// <summary>Whether text is split by GLM's expression.</summary>
+    public bool SplitsAsGlm => PieceExpression is null or GlmPieceScanner.Pattern;
+
     /// <summary>What the reference puts before a text when asked to add special tokens: ids.</summary>
     public IReadOnlyList<int> Prefix { get; init; } = [];
 

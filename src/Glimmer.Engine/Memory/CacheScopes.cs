@@ -12,6 +12,9 @@ internal sealed class CacheScopes
     /// <summary>Scopes that have pages.</summary>
     public int Count => _ids.Count;
 
+    /// <summary>The name of a scope.</summary>
+    public string NameOf(int id) => _names[id];
+
     /// <summary>A scope's id, or null when it has no pages.</summary>
     public int? Find(string scope) => _ids.TryGetValue(scope, out int id) ? id : null;
 

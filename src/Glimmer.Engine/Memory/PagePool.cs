@@ -4,9 +4,18 @@ namespace Glimmer.Engine.Memory;
 /// Who holds which page of the KV arena. A page is held by any number of sequences (counted) and by at most one node of
 /// the prefix cache; it is free when nobody holds it. Used by the engine's thread alone.
 /// </summary>
+/// <remarks>
+/// Pages that the cache holds alone stand in a line, in the order in which their last sequence let go of them. Sequences let go
+/// of their last page first, so a page stands before the pages that its text begins with: the line's head is always a leaf of
+/// the cache's tree, and finding what to evict takes one step.
+/// </remarks>
 internal sealed class PagePool
 {
+    private const int None = -1;
     private readonly int[] _holders;
+    private readonly int[] _later;
+    private readonly int[] _earlier;
+    private int _youngest = None;
     private readonly bool[] _cached;
     private readonly int[] _free;
     private int _freeCount;
@@ -16,6 +25,8 @@ internal sealed class PagePool
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(pages, 1);
         _holders = new int[pages];
+        _later = new int[pages];
+        _earlier = new int[pages];
         _cached = new bool[pages];
         _free = new int[pages];
         // The lowest page is taken first, so that memory never needed is never touched.
@@ -32,6 +43,12 @@ internal sealed class PagePool
 
     /// <summary>Pages held by the prefix cache alone; they can be evicted.</summary>
     public int Cached { get; private set; }
+
+    /// <summary>Of these the one that was let go of first, −1 when there is none.</summary>
+    public int Oldest { get; private set; } = None;
+
+    /// <summary>The one let go of next after <paramref name="page"/>, which stands in the line; −1 for none.</summary>
+    public int After(int page) => _later[page];
 
     /// <summary>Pages held by sequences.</summary>
     public int InUse { get; private set; }
@@ -64,7 +81,7 @@ internal sealed class PagePool
         {
             if (!_cached[page])
                 throw new InvalidOperationException($"Page {page} is free and cannot be retained.");
-            Cached--;
+            LeaveLine(page);
             InUse++;
         }
 
@@ -80,7 +97,7 @@ internal sealed class PagePool
             return;
         InUse--;
         if (_cached[page])
-            Cached++;
+            EnterLine(page);
         else
             _free[_freeCount++] = page;
     }
@@ -101,7 +118,33 @@ internal sealed class PagePool
         _cached[page] = false;
         if (_holders[page] > 0)
             return;
-        Cached--;
+        LeaveLine(page);
         _free[_freeCount++] = page;
+    }
+
+    private void EnterLine(int page)
+    {
+        Cached++;
+        _earlier[page] = _youngest;
+        _later[page] = None;
+        if (_youngest != None)
+            _later[_youngest] = page;
+        else
+            Oldest = page;
+        _youngest = page;
+    }
+
+    private void LeaveLine(int page)
+    {
+        Cached--;
+        int earlier = _earlier[page], later = _later[page];
+        if (earlier != None)
+            _later[earlier] = later;
+        else
+            Oldest = later;
+        if (later != None)
+            _earlier[later] = earlier;
+        else
+            _youngest = earlier;
     }
 }

@@ -6,6 +6,9 @@ namespace Glimmer.Engine.Memory;
 /// <param name="PartialTokens">How many rows of it.</param>
 internal readonly record struct PrefixMatch(int FullPages, int PartialPage, int PartialTokens);
 
+/// <summary>All rows of a page of the arena.</summary>
+internal delegate Span<byte> PageMemory(int page);
+
 /// <summary>
 /// A radix tree over the tokens of computed pages, with roots of its own for every scope (tenant): how many tokens of a
 /// prompt were reused tells that somebody sent them before, so one tenant must not find another's. Every node is one page: its tokens are the label of its edge, its
@@ -19,6 +22,7 @@ internal readonly record struct PrefixMatch(int FullPages, int PartialPage, int 
 internal sealed class PrefixCache
 {
     private const int None = -1;
+    private const int KeptAhead = 64;
     private readonly PagePool _pool;
     private readonly int _pageTokens;
     private readonly int[] _tokens;
@@ -27,14 +31,28 @@ internal sealed class PrefixCache
     private readonly int[] _firstChild;
     private readonly int[] _next;
     private readonly int[] _previous;
-    private readonly long[] _lastUse;
     private readonly int[] _scopeOfRoot;
     private readonly CacheScopes _scopes = new();
-    private long _clock;
+    private readonly PrefixSpill? _spill;
+    private readonly PageMemory? _memory;
+    private readonly SpillKey[] _keys = [];
+    private readonly bool[] _kept = [];
 
     /// <summary>An empty cache over the pool's pages of <paramref name="pageTokens"/> tokens each.</summary>
-    public PrefixCache(PagePool pool, int pageTokens)
+    /// <param name="pool">Who holds which page.</param>
+    /// <param name="pageTokens">Tokens per page.</param>
+    /// <param name="spill">Where evicted pages go; null for nowhere.</param>
+    /// <param name="memory">The rows of a page; needed with a spill.</param>
+    public PrefixCache(PagePool pool, int pageTokens, PrefixSpill? spill = null, PageMemory? memory = null)
     {
+        _spill = spill;
+        _memory = memory;
+        if (spill is not null)
+        {
+            _keys = new SpillKey[pool.Pages];
+            _kept = new bool[pool.Pages];
+        }
+
         _pool = pool;
         _pageTokens = pageTokens;
         int pages = pool.Pages;
@@ -44,7 +62,6 @@ internal sealed class PrefixCache
         _firstChild = new int[pages];
         _next = new int[pages];
         _previous = new int[pages];
-        _lastUse = new long[pages];
         _scopeOfRoot = new int[pages];
     }
 
@@ -64,7 +81,6 @@ internal sealed class PrefixCache
     public PrefixMatch Match(string scope, ReadOnlySpan<int> tokens, Span<int> pages)
     {
         int full = 0, child = _scopes.Find(scope) is { } known ? _scopes.First(known) : None;
-        _clock++;
         while (true)
         {
             ReadOnlySpan<int> rest = tokens[(full * _pageTokens)..];
@@ -81,7 +97,6 @@ internal sealed class PrefixCache
 
             if (best == None)
                 return new PrefixMatch(full, None, 0);
-            _lastUse[best] = _clock;
             if (bestLength < _pageTokens)
                 return new PrefixMatch(full, best, bestLength);
             pages[full++] = best;
@@ -100,7 +115,6 @@ internal sealed class PrefixCache
     public void Insert(string scope, ReadOnlySpan<int> tokens, Span<int> pages, bool keepPartial)
     {
         int parent = None, scopeId = _scopes.FindOrAdd(scope);
-        _clock++;
         for (int i = 0; i * _pageTokens < tokens.Length; i++)
         {
             ReadOnlySpan<int> label = tokens[(i * _pageTokens)..Math.Min((i + 1) * _pageTokens, tokens.Length)];
@@ -121,32 +135,43 @@ internal sealed class PrefixCache
                 pages[i] = node;
             }
 
-            _lastUse[node] = _clock;
             parent = node;
         }
 
         _scopes.ForgetIfEmpty(scopeId);
     }
 
-    /// <summary>Frees the page that was not used for longest and that no sequence holds; false when there is none.</summary>
+    /// <summary>Frees the page that no sequence has held for longest; false when there is none.</summary>
     public bool EvictOne()
     {
-        if (_pool.Cached == 0)
-            return false;
-        int oldest = None;
-        for (int page = 0; page < _count.Length; page++)
-        {
-            if (_count[page] > 0 && _firstChild[page] == None && _pool.Holders(page) == 0
-                && (oldest == None || _lastUse[page] < _lastUse[oldest]))
-            {
-                oldest = page;
-            }
-        }
-
+        int oldest = _pool.Oldest;
         if (oldest == None)
             return false;
+        if (_firstChild[oldest] != None)
+            throw new InvalidOperationException($"Page {oldest} is next to be evicted but others follow it.");
+        Keep(oldest);
         Remove(oldest, forgetScope: true);
         return true;
+    }
+
+    /// <summary>
+    /// Brings a few of the pages that are next to be evicted to the spill file, where there is one, so that a burst of
+    /// evictions finds most of them written. Quick: at most one page is copied. False when there was none to bring.
+    /// </summary>
+    public bool KeepAhead()
+    {
+        if (_spill is null || _pool.Free > _pool.Pages / 2)
+            return false;
+        int page = _pool.Oldest;
+        for (int step = 0; step < KeptAhead && page != None; step++, page = _pool.After(page))
+        {
+            if (_kept[page] || _count[page] < _pageTokens)
+                continue;
+            Keep(page);
+            return _kept[page];
+        }
+
+        return false;
     }
 
     /// <summary>Checks the tree against the pool; returns what is wrong with it, or null.</summary>
@@ -174,7 +199,22 @@ internal sealed class PrefixCache
                 return $"Page {page} is {found} times among its parent's children.";
         }
 
+        for (int page = _pool.Oldest; page != None; page = _pool.After(page))
+        {
+            for (int child = _firstChild[page]; child != None; child = _next[child])
+            {
+                if (_pool.Holders(child) > 0)
+                    return $"Page {child} is held but its parent {page} is not.";
+            }
+        }
+
         return nodes == Nodes ? null : $"The tree has {nodes} nodes but counted {Nodes}.";
+    }
+
+    private void Keep(int page)
+    {
+        if (_spill is not null && !_kept[page] && _count[page] == _pageTokens)
+            _kept[page] = _spill.TryKeep(_keys[page], _memory!(page));
     }
 
     private ReadOnlySpan<int> LabelOf(int node) => _tokens.AsSpan(node * _pageTokens, _count[node]);
@@ -205,6 +245,13 @@ internal sealed class PrefixCache
         _firstChild[node] = None;
         _previous[node] = None;
         _scopeOfRoot[node] = scope;
+        if (_spill is not null)
+        {
+            _kept[node] = false;
+            if (label.Length == _pageTokens)
+                _keys[node] = (parent == None ? _spill.Root(_scopes.NameOf(scope)) : _keys[parent]).Next(label);
+        }
+
         ref int first = ref parent == None ? ref _scopes.First(scope) : ref _firstChild[parent];
         _next[node] = first;
         if (first != None)

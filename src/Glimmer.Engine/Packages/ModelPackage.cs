@@ -26,9 +26,13 @@ public sealed class ModelPackage : IDisposable
 {
     private const long LargestTemplate = 1 << 20;
     private readonly LoadedModel _loaded;
+    private readonly string _path;
+    private readonly LoadOptions _load;
 
-    private ModelPackage(string code, LoadedModel loaded, Tokenizer tokenizer, Generation generation, IReadOnlySet<int> stops)
+    private ModelPackage(string path, LoadOptions load, string code, LoadedModel loaded, Tokenizer tokenizer, Generation generation, IReadOnlySet<int> stops)
     {
+        _path = path;
+        _load = load;
         Code = code;
         _loaded = loaded;
         Tokenizer = tokenizer;
@@ -57,6 +61,10 @@ public sealed class ModelPackage : IDisposable
     /// <summary>Sampling that the files recommend.</summary>
     public GenerationDefaults Defaults => _loaded.Generation;
 
+    /// <summary>Names the weights by their content, and how they were loaded: equal texts mean equal results. Reads samples of the files.</summary>
+    /// <exception cref="IOException">A file cannot be read any more.</exception>
+    public string FindIdentity() => $"{WeightIdentity.Of(_path)} {_load}";
+
     /// <summary>Doubtful things about the files that do not prevent their use.</summary>
     public IReadOnlyList<string> Warnings => _loaded.Warnings;
 
@@ -83,7 +91,7 @@ public sealed class ModelPackage : IDisposable
             stops.RemoveWhere(id => id >= tokenizer.VocabularySize);
             if (stops.Count == 0)
                 throw new ModelFileException(path, "neither the tokenizer nor the model's files name a token that ends a turn, such as <|endoftext|>.");
-            return new ModelPackage(options.Code ?? CodeOf(path, loaded.DisplayName), loaded, tokenizer, generation, stops);
+            return new ModelPackage(path, options.Load, options.Code ?? CodeOf(path, loaded.DisplayName), loaded, tokenizer, generation, stops);
         }
         catch
         {

@@ -1,4 +1,5 @@
 using System.Numerics;
+using Glimmer.Kernels.Elementwise;
 
 namespace Glimmer.Engine.Sampling;
 
@@ -15,6 +16,9 @@ internal sealed class Sampler
 {
     private int[] _ids = [];
     private float[] _weights = [];
+    private float[] _sums = [];
+    private float[] _largest = [];
+    private float[] _order = [];
     private int _candidates;
     private float[] _scratch = [];
 
@@ -54,6 +58,12 @@ internal sealed class Sampler
         for (int word = 0; word * 32 < logits.Length; word++)
         {
             uint banned = ~mask[word];
+            if (banned == uint.MaxValue)
+            {
+                logits.Slice(word * 32, Math.Min(32, logits.Length - word * 32)).Fill(float.NegativeInfinity);
+                continue;
+            }
+
             while (banned != 0)
             {
                 int token = word * 32 + BitOperations.TrailingZeroCount(banned);
@@ -71,28 +81,15 @@ internal sealed class Sampler
     /// <exception cref="InvalidOperationException">No token has a finite logit, or one is not a number.</exception>
     public int Choose(Span<float> logits, SamplingOptions options, double uniform)
     {
-        (float max, int best) = LogitsMath.Max(logits);
-        if (best < 0 || float.IsPositiveInfinity(max))
+        int best = RowScans.IndexOfLargest(logits, out float max);
+        if (best < 0 || !float.IsFinite(max))
             throw new InvalidOperationException(float.IsNaN(max) ? "The model's logits are not numbers." : "No token can be chosen: the largest logit is not finite.");
         if (options.Greedy || options.Temperature == 0 || options.TopK == 1)
             return best;
         double total = Filter(logits, max, options);
         double target = uniform * total, sum = 0;
         if (_candidates < 0)
-        {
-            int last = best;
-            for (int token = 0; token < logits.Length; token++)
-            {
-                if (logits[token] <= 0)
-                    continue;
-                last = token;
-                sum += logits[token];
-                if (sum > target)
-                    break;
-            }
-
-            return last;
-        }
+            return ChooseFromAll(logits, best, target);
 
         int chosen = _ids[_candidates - 1];
         for (int i = 0; i < _candidates; i++)
@@ -105,11 +102,50 @@ internal sealed class Sampler
         return chosen;
     }
 
+    /// <summary>Walks the blocks' sums to the block that holds the target, and then its tokens.</summary>
+    private int ChooseFromAll(ReadOnlySpan<float> weights, int best, double target)
+    {
+        int last = best;
+        double sum = 0;
+        for (int block = 0; block < RowScans.BlocksOf(weights.Length); block++)
+        {
+            double after = sum + _sums[block];
+            if (after <= target)
+            {
+                sum = after;
+                continue;
+            }
+
+            int end = Math.Min(weights.Length, (block + 1) * RowScans.Block);
+            for (int token = block * RowScans.Block; token < end; token++)
+            {
+                if (weights[token] <= 0)
+                    continue;
+                last = token;
+                sum += weights[token];
+                if (sum > target)
+                    return token;
+            }
+
+            // The block's sum was rounded otherwise than this one: it was its last token.
+            return last;
+        }
+
+        // Past the end by rounding: the last token that has any weight.
+        for (int token = weights.Length - 1; token >= 0; token--)
+        {
+            if (weights[token] > 0)
+                return token;
+        }
+
+        return last;
+    }
+
     /// <summary>The distribution that <see cref="Choose"/> draws from, for tests: shape (vocabulary).</summary>
     internal float[] Distribution(Span<float> logits, SamplingOptions options)
     {
         float[] result = new float[logits.Length];
-        double total = Filter(logits, LogitsMath.Max(logits).Value, options);
+        double total = Filter(logits, RowScans.IndexOfLargest(logits, out float max) < 0 ? 0 : max, options);
         for (int i = 0; i < (_candidates < 0 ? logits.Length : _candidates); i++)
         {
             if (_candidates < 0)
@@ -127,7 +163,7 @@ internal sealed class Sampler
     /// <returns>The logarithm of Σ exp(logit): a token's log-probability is its logit less this.</returns>
     public static float LogProbs(ReadOnlySpan<float> logits, Span<TokenLogProb> top)
     {
-        float max = LogitsMath.Max(logits).Value;
+        _ = RowScans.IndexOfLargest(logits, out float max);
         float normaliser = max + (float)Math.Log(LogitsMath.SumOfExponentials(logits, max));
         int count = 0;
         for (int token = 0; token < logits.Length && top.Length > 0; token++)
@@ -152,7 +188,15 @@ internal sealed class Sampler
     /// </summary>
     private double Filter(Span<float> logits, float max, SamplingOptions options)
     {
-        double total = LogitsMath.Exponentials(logits, max, 1 / options.Temperature);
+        int blocks = RowScans.BlocksOf(logits.Length);
+        if (_sums.Length < blocks)
+        {
+            _sums = new float[blocks];
+            _largest = new float[blocks];
+            _order = new float[blocks];
+        }
+
+        double total = RowScans.Exponentials(logits, max, 1 / options.Temperature, _sums, _largest);
         bool topK = options.TopK > 0 && options.TopK < logits.Length;
         bool topP = options.TopP < 1;
         if (!topK && !topP)
@@ -160,20 +204,20 @@ internal sealed class Sampler
             _candidates = -1;
             if (options.MinP <= 0)
                 return total;
+            // No token weighs more than the most likely one's 1, so what min-p leaves is little.
+            Collect(logits, options.MinP);
             total = 0;
-            for (int i = 0; i < logits.Length; i++)
-            {
-                if (logits[i] < options.MinP)
-                    logits[i] = 0;
-                total += logits[i];
-            }
-
+            for (int i = 0; i < _candidates; i++)
+                total += _weights[i];
             return total;
         }
 
         // A token whose weight is at most (1 − p)·total / vocabulary can't survive top-p: it and all below it weigh
         // no more than (1 − p)·total. That leaves few enough to sort.
-        Collect(logits, topK ? 0 : (float)((1 - options.TopP) * total / logits.Length * 0.999));
+        if (topK)
+            Collect(logits, LeastOfTop(options.TopK, blocks));
+        else if (!HoldsTopP(logits, options.TopP * total))
+            Collect(logits, (float)((1 - options.TopP) * total / logits.Length * 0.999));
         int kept = topK ? SortTopK(options.TopK, out total) : 0;
         if (topP)
             kept = SortTopP(options.TopP, total, alreadySorted: topK ? kept : 0);
@@ -190,7 +234,7 @@ internal sealed class Sampler
         return sum;
     }
 
-    private void Collect(ReadOnlySpan<float> weights, float above)
+    private void Collect(ReadOnlySpan<float> weights, float least)
     {
         if (_ids.Length < weights.Length)
         {
@@ -198,16 +242,32 @@ internal sealed class Sampler
             _weights = GC.AllocateUninitializedArray<float>(weights.Length);
         }
 
-        int count = 0;
-        for (int i = 0; i < weights.Length; i++)
-        {
-            if (weights[i] <= above)
-                continue;
-            _ids[count] = i;
-            _weights[count++] = weights[i];
-        }
+        // What weighs nothing is never a candidate.
+        _candidates = RowScans.PickFrom(weights, Math.Max(least, float.Epsilon), _largest, _ids, _weights);
+    }
 
-        _candidates = count;
+    /// <summary>Collects what is likely alone; true when that is enough, so that all of top-p is among it.</summary>
+    private bool HoldsTopP(ReadOnlySpan<float> weights, double wanted)
+    {
+        const float Likely = 1f / 1024;
+        Collect(weights, Likely);
+        double sum = 0;
+        for (int i = 0; i < _candidates; i++)
+            sum += _weights[i];
+        // A little more than wanted: this sum adds in another order than the cut will.
+        return sum > wanted * (1 + 1e-6);
+    }
+
+    /// <summary>
+    /// A weight that at least k tokens reach: the k-th largest of the blocks' largest. 0 when there are fewer blocks.
+    /// </summary>
+    private float LeastOfTop(int k, int blocks)
+    {
+        if (k > blocks)
+            return 0;
+        _largest.AsSpan(0, blocks).CopyTo(_order);
+        _order.AsSpan(0, blocks).Sort();
+        return _order[blocks - k];
     }
 
     private int SortTopK(int k, out double total)

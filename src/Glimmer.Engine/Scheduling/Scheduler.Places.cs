@@ -46,6 +46,9 @@ internal sealed partial class Scheduler
         int pages = (sequence.Count + pageTokens - 1) / pageTokens;
         // The last token is always computed: its logits are wanted.
         PrefixMatch match = _cache?.Match(ScopeOf(sequence), sequence.Tokens.AsSpan(0, sequence.Count - 1), _matched) ?? new PrefixMatch(0, -1, 0);
+        // The whole page on disk is better than the beginning of it in memory.
+        if (match.PartialPage >= 0 && IsNextSpilled(sequence, match.FullPages))
+            match = match with { PartialPage = -1, PartialTokens = 0 };
         for (int i = 0; i < match.FullPages; i++)
             _pool.Retain(_matched[i]);
         if (match.PartialPage >= 0)
@@ -79,7 +82,7 @@ internal sealed partial class Scheduler
         }
         else
         {
-            for (int i = 0; i < match.FullPages; i++)
+            for (int i = match.FullPages - 1; i >= 0; i--)
                 _pool.Release(_matched[i]);
         }
 

@@ -13,9 +13,12 @@ namespace Glimmer.Engine.Scheduling;
 internal sealed partial class Scheduler
 {
     private readonly EngineOptions _options;
+    private readonly long _mixedTicks;
+    private readonly long _leastMixedTicks;
     private readonly KvArena _arena;
     private readonly PagePool _pool;
     private readonly PrefixCache? _cache;
+    private readonly PrefixSpill? _spill;
     private readonly Stack<int> _freeSlots = new();
     private readonly List<Sequence> _running = [];
     private readonly List<Sequence> _putBack = [];
@@ -23,16 +26,24 @@ internal sealed partial class Scheduler
     private readonly int[] _matched;
     private readonly List<int> _foreseen = [];
     private int _prefillTurn;
+    private const int FirstMixedTokens = 16;
 
     /// <summary>A scheduler over an empty arena.</summary>
-    public Scheduler(EngineOptions options, KvArena arena)
+    /// <param name="options">How the machine is used.</param>
+    /// <param name="arena">Memory of the rows.</param>
+    /// <param name="tickFrequency">Ticks per second of the times noted.</param>
+    /// <param name="spill">Where evicted pages go; null for nowhere.</param>
+    public Scheduler(EngineOptions options, KvArena arena, long tickFrequency, PrefixSpill? spill = null)
     {
+        _spill = spill;
         _options = options;
+        _mixedTicks = (long)(options.MixedPassTime.TotalSeconds * tickFrequency);
+        _leastMixedTicks = (long)(options.UnnoticedPassTime.TotalSeconds * tickFrequency);
         _arena = arena;
         _pool = new PagePool(arena.Pages);
         // A recurrent state can't be cut back to the end of a prefix, so rows alone are of no use to such a model.
         if (options.PrefixCache && arena.Layout.StateWidth == 0)
-            _cache = new PrefixCache(_pool, arena.PageTokens);
+            _cache = new PrefixCache(_pool, arena.PageTokens, spill, arena.PageMemory);
         for (int slot = arena.StateSlots - 1; slot >= 0; slot--)
             _freeSlots.Push(slot);
         _matched = new int[arena.Pages];
@@ -53,8 +64,8 @@ internal sealed partial class Scheduler
     /// <summary>Who holds which page.</summary>
     public PagePool Pool => _pool;
 
-    /// <summary>Most prompt tokens beside running answers, as measured passes allow; never above the option's.</summary>
-    public int MixedBudget { get; set; } = int.MaxValue;
+    /// <summary>What passes cost: sizes the prompts' share beside running answers.</summary>
+    public PassTimes Times { get; } = new();
 
     /// <summary>Times a sequence was put back.</summary>
     public long Preemptions { get; private set; }
@@ -73,7 +84,7 @@ internal sealed partial class Scheduler
         batch.Clear();
         planned.Clear();
         admitted.Clear();
-        bool answering = false;
+        int answering = 0;
         // A put-back changes the list's end only, and never a sequence that was planned already: those are older.
         for (int i = 0; i < _running.Count; i++)
         {
@@ -82,19 +93,28 @@ internal sealed partial class Scheduler
                 continue;
             if (!EnsureRoom(sequence))
                 break;
-            answering = true;
             Guess(sequence);
+            answering += sequence.Remaining + sequence.GuessCount;
             AddChunk(batch, planned, sequence, sequence.Remaining + sequence.GuessCount);
         }
 
-        int budget = answering ? Math.Min(MixedBudget, _options.MixedPrefillTokens) : _options.PrefillTokens;
+        int budget = answering > 0 ? MixedBudget(answering) : _options.PrefillTokens;
         Admit(budget, admitted);
-        Grant(budget);
+        Grant(budget, answering > 0);
         for (int i = 0; i < _running.Count; i++)
         {
             if (_running[i].Granted > 0)
                 AddChunk(batch, planned, _running[i], _running[i].Granted);
         }
+    }
+
+    /// <summary>Prompt tokens beside so many rows of running answers.</summary>
+    private int MixedBudget(int rows)
+    {
+        if (_options.MixedPassRatio == 0 && _mixedTicks == 0)
+            return _options.MixedPrefillTokens;
+        double ratio = _options.MixedPassRatio == 0 ? double.MaxValue : _options.MixedPassRatio;
+        return Math.Min(_options.MixedPrefillTokens, Times.Budget(rows, ratio, _leastMixedTicks, _mixedTicks, FirstMixedTokens));
     }
 
     /// <summary>Gives everything back that a sequence holds. With <paramref name="keepRows"/> its rows stay for reuse.</summary>
@@ -108,6 +128,10 @@ internal sealed partial class Scheduler
             sequence.Tenant!.Running--;
         Line.Forget(sequence.Tenant!);
     }
+
+    /// <summary>Between two passes: brings a page that is soon to be evicted to the spill file.</summary>
+    /// <returns>Whether there was one.</returns>
+    public bool KeepAhead() => _cache is not null && _cache.KeepAhead();
 
     /// <summary>Notes that a sequence's rows up to <see cref="Sequence.Computed"/> are written, so that others can use whole pages of its prompt.</summary>
     public void Share(Sequence sequence)
@@ -204,18 +228,22 @@ internal sealed partial class Scheduler
     }
 
     /// <summary>Shares the budget out in small pieces, in turn between tenants and between each tenant's prompts.</summary>
-    private void Grant(int budget)
+    private void Grant(int budget, bool answering)
     {
         const int Piece = 32;
         foreach (Tenant tenant in _prefillTenants)
             tenant.Prefilling.Clear();
         _prefillTenants.Clear();
+        int restorable = answering ? RestoredBesideAnswers : int.MaxValue;
         foreach (Sequence sequence in _running)
         {
             sequence.Granted = 0;
             if (sequence.Decoding)
                 continue;
             AdoptComputed(sequence);
+            Restore(sequence, ref restorable);
+            if (sequence.IsRestoring)
+                continue;
             if (sequence.Tenant!.Prefilling.Count == 0)
                 _prefillTenants.Add(sequence.Tenant);
             sequence.Tenant.Prefilling.Add(sequence);
@@ -226,7 +254,7 @@ internal sealed partial class Scheduler
         for (int visit = 0; budget > 0 && satisfied < _prefillTenants.Count; visit++)
         {
             Tenant tenant = _prefillTenants[(_prefillTurn + visit) % _prefillTenants.Count];
-            if (NextHungry(tenant) is not { } sequence)
+            if (NextHungry(tenant, out int wanted) is not { } sequence)
             {
                 // Counted once more on every further visit; all of them in a row means that nobody wants more.
                 satisfied++;
@@ -234,22 +262,24 @@ internal sealed partial class Scheduler
             }
 
             satisfied = 0;
-            int piece = Math.Min(Math.Min(Piece, budget), sequence.Remaining - sequence.Granted);
+            int piece = Math.Min(Math.Min(Piece, budget), wanted);
             sequence.Granted += piece;
             budget -= piece;
         }
     }
 
-    private static Sequence? NextHungry(Tenant tenant)
+    private static Sequence? NextHungry(Tenant tenant, out int wanted)
     {
         for (int i = 0; i < tenant.Prefilling.Count; i++)
         {
             tenant.Turn = (tenant.Turn + 1) % tenant.Prefilling.Count;
             Sequence sequence = tenant.Prefilling[tenant.Turn];
-            if (sequence.Granted < sequence.Remaining)
+            wanted = Math.Min(sequence.Remaining, sequence.MostGranted) - sequence.Granted;
+            if (wanted > 0)
                 return sequence;
         }
 
+        wanted = 0;
         return null;
     }
 }

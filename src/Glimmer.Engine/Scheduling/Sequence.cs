@@ -93,6 +93,12 @@ internal sealed class Sequence
 
     public int CachedTokens { get; set; }
 
+    /// <summary>Key of the pages so far in the spill file, and how many pages that is.</summary>
+    public (Memory.SpillKey Key, int Pages) Spilled { get; set; }
+
+    /// <summary>Whether more of its pages come from the spill file in the next pass.</summary>
+    public bool IsRestoring { get; set; }
+
     /// <summary>Whether it has left the waiting line.</summary>
     public bool WasAdmitted { get; set; }
 
@@ -111,6 +117,9 @@ internal sealed class Sequence
 
     /// <summary>Prompt tokens granted to it.</summary>
     public int Granted { get; set; }
+
+    /// <summary>Most prompt tokens that make sense now: no further than to a page that can be read from disk.</summary>
+    public int MostGranted { get; set; } = int.MaxValue;
 
     /// <summary>Position of the chunk's first token.</summary>
     public int ChunkStart { get; set; }

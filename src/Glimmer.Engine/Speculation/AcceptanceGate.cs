@@ -7,11 +7,15 @@ namespace Glimmer.Engine.Speculation;
 /// <param name="rest">How many times it stays closed before it tries again.</param>
 internal sealed class AcceptanceGate(int rest)
 {
-    private const float Least = 0.2f;
+    /// <summary>Acceptance below which guesses lose when their cost was not measured.</summary>
+    public const float UsualLeast = 0.2f;
+
     private const float Pace = 0.1f;
+    private const float Credit = 0.1f;
 
     // A little credit, so that it takes some failures to close at first, and fewer after a rest.
     private float _acceptance = 0.5f;
+    private float _least = UsualLeast;
     private int _resting;
 
     /// <summary>Whether it is closed now.</summary>
@@ -23,17 +27,21 @@ internal sealed class AcceptanceGate(int rest)
         if (_resting == 0)
             return true;
         if (--_resting == 0)
-            _acceptance = 0.3f;
+            _acceptance = _least + Credit;
         return false;
     }
 
     /// <summary>Learns how many guesses of a pass were right.</summary>
-    public void Learn(int guessed, int right)
+    /// <param name="guessed">Guesses of the pass.</param>
+    /// <param name="right">How many of them were right.</param>
+    /// <param name="least">Share of right guesses at which they neither gain nor lose.</param>
+    public void Learn(int guessed, int right, float least)
     {
         if (guessed == 0)
             return;
+        _least = least;
         _acceptance += ((float)right / guessed - _acceptance) * Pace;
-        if (_acceptance < Least)
+        if (_acceptance < least)
             _resting = rest;
     }
 }

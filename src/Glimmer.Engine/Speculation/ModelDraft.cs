@@ -1,6 +1,6 @@
-using Glimmer.Engine.Sampling;
 using Glimmer.Engine.Scheduling;
 using Glimmer.Kernels;
+using Glimmer.Kernels.Elementwise;
 using Glimmer.Models;
 using Glimmer.Models.Memory;
 
@@ -68,7 +68,7 @@ internal sealed class ModelDraft(IDraftModel layer, int vocabulary, (int Start, 
         foreach ((int start, int length) in unused)
             logits.Slice(start, length).Fill(float.NegativeInfinity);
         // An index of −1 (no finite logit) ends the chain as a wrong guess would.
-        sequence.Guesses[depth] = Math.Max(0, LogitsMath.Max(logits).Index);
+        sequence.Guesses[depth] = Math.Max(0, RowScans.IndexOfLargest(logits, out _));
         sequence.ModelGuesses = depth + 1;
         sequence.DraftState = _batch.Hidden(sequence.DraftChunk, sequence.DraftRows - 1, 1, layer.HiddenSize);
     }

@@ -34,6 +34,6 @@ internal sealed class NGramDraft(int shortestKey)
         return 0;
     }
 
-    /// <summary>Learns how many guesses of a pass were right.</summary>
-    public void Learn(int guessed, int right) => _gate.Learn(guessed, right);
+    /// <summary>Learns how many guesses of a pass were right, and what share of them would have paid.</summary>
+    public void Learn(int guessed, int right, float least = AcceptanceGate.UsualLeast) => _gate.Learn(guessed, right, least);
 }

@@ -46,6 +46,9 @@ internal sealed class EmbeddedChatAnswer : IChatAnswer, ITokenSink
     public IReadOnlyList<Relaxation> Relaxations { get; init; } = [];
 
     /// <inheritdoc/>
+    public string? StopText => _automaton.StopText;
+
+    /// <inheritdoc/>
     public int CountRepairs(Repairs kind) => _automaton.CountOf(kind);
 
     /// <summary>Names the running generation, so that the reader can cancel it.</summary>

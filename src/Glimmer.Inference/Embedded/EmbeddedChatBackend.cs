@@ -10,7 +10,7 @@ using Microsoft.Extensions.Logging;
 namespace Glimmer.Inference.Embedded;
 
 /// <summary>Answers with a model that runs in this process.</summary>
-public sealed class EmbeddedChatBackend : IChatBackend, IAsyncDisposable
+public sealed class EmbeddedChatBackend : IChatBackend, IEngineReport, IAsyncDisposable
 {
     private const int RememberedPromptTokens = 1 << 20;
     private readonly ModelPackage _package;
@@ -30,6 +30,8 @@ public sealed class EmbeddedChatBackend : IChatBackend, IAsyncDisposable
     {
         _package = package;
         _repairs = repairs;
+        if (options is { PrefixSpill: not null, ModelIdentity: null })
+            options = options with { ModelIdentity = package.FindIdentity() };
         _engine = new InferenceEngine(package.Model, options, package.Tokenizer, logger);
         _prompts = new PromptCache(package.Tokenizer, RememberedPromptTokens);
         _constraints = new AnswerConstraints(package);
@@ -48,6 +50,9 @@ public sealed class EmbeddedChatBackend : IChatBackend, IAsyncDisposable
 
     /// <summary>The engine, for its statistics.</summary>
     public InferenceEngine Engine => _engine;
+
+    /// <inheritdoc/>
+    public EngineStatistics? EngineStatistics => _engine.GetStatistics();
 
     /// <summary>The model it runs.</summary>
     public ModelPackage Package => _package;

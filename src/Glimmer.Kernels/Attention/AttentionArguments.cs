@@ -1,3 +1,5 @@
+using Glimmer.Kernels.Attention;
+
 namespace Glimmer.Kernels;
 
 /// <summary>Sizes of one attention operation.</summary>
@@ -8,30 +10,38 @@ namespace Glimmer.Kernels;
 /// <param name="Scale">Factor on every score.</param>
 public readonly record struct AttentionShape(int QueryHeads, int KvHeads, int KeyWidth, int ValueWidth, float Scale);
 
-/// <summary>Where one plane of keys or values lies: pages of rows, one row per token, heads side by side in a row.</summary>
-/// <param name="origin">Row 0 of page 0.</param>
-/// <param name="pageStride">Floats from a page to the next.</param>
-/// <param name="rowStride">Floats from a row to the next in a page.</param>
+/// <summary>Where one plane of keys or values lies: pages, in a page one head after the other, in a head one row per token.</summary>
+/// <param name="origin">Row 0 of head 0 of page 0.</param>
+/// <param name="format">How rows are stored.</param>
 /// <param name="pageTokens">Rows of a page, at least 1.</param>
-public readonly unsafe struct KvRows(float* origin, long pageStride, int rowStride, int pageTokens)
+/// <param name="pageBytes">Bytes from a page to the next.</param>
+/// <param name="headBytes">Bytes from a head to the next in a page.</param>
+/// <param name="rowBytes">Bytes from a row to the next of the same head in a page.</param>
+public readonly unsafe struct KvRows(void* origin, KvFormat format, int pageTokens, long pageBytes, long headBytes, long rowBytes)
 {
-    /// <summary>Row 0 of page 0.</summary>
-    public float* Origin { get; } = origin;
+    /// <summary>Row 0 of head 0 of page 0.</summary>
+    public void* Origin { get; } = origin;
 
-    /// <summary>Floats from a page to the next.</summary>
-    public long PageStride { get; } = pageStride;
-
-    /// <summary>Floats from a row to the next in a page.</summary>
-    public int RowStride { get; } = rowStride;
+    /// <summary>How rows are stored.</summary>
+    public KvFormat Format { get; } = format;
 
     /// <summary>Rows of a page.</summary>
     public int PageTokens { get; } = pageTokens;
 
-    /// <summary>The row of a position of a sequence whose pages are <paramref name="pages"/>.</summary>
-    internal float* Row(int* pages, int position)
+    /// <summary>Bytes from a page to the next.</summary>
+    public long PageBytes { get; } = pageBytes;
+
+    /// <summary>Bytes from a head to the next in a page.</summary>
+    public long HeadBytes { get; } = headBytes;
+
+    /// <summary>Bytes from a row to the next of the same head in a page.</summary>
+    public long RowBytes { get; } = rowBytes;
+
+    /// <summary>The row of a head at a position of a sequence whose pages are <paramref name="pages"/>.</summary>
+    public byte* Row(int* pages, int head, int position)
     {
         int page = position / PageTokens;
-        return Origin + pages[page] * PageStride + (long)(position - page * PageTokens) * RowStride;
+        return (byte*)Origin + pages[page] * PageBytes + head * HeadBytes + (position - page * PageTokens) * RowBytes;
     }
 }
 
@@ -78,7 +88,27 @@ public unsafe struct AttentionChunk
     /// <summary>Parts of all chunks before this one: bookkeeping of the call.</summary>
     internal int FirstPart { get; set; }
 
+    /// <summary>Spans of keys that a part takes when the keys are cut as well; 0 when a part takes all.</summary>
+    internal int SpansPerPart { get; set; }
+
+    /// <summary>How many parts the keys are cut into; 1 when a part takes all.</summary>
+    internal int SpanParts { get; set; }
+
+    /// <summary>Results of the spans when keys are cut.</summary>
+    internal SpanResults Spans { get; set; }
+
     /// <summary>Keys that a row sees.</summary>
     internal readonly int Length(int row) =>
         Selected != null ? SelectedCounts[row] : Visible > 0 ? Visible : Position + row + 1;
+
+    /// <summary>Keys that the row with most of them sees.</summary>
+    internal readonly int Longest()
+    {
+        if (Rows == 0 || Selected == null)
+            return Rows == 0 ? 0 : Length(Rows - 1);
+        int longest = 0;
+        for (int row = 0; row < Rows; row++)
+            longest = Math.Max(longest, SelectedCounts[row]);
+        return longest;
+    }
 }

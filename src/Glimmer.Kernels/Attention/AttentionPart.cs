@@ -1,156 +1,217 @@
-using System.Runtime.CompilerServices;
 using Glimmer.Kernels.Lanes;
-using Glimmer.Kernels.MatrixProducts;
 
 namespace Glimmer.Kernels.Attention;
 
-/// <summary>One part of an attention operation: a few query rows with a few heads of one kv head, called items here.</summary>
+/// <summary>One part of an attention operation: a few query rows with a few heads of one kv head, called items here, and all keys or some spans of them.</summary>
 internal readonly unsafe ref struct AttentionPart(AttentionShape shape, KvRows keys, KvRows values, ref AttentionChunk chunk, int part) : ILaneKernel
 {
     private const int TileKeys = PagedAttention.TileKeys;
+    private const int SpanKeys = PagedAttention.SpanKeys;
 
     private readonly ref AttentionChunk _chunk = ref chunk;
 
     public void Run<V>()
         where V : struct, ILanes<V>
     {
-        new AttentionSplit(shape).Locate(part, _chunk.Rows, out int kvHead, out int firstRow, out int rows, out int firstHead, out int heads);
+        int spanPart = part % _chunk.SpanParts, spans = _chunk.SpansPerPart;
+        new AttentionSplit(shape).Locate(part / _chunk.SpanParts, _chunk.Rows, out ItemBlock block);
+        block = block with { FirstKey = spanPart * spans * SpanKeys, EndKey = spans == 0 ? int.MaxValue : (int)Math.Min(int.MaxValue, (spanPart + 1L) * spans * SpanKeys) };
         if (_chunk.Selected == null)
         {
-            Rows<V>(kvHead, firstRow, rows, firstHead, heads);
+            Items<V>(block);
             return;
         }
 
         // Every row has a list of its own, so rows cannot share tiles.
-        for (int row = firstRow; row < firstRow + rows; row++)
-            Rows<V>(kvHead, row, 1, firstHead, heads);
+        for (int row = 0; row < block.Rows; row++)
+            Items<V>(block with { FirstRow = block.FirstRow + row, Rows = 1 });
     }
 
-    private void Rows<V>(int kvHead, int firstRow, int rows, int firstHead, int heads)
+    private void Items<V>(in ItemBlock block)
         where V : struct, ILanes<V>
     {
-        int items = rows * heads, keyWidth = shape.KeyWidth, valueWidth = shape.ValueWidth;
-        int paddedValue = (valueWidth + 15) & ~15;
-        bool copyValues = paddedValue != valueWidth;
-
-        // Scratch: queries, scores, running values and, where a value does not fill whole lanes, a padded copy of the tile's values.
-        long queryFloats = ((long)items * keyWidth + 15) & ~15L;
-        float* queries = Scratch.Floats(queryFloats + items * TileKeys + (long)items * paddedValue + (copyValues ? TileKeys * paddedValue : 0));
-        float* scores = queries + queryFloats;
-        float* sums = scores + items * TileKeys;
-        float* valueCopy = sums + (long)items * paddedValue;
-        float** keyRows = stackalloc float*[TileKeys];
-        float** valueRows = stackalloc float*[TileKeys];
-        var state = stackalloc ItemState[items];
-
-        int longest = 0;
-        for (int item = 0; item < items; item++)
+        var work = new PartMemory(shape, keys, values, block.Items, typeof(V) == typeof(Lanes512));
+        int longest = 0, shortest = int.MaxValue;
+        for (int item = 0; item < block.Items; item++)
         {
-            int row = firstRow + item / heads;
-            float* query = _chunk.Queries + (long)row * _chunk.QueryStride + (long)(firstHead + item % heads) * keyWidth;
-            new ReadOnlySpan<float>(query, keyWidth).CopyTo(new Span<float>(queries + (long)item * keyWidth, keyWidth));
-            int length = _chunk.Length(row);
-            state[item] = new ItemState { Length = length, Maximum = float.NegativeInfinity };
+            int length = Math.Min(_chunk.Length(block.FirstRow + item / block.Heads), block.EndKey);
+            work.Lengths[item] = length;
             longest = Math.Max(longest, length);
+            shortest = Math.Min(shortest, length);
         }
 
-        new Span<float>(sums, items * paddedValue).Clear();
-        for (int start = 0; start < longest; start += TileKeys)
+        work.PadLengths(block.Items, longest);
+        TakeQueries(block, work);
+        ItemStatistics total = work.Total, span = work.Span;
+        for (int start = block.FirstKey; start < longest; start += SpanKeys)
         {
-            int count = Math.Min(TileKeys, longest - start);
-            Gather(kvHead, firstRow, start, count, keyRows, valueRows);
-            if (copyValues)
-                Pad(valueRows, count, valueCopy, valueWidth, paddedValue);
-            DotTile.Multiply<V>(keyRows, count, queries, keyWidth, items, keyWidth, scores, TileKeys);
-            for (int item = 0; item < items; item++)
-                Weigh<V>(scores + item * TileKeys, Math.Clamp(state[item].Length - start, 0, TileKeys), ref state[item], sums + (long)item * paddedValue, paddedValue);
-            WeightedValues.Add<V>(scores, state, items, start, valueRows, sums, paddedValue);
+            bool first = start == block.FirstKey;
+            ItemStatistics state = first ? total : span;
+            float* sums = first ? work.TotalSums : work.SpanSums;
+            state.Clear(work.PaddedItems);
+            new Span<float>(sums, block.Items * work.PaddedValue).Clear();
+            int end = Math.Min(longest, start + SpanKeys);
+            for (int tile = start; tile < end; tile += TileKeys)
+                Tile<V>(block, work, tile, Math.Min(TileKeys, end - tile), Math.Clamp(longest - tile - TileKeys, 0, TileKeys), shortest, state, sums);
+            if (_chunk.SpansPerPart > 0)
+                Keep(block, work, start, state, sums);
+            else if (!first)
+                Join<V>(block, work, start);
         }
 
-        for (int item = 0; item < items; item++)
-        {
-            float* output = _chunk.Output + (long)(firstRow + item / heads) * _chunk.OutputStride + (long)(firstHead + item % heads) * valueWidth;
-            Finish<V>(sums + (long)item * paddedValue, state[item], output, valueWidth);
-        }
+        if (_chunk.SpansPerPart == 0)
+            Finish<V>(block, work);
     }
 
-    /// <summary>Finds the rows of a tile: through the pages, and through the row's list if it has one.</summary>
-    private void Gather(int kvHead, int row, int start, int count, float** keyRows, float** valueRows)
+    // By item, an element of all queries lies together; by key, a query does.
+    private void TakeQueries(in ItemBlock block, in PartMemory work)
     {
-        int* selected = _chunk.Selected == null ? null : _chunk.Selected + (long)row * _chunk.SelectedStride + start;
-        for (int i = 0; i < count; i++)
+        int width = shape.KeyWidth;
+        for (int item = 0; item < work.PaddedItems; item++)
         {
-            int position = selected == null ? start + i : selected[i];
-            keyRows[i] = keys.Row(_chunk.Pages, position) + (long)kvHead * shape.KeyWidth;
-            valueRows[i] = values.Row(_chunk.Pages, position) + (long)kvHead * shape.ValueWidth;
+            float* query = item < block.Items ? _chunk.Queries + (long)(block.FirstRow + item / block.Heads) * _chunk.QueryStride + (long)(block.FirstHead + item % block.Heads) * width : null;
+            float* to = work.ByKey ? work.Queries + (long)item * width : work.Queries + item;
+            int step = work.ByKey ? 1 : work.PaddedItems;
+            for (int d = 0; d < width; d++, to += step)
+                *to = query == null ? 0 : query[d];
         }
     }
 
-    private static void Pad(float** rows, int count, float* copy, int width, int paddedWidth)
-    {
-        for (int i = 0; i < count; i++, copy += paddedWidth)
-        {
-            new ReadOnlySpan<float>(rows[i], width).CopyTo(new Span<float>(copy, width));
-            new Span<float>(copy + width, paddedWidth - width).Clear();
-            rows[i] = copy;
-        }
-    }
-
-    /// <summary>
-    /// Turns the dot products of a tile into weights e^(score − maximum), and corrects sum and values when the maximum rises.
-    /// Keys that the row does not see count as −∞, so their weight is 0.
-    /// </summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private void Weigh<V>(float* scores, int count, ref ItemState state, float* sums, int width)
+    private void Tile<V>(in ItemBlock block, in PartMemory work, int start, int count, int next, int shortest, ItemStatistics state, float* sums)
         where V : struct, ILanes<V>
     {
-        if (count == 0)
-            return;
-        V scale = V.Broadcast(shape.Scale);
-        V.Store(V.Load(scores) * scale, scores);
-        V.Store(V.Load(scores + 16) * scale, scores + 16);
-        for (int i = count; i < TileKeys; i++)
-            scores[i] = float.NegativeInfinity;
-
-        V first = V.Load(scores), second = V.Load(scores + 16);
-        float largest = V.Largest(V.SelectLess(first, second, second, first));
-        if (largest > state.Maximum)
+        // Few items read each value once or twice: halves are then widened on the way.
+        bool halves = typeof(V) == typeof(Lanes512) && work.ByKey && !work.ValuesAreKeys && values.Format == KvFormat.F16
+            && block.Items % 4 == 0 && shape.ValueWidth % 64 == 0 && start + TileKeys <= shortest;
+        Gather<V>(block, work, start, count, next, widenValues: work.CopiesValues && !halves);
+        if (work.ByKey)
         {
-            if (state.Sum != 0)
+            KeyColumns.Fill<V>(work.RawColumns ? keys.Format : KvFormat.F32, work.RawColumns ? work.RawKeys : (byte**)work.KeyRows, work.NextKeys, shape.KeyWidth, work.Columns);
+            Scores.ByKey<V>(work.Columns, work.RawColumns && keys.Format == KvFormat.F16, work.Queries, work.PaddedItems, shape.KeyWidth, work.Scores);
+            for (int item = 0; item < block.Items; item++)
             {
-                float* power = stackalloc float[16];
-                V.Store(LaneMath.Exp(V.Broadcast(state.Maximum) - V.Broadcast(largest)), power);
-                state.Sum *= power[0];
-                V correction = V.Broadcast(power[0]);
-                for (int i = 0; i < width; i += 16)
-                    V.Store(V.Load(sums + i) * correction, sums + i);
+                int seen = Math.Min(count, work.Lengths[item] - start);
+                work.Corrections[item] = seen <= 0 ? 1 : TileSoftmax.ByKey<V>(work.Scores + item * TileKeys, seen, shape.Scale, ref state.Maxima[item], ref state.Totals[item]);
+            }
+        }
+        else
+        {
+            Scores.ByItem<V>(work.KeyRows, count, work.Queries, work.PaddedItems, shape.KeyWidth, work.Scores);
+            TileSoftmax.ByItem<V>(work.Scores, count, work.PaddedItems, start, start + count > shortest ? work.ItemLengths : null, shape.Scale, state, work.Corrections);
+        }
+
+        for (int item = 0; item < block.Items; item++)
+        {
+            if (work.Corrections[item] != 1)
+                Multiply<V>(sums + (long)item * work.PaddedValue, work.Corrections[item], work.PaddedValue);
+        }
+
+        TileWeights weights = work.ByKey ? new TileWeights(work.Scores, 1, TileKeys) : new TileWeights(work.Scores, work.PaddedItems, 1);
+        if (halves)
+            WeightedValues.AddHalves<V>(weights, block.Items, (byte**)work.ValueRows, work.NextValues, sums, work.PaddedValue);
+        else
+            WeightedValues.Add<V>(weights, work.Lengths, block.Items, start, work.ValueRows, sums, work.PaddedValue);
+    }
+
+    /// <summary>Finds the rows of a tile and widens what is not single precision; what comes next is fetched meanwhile.</summary>
+    private void Gather<V>(in ItemBlock block, in PartMemory work, int start, int count, int next, bool widenValues)
+        where V : struct, ILanes<V>
+    {
+        Locate(block, keys, start, count, work.RawKeys);
+        Locate(block, keys, start + count, next, work.NextKeys);
+        if (!work.NeedsKeyRows)
+            new Span<nint>(work.KeyRows, TileKeys).Clear();
+        else if (keys.Format == KvFormat.F32)
+            new Span<nint>(work.RawKeys, TileKeys).CopyTo(new Span<nint>(work.KeyRows, TileKeys));
+        else
+            Widen<V>(keys.Format, work.RawKeys, work.NextKeys, count, work.KeyRows, work.KeyTile, shape.KeyWidth, work.KeyStride);
+        if (work.ValuesAreKeys)
+        {
+            new Span<nint>(work.KeyRows, TileKeys).CopyTo(new Span<nint>(work.ValueRows, TileKeys));
+            return;
+        }
+
+        Locate(block, values, start, count, (byte**)work.ValueRows);
+        Locate(block, values, start + count, next, work.NextValues);
+        if (widenValues)
+            Widen<V>(values.Format, (byte**)work.ValueRows, work.NextValues, count, work.ValueRows, work.ValueTile, shape.ValueWidth, work.PaddedValue);
+    }
+
+    /// <summary>Finds rows through the pages, and through the list if there is one; past the last the last again, null without any.</summary>
+    private void Locate(in ItemBlock block, in KvRows plane, int start, int count, byte** rows)
+    {
+        int* selected = _chunk.Selected == null ? null : _chunk.Selected + (long)block.FirstRow * _chunk.SelectedStride;
+        byte* row = null;
+        for (int i = 0; i < TileKeys; i++)
+        {
+            int position = start + i;
+            if (i < count)
+                row = i > 0 && selected == null && position % plane.PageTokens != 0 ? row + plane.RowBytes : plane.Row(_chunk.Pages, block.KvHead, selected == null ? position : selected[position]);
+            rows[i] = row;
+        }
+    }
+
+    private static void Widen<V>(KvFormat format, byte** rows, byte** next, int count, float** widened, float* tile, int width, int stride)
+        where V : struct, ILanes<V>
+    {
+        int lines = (int)Math.Min(4, (format.BytesFor((width + 31L) & ~31L) + 63) / 64);
+        for (int i = 0; i < TileKeys; i++)
+        {
+            if (i < count)
+            {
+                KvRowFormats.Widen<V>(format, rows[i], tile, width);
+                new Span<float>(tile + width, stride - width).Clear();
+                KeyColumns.FetchAhead(next[i], lines);
+                widened[i] = tile;
+                tile += stride;
+                continue;
             }
 
-            state.Maximum = largest;
+            widened[i] = widened[count - 1];
         }
-
-        V shift = V.Broadcast(state.Maximum);
-        first = LaneMath.Exp(V.Load(scores) - shift);
-        second = LaneMath.Exp(V.Load(scores + 16) - shift);
-        V.Store(first, scores);
-        V.Store(second, scores + 16);
-        state.Sum += Folding.Sum(first + second);
     }
 
-    private static void Finish<V>(float* sums, ItemState state, float* output, int width)
+    private void Keep(in ItemBlock block, in PartMemory work, int start, ItemStatistics state, float* sums)
+    {
+        for (int item = 0; item < block.Items; item++)
+        {
+            if (work.Lengths[item] <= start)
+                continue;
+            int row = block.FirstRow + item / block.Heads, head = block.FirstHead + item % block.Heads;
+            float* kept = _chunk.Spans.Statistics(start / SpanKeys, row, head);
+            (kept[0], kept[1]) = (state.Maxima[item], state.Totals[item]);
+            new ReadOnlySpan<float>(sums + (long)item * work.PaddedValue, work.PaddedValue).CopyTo(new Span<float>(_chunk.Spans.Sums(start / SpanKeys, row, head), work.PaddedValue));
+        }
+    }
+
+    private static void Join<V>(in ItemBlock block, in PartMemory work, int start)
         where V : struct, ILanes<V>
     {
-        if (state.Length == 0)
+        for (int item = 0; item < block.Items; item++)
         {
-            new Span<float>(output, width).Clear();
-            return;
+            if (work.Lengths[item] > start)
+                SpanResults.Join<V>(ref work.Total.Maxima[item], ref work.Total.Totals[item], work.TotalSums + (long)item * work.PaddedValue, work.Span.Maxima[item], work.Span.Totals[item], work.SpanSums + (long)item * work.PaddedValue, work.PaddedValue);
         }
+    }
 
-        V total = V.Broadcast(state.Sum);
-        int i = 0;
-        for (; i + 16 <= width; i += 16)
-            V.Store(V.Load(sums + i) / total, output + i);
-        if (i < width)
-            V.StoreFirst(V.Load(sums + i) / total, output + i, width - i);
+    private void Finish<V>(in ItemBlock block, in PartMemory work)
+        where V : struct, ILanes<V>
+    {
+        for (int item = 0; item < block.Items; item++)
+        {
+            float* output = _chunk.Output + (long)(block.FirstRow + item / block.Heads) * _chunk.OutputStride + (long)(block.FirstHead + item % block.Heads) * shape.ValueWidth;
+            if (work.Lengths[item] == 0)
+                new Span<float>(output, shape.ValueWidth).Clear();
+            else
+                SpanResults.Divide<V>(work.TotalSums + (long)item * work.PaddedValue, work.Total.Totals[item], output, shape.ValueWidth);
+        }
+    }
+
+    private static void Multiply<V>(float* sums, float factor, int width)
+        where V : struct, ILanes<V>
+    {
+        V correction = V.Broadcast(factor);
+        for (int i = 0; i < width; i += 16)
+            V.Store(V.Load(sums + i) * correction, sums + i);
     }
 }

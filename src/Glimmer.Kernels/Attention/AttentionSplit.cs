@@ -1,5 +1,19 @@
 namespace Glimmer.Kernels.Attention;
 
+/// <summary>Query rows with heads of one kv head, and the keys they walk.</summary>
+/// <param name="KvHead">The kv head.</param>
+/// <param name="FirstRow">First query row.</param>
+/// <param name="Rows">Query rows.</param>
+/// <param name="FirstHead">First query head.</param>
+/// <param name="Heads">Query heads.</param>
+/// <param name="FirstKey">First key, where a span begins.</param>
+/// <param name="EndKey">Keys from here on are another part's.</param>
+internal readonly record struct ItemBlock(int KvHead, int FirstRow, int Rows, int FirstHead, int Heads, int FirstKey, int EndKey)
+{
+    /// <summary>Rows times heads; item i is row i / Heads with head i % Heads.</summary>
+    public int Items => Rows * Heads;
+}
+
 /// <summary>Cuts a chunk into parts: some query rows with some heads of one kv head. How it is cut changes no result.</summary>
 internal readonly struct AttentionSplit
 {
@@ -25,18 +39,23 @@ internal readonly struct AttentionSplit
     /// <summary>Parts of a chunk of so many rows.</summary>
     public int Parts(int rows) => checked((rows + RowsPerPart - 1) / RowsPerPart * _kvHeads * HeadBlocks);
 
-    /// <summary>Finds a part: its kv head, and the first row and first query head with their counts.</summary>
-    public void Locate(int part, int rows, out int kvHead, out int row, out int rowCount, out int head, out int headCount)
+    /// <summary>Finds a part.</summary>
+    public void Locate(int part, int rows, out ItemBlock block)
     {
-        int block = part % HeadBlocks;
+        int headBlock = part % HeadBlocks;
         part /= HeadBlocks;
-        kvHead = part % _kvHeads;
+        int kvHead = part % _kvHeads;
 
         // The last rows see most keys and so take longest: they come first.
         int rowBlocks = (rows + RowsPerPart - 1) / RowsPerPart;
-        row = (rowBlocks - 1 - part / _kvHeads) * RowsPerPart;
-        rowCount = Math.Min(RowsPerPart, rows - row);
-        head = kvHead * _headsPerKv + block * HeadsPerPart;
-        headCount = Math.Min(HeadsPerPart, _headsPerKv - block * HeadsPerPart);
+        int row = (rowBlocks - 1 - part / _kvHeads) * RowsPerPart;
+        block = new ItemBlock(
+            kvHead,
+            row,
+            Math.Min(RowsPerPart, rows - row),
+            kvHead * _headsPerKv + headBlock * HeadsPerPart,
+            Math.Min(HeadsPerPart, _headsPerKv - headBlock * HeadsPerPart),
+            0,
+            int.MaxValue);
     }
 }

@@ -22,13 +22,25 @@ public abstract class BlockCodec
     /// </summary>
     public abstract void Dequantise(ReadOnlySpan<byte> blocks, Span<float> values);
 
-    /// <summary>Whether <see cref="Quantise"/> is supported.</summary>
+    /// <summary>Whether <see cref="Quantise(ReadOnlySpan{float}, Span{byte})"/> is supported.</summary>
     public virtual bool CanQuantise => false;
 
     /// <summary>Quantises whole blocks; the inverse of <see cref="Dequantise"/> up to rounding.</summary>
     /// <exception cref="NotSupportedException">This format is only read (<see cref="CanQuantise"/> is false).</exception>
     public virtual void Quantise(ReadOnlySpan<float> values, Span<byte> blocks) =>
         throw new NotSupportedException($"Quantising to {Format} is not supported; choose one of: {string.Join(", ", BlockCodecs.Quantisable)}.");
+
+    /// <summary>Whether <see cref="Quantise(ReadOnlySpan{float}, ReadOnlySpan{float}, Span{byte})"/> heeds importance.</summary>
+    public virtual bool HeedsImportance => false;
+
+    /// <summary>
+    /// Quantises one row so that the columns that matter lose least. Formats that leave no choice, or whose reference makes none, ignore the importance.
+    /// </summary>
+    /// <param name="values">A row.</param>
+    /// <param name="importance">For each column of the row how much it matters: mean square of the activations that meet it, not negative.</param>
+    /// <param name="blocks">Receives the blocks.</param>
+    /// <exception cref="NotSupportedException">This format is only read (<see cref="CanQuantise"/> is false).</exception>
+    public virtual void Quantise(ReadOnlySpan<float> values, ReadOnlySpan<float> importance, Span<byte> blocks) => Quantise(values, blocks);
 
     /// <summary>Bytes that <paramref name="count"/> numbers occupy; the count must be a multiple of <see cref="BlockLength"/>.</summary>
     public long BytesFor(long count) => checked(count / BlockLength * BytesPerBlock);

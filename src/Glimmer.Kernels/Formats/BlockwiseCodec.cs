@@ -41,6 +41,30 @@ internal abstract class BlockwiseCodec(BlockFormat format, int blockLength, int 
         }
     }
 
+    /// <inheritdoc/>
+    public override void Quantise(ReadOnlySpan<float> values, ReadOnlySpan<float> importance, Span<byte> blocks)
+    {
+        if (!HeedsImportance)
+        {
+            Quantise(values, blocks);
+            return;
+        }
+
+        if (importance.Length != values.Length)
+            throw new ArgumentException($"{importance.Length} importances for a row of {values.Length} numbers.", nameof(importance));
+        float meanSquare = WeightedSearch.MeanSquare(values);
+        for (int first = 0, start = 0; first < values.Length; first += blockLength, start += bytesPerBlock)
+        {
+            Span<byte> block = blocks.Slice(start, bytesPerBlock);
+            block.Clear();
+            QuantiseBlock(values.Slice(first, blockLength), importance.Slice(first, blockLength), meanSquare, block);
+        }
+    }
+
+    /// <summary>Writes one block, whose bytes are zero, with regard to importance; <paramref name="rowMeanSquare"/> is that of the whole row.</summary>
+    protected virtual void QuantiseBlock(ReadOnlySpan<float> values, ReadOnlySpan<float> importance, float rowMeanSquare, Span<byte> block) =>
+        QuantiseBlock(values, block);
+
     /// <summary>Reads one block.</summary>
     protected abstract void DequantiseBlock(ReadOnlySpan<byte> block, Span<float> values);
 

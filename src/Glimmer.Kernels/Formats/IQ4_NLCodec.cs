@@ -17,7 +17,22 @@ internal sealed class IQ4_NLCodec() : BlockwiseCodec(BlockFormat.IQ4_NL, 32, 18,
     /// <inheritdoc/>
     protected override void QuantiseBlock(ReadOnlySpan<float> values, Span<byte> block)
     {
-        float scale = Iq4Levels.BestScale(values);
+        Fill(values, Iq4Levels.BestScale(values), block);
+    }
+
+    /// <inheritdoc/>
+    public override bool HeedsImportance => true;
+
+    /// <inheritdoc/>
+    protected override void QuantiseBlock(ReadOnlySpan<float> values, ReadOnlySpan<float> importance, float rowMeanSquare, Span<byte> block)
+    {
+        Span<float> weights = stackalloc float[32];
+        WeightedSearch.Weights(values, importance, 2 * WeightedSearch.MeanSquare(values), weights);
+        Fill(values, Iq4Levels.BestScale(values, weights), block);
+    }
+
+    private static void Fill(ReadOnlySpan<float> values, float scale, Span<byte> block)
+    {
         float inverse = Rounding.Reciprocal(scale);
         WriteHalf(block, 0, scale);
         for (int i = 0; i < 16; i++)

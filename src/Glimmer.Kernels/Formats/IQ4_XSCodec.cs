@@ -31,6 +31,29 @@ internal sealed class IQ4_XSCodec() : BlockwiseCodec(BlockFormat.IQ4_XS, 256, 13
         Span<float> scales = stackalloc float[8];
         for (int run = 0; run < 8; run++)
             scales[run] = Iq4Levels.BestScale(values.Slice(run * 32, 32));
+        Fill(values, scales, block);
+    }
+
+    /// <inheritdoc/>
+    public override bool HeedsImportance => true;
+
+    /// <inheritdoc/>
+    protected override void QuantiseBlock(ReadOnlySpan<float> values, ReadOnlySpan<float> importance, float rowMeanSquare, Span<byte> block)
+    {
+        Span<float> scales = stackalloc float[8], weights = stackalloc float[32];
+        float sigma = 2 * WeightedSearch.MeanSquare(values);
+        for (int run = 0; run < 8; run++)
+        {
+            ReadOnlySpan<float> x = values.Slice(run * 32, 32);
+            WeightedSearch.Weights(x, importance.Slice(run * 32, 32), sigma, weights);
+            scales[run] = Iq4Levels.BestScale(x, weights);
+        }
+
+        Fill(values, scales, block);
+    }
+
+    private static void Fill(ReadOnlySpan<float> values, ReadOnlySpan<float> scales, Span<byte> block)
+    {
         float d = -Rounding.Extreme(scales) / 32;
         WriteHalf(block, 0, d);
         int high = 0;

@@ -20,18 +20,18 @@ internal static class Iq4Levels
         return x - levels[upper - 1] < levels[upper] - x ? upper - 1 : upper;
     }
 
-    /// <summary>The scale that leaves the least error, squares weighted with x².</summary>
-    public static float BestScale(ReadOnlySpan<float> x)
+    /// <summary>The scale that leaves the least error, squares weighted with <paramref name="weights"/>, or with x² when there are none.</summary>
+    public static float BestScale(ReadOnlySpan<float> x, ReadOnlySpan<float> weights = default)
     {
         float extreme = Rounding.Extreme(x);
         if (MathF.Abs(extreme) < ScaleSearch.Negligible)
             return 0;
-        (float xl, float ll) = Correlate(x, 1 / (-extreme / Values[0]));
+        (float xl, float ll) = Correlate(x, weights, 1 / (-extreme / Values[0]));
         float scale = ll > 0 ? xl / ll : 0;
         float best = scale * xl;
         for (int trial = -Trials; trial <= Trials; trial++)
         {
-            (xl, ll) = Correlate(x, (trial + Values[0]) / extreme);
+            (xl, ll) = Correlate(x, weights, (trial + Values[0]) / extreme);
             if (ll > 0 && xl * xl > best * ll)
             {
                 scale = xl / ll;
@@ -42,12 +42,12 @@ internal static class Iq4Levels
         return scale;
     }
 
-    private static (float Xl, float Ll) Correlate(ReadOnlySpan<float> x, float inverse)
+    private static (float Xl, float Ll) Correlate(ReadOnlySpan<float> x, ReadOnlySpan<float> weights, float inverse)
     {
         float xl = 0, ll = 0;
-        foreach (float value in x)
+        for (int i = 0; i < x.Length; i++)
         {
-            float level = Values[Nearest(inverse * value)], weight = value * value;
+            float value = x[i], level = Values[Nearest(inverse * value)], weight = weights.IsEmpty ? value * value : weights[i];
             xl += weight * level * value;
             ll += weight * level * level;
         }

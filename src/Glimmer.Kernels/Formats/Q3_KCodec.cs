@@ -37,7 +37,40 @@ internal sealed class Q3_KCodec() : BlockwiseCodec(BlockFormat.Q3_K, 256, 110, c
             block[Scales + 8 + run % 4] |= (byte)((scale >> 4) << (run / 4 * 2));
         }
 
-        float d = WriteHalf(block, 108, Rounding.Reciprocal(inverse));
+        Fill(values, block, WriteHalf(block, 108, Rounding.Reciprocal(inverse)));
+    }
+
+    /// <inheritdoc/>
+    public override bool HeedsImportance => true;
+
+    /// <inheritdoc/>
+    protected override void QuantiseBlock(ReadOnlySpan<float> values, ReadOnlySpan<float> importance, float rowMeanSquare, Span<byte> block)
+    {
+        Span<float> scales = stackalloc float[16], sums = stackalloc float[16], weights = stackalloc float[16];
+        Span<sbyte> codes = stackalloc sbyte[16];
+        float sigma = 2 * WeightedSearch.MeanSquare(values);
+        for (int run = 0; run < 16; run++)
+        {
+            ReadOnlySpan<float> x = values.Slice(run * 16, 16);
+            WeightedSearch.Weights(x, importance.Slice(run * 16, 16), sigma, weights);
+            sums[run] = WeightedSearch.Sum(weights);
+            scales[run] = WeightedSearch.Symmetric(x, weights, 4, codes);
+        }
+
+        float d = WeightedSearch.Symmetric(scales, sums, 32, codes);
+        for (int run = 0; run < 16; run++)
+        {
+            int scale = codes[run] + 32;
+            block[Scales + run % 8] |= (byte)((scale & 15) << (run / 8 * 4));
+            block[Scales + 8 + run % 4] |= (byte)((scale >> 4) << (run / 4 * 2));
+        }
+
+        Fill(values, block, WriteHalf(block, 108, d));
+    }
+
+    // The codes for the scales that a reader will see.
+    private static void Fill(ReadOnlySpan<float> values, Span<byte> block, float d)
+    {
         Span<byte> codes = stackalloc byte[256];
         for (int i = 0; i < 256; i++)
         {

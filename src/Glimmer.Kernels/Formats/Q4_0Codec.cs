@@ -15,6 +15,20 @@ internal sealed class Q4_0Codec() : BlockwiseCodec(BlockFormat.Q4_0, 32, 18, can
     }
 
     /// <inheritdoc/>
+    public override bool HeedsImportance => true;
+
+    /// <inheritdoc/>
+    protected override void QuantiseBlock(ReadOnlySpan<float> values, ReadOnlySpan<float> importance, float rowMeanSquare, Span<byte> block)
+    {
+        Span<float> weights = stackalloc float[32];
+        Span<sbyte> codes = stackalloc sbyte[32];
+        WeightedSearch.Weights(values, importance, rowMeanSquare, weights);
+        WriteHalf(block, 0, WeightedSearch.Symmetric(values, weights, 8, codes));
+        for (int i = 0; i < 16; i++)
+            block[2 + i] = (byte)((codes[i] + 8) | (codes[i + 16] + 8) << 4);
+    }
+
+    /// <inheritdoc/>
     protected override void QuantiseBlock(ReadOnlySpan<float> values, Span<byte> block)
     {
         // The extreme value gets the code 0, the one magnitude that only one sign has.

@@ -15,6 +15,24 @@ internal sealed class Q4_1Codec() : BlockwiseCodec(BlockFormat.Q4_1, 32, 20, can
     }
 
     /// <inheritdoc/>
+    public override bool HeedsImportance => true;
+
+    /// <inheritdoc/>
+    protected override void QuantiseBlock(ReadOnlySpan<float> values, ReadOnlySpan<float> importance, float rowMeanSquare, Span<byte> block)
+    {
+        Span<float> weights = stackalloc float[32];
+        Span<int> codes = stackalloc int[32];
+        WeightedSearch.Weights(values, importance, rowMeanSquare, weights);
+        (float scale, float offset) = ScaleSearch.Affine(values, weights, levels: 15, first: -0.9f, steps: 36, absolute: false, step: 0.05f);
+        scale = WriteHalf(block, 0, scale);
+        float minimum = WriteHalf(block, 2, -offset), inverse = Rounding.Reciprocal(scale);
+        for (int i = 0; i < 32; i++)
+            codes[i] = Rounding.ToEven((values[i] - minimum) * inverse, 0, 15);
+        for (int i = 0; i < 16; i++)
+            block[4 + i] = (byte)(codes[i] | (codes[i + 16] << 4));
+    }
+
+    /// <inheritdoc/>
     protected override void QuantiseBlock(ReadOnlySpan<float> values, Span<byte> block)
     {
         (float minimum, float maximum) = Rounding.Range(values);

@@ -24,6 +24,22 @@ internal sealed class Q4_KCodec() : BlockwiseCodec(BlockFormat.Q4_K, 256, 144, c
     {
         Span<byte> codes = stackalloc byte[256];
         Quantise(values, block[..16], codes, levels: 15, first: -1, steps: 20);
+        Pack(codes, block);
+    }
+
+    /// <inheritdoc/>
+    public override bool HeedsImportance => true;
+
+    /// <inheritdoc/>
+    protected override void QuantiseBlock(ReadOnlySpan<float> values, ReadOnlySpan<float> importance, float rowMeanSquare, Span<byte> block)
+    {
+        Span<byte> codes = stackalloc byte[256];
+        Quantise(values, importance, block[..16], codes, levels: 15);
+        Pack(codes, block);
+    }
+
+    private static void Pack(ReadOnlySpan<byte> codes, Span<byte> block)
+    {
         for (int i = 0; i < 128; i++)
         {
             int low = i / 32 * 64 + i % 32;
@@ -59,7 +75,31 @@ internal sealed class Q4_KCodec() : BlockwiseCodec(BlockFormat.Q4_K, 256, 144, c
         }
 
         PackedCodes.PackSixBits(s, o, header[4..]);
-        float d = WriteHalf(header, 0, largestScale / 63), m = WriteHalf(header, 2, largestOffset / 63);
+        Fill(values, codes, levels, s, o, WriteHalf(header, 0, largestScale / 63), WriteHalf(header, 2, largestOffset / 63));
+    }
+
+    /// <summary>As <see cref="Quantise(ReadOnlySpan{float}, Span{byte}, Span{byte}, int, float, int)"/>, with regard to importance.</summary>
+    internal static void Quantise(ReadOnlySpan<float> values, ReadOnlySpan<float> importance, Span<byte> header, Span<byte> codes, int levels)
+    {
+        Span<float> scales = stackalloc float[8], offsets = stackalloc float[8], sums = stackalloc float[8], weights = stackalloc float[32];
+        Span<byte> s = stackalloc byte[8], o = stackalloc byte[8];
+        float sigma = 2 * WeightedSearch.MeanSquare(values);
+        for (int run = 0; run < 8; run++)
+        {
+            ReadOnlySpan<float> x = values.Slice(run * 32, 32);
+            WeightedSearch.Weights(x, importance.Slice(run * 32, 32), sigma, weights);
+            sums[run] = WeightedSearch.Sum(weights);
+            (scales[run], offsets[run]) = ScaleSearch.Affine(x, weights, levels, first: -0.9f, steps: 36, absolute: false, step: 0.05f);
+        }
+
+        float d = WeightedSearch.Positive(scales, sums, 63, s), m = WeightedSearch.Positive(offsets, sums, 63, o);
+        PackedCodes.PackSixBits(s, o, header[4..]);
+        Fill(values, codes, levels, s, o, WriteHalf(header, 0, d), WriteHalf(header, 2, m));
+    }
+
+    // The codes for the scales that a reader will see.
+    private static void Fill(ReadOnlySpan<float> values, Span<byte> codes, int levels, ReadOnlySpan<byte> s, ReadOnlySpan<byte> o, float d, float m)
+    {
         for (int i = 0; i < 256; i++)
         {
             float scale = d * s[i / 32];

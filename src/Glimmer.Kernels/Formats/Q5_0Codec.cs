@@ -18,6 +18,27 @@ internal sealed class Q5_0Codec() : BlockwiseCodec(BlockFormat.Q5_0, 32, 22, can
     }
 
     /// <inheritdoc/>
+    public override bool HeedsImportance => true;
+
+    /// <inheritdoc/>
+    protected override void QuantiseBlock(ReadOnlySpan<float> values, ReadOnlySpan<float> importance, float rowMeanSquare, Span<byte> block)
+    {
+        Span<float> weights = stackalloc float[32];
+        Span<sbyte> codes = stackalloc sbyte[32];
+        WeightedSearch.Weights(values, importance, rowMeanSquare, weights);
+        WriteHalf(block, 0, WeightedSearch.Symmetric(values, weights, 16, codes));
+        uint bits = 0;
+        for (int i = 0; i < 16; i++)
+        {
+            int low = codes[i] + 16, high = codes[i + 16] + 16;
+            block[6 + i] = (byte)((low & 15) | ((high & 15) << 4));
+            bits |= (uint)(low >> 4) << i | (uint)(high >> 4) << (i + 16);
+        }
+
+        BinaryPrimitives.WriteUInt32LittleEndian(block[2..], bits);
+    }
+
+    /// <inheritdoc/>
     protected override void QuantiseBlock(ReadOnlySpan<float> values, Span<byte> block)
     {
         float scale = Rounding.Extreme(values) / -16;

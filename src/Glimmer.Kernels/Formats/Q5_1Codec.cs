@@ -18,6 +18,30 @@ internal sealed class Q5_1Codec() : BlockwiseCodec(BlockFormat.Q5_1, 32, 24, can
     }
 
     /// <inheritdoc/>
+    public override bool HeedsImportance => true;
+
+    /// <inheritdoc/>
+    protected override void QuantiseBlock(ReadOnlySpan<float> values, ReadOnlySpan<float> importance, float rowMeanSquare, Span<byte> block)
+    {
+        Span<float> weights = stackalloc float[32];
+        Span<int> codes = stackalloc int[32];
+        WeightedSearch.Weights(values, importance, rowMeanSquare, weights);
+        (float scale, float offset) = ScaleSearch.Affine(values, weights, levels: 31, first: -0.9f, steps: 36, absolute: false, step: 0.05f);
+        scale = WriteHalf(block, 0, scale);
+        float minimum = WriteHalf(block, 2, -offset), inverse = Rounding.Reciprocal(scale);
+        for (int i = 0; i < 32; i++)
+            codes[i] = Rounding.ToEven((values[i] - minimum) * inverse, 0, 31);
+        uint bits = 0;
+        for (int i = 0; i < 16; i++)
+        {
+            block[8 + i] = (byte)((codes[i] & 15) | ((codes[i + 16] & 15) << 4));
+            bits |= (uint)(codes[i] >> 4) << i | (uint)(codes[i + 16] >> 4) << (i + 16);
+        }
+
+        BinaryPrimitives.WriteUInt32LittleEndian(block[4..], bits);
+    }
+
+    /// <inheritdoc/>
     protected override void QuantiseBlock(ReadOnlySpan<float> values, Span<byte> block)
     {
         (float minimum, float maximum) = Rounding.Range(values);

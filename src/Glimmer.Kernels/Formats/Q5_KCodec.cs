@@ -27,6 +27,22 @@ internal sealed class Q5_KCodec() : BlockwiseCodec(BlockFormat.Q5_K, 256, 176, c
     {
         Span<byte> codes = stackalloc byte[256];
         Q4_KCodec.Quantise(values, block[..16], codes, levels: 31, first: -0.5f, steps: 15);
+        Pack(codes, block);
+    }
+
+    /// <inheritdoc/>
+    public override bool HeedsImportance => true;
+
+    /// <inheritdoc/>
+    protected override void QuantiseBlock(ReadOnlySpan<float> values, ReadOnlySpan<float> importance, float rowMeanSquare, Span<byte> block)
+    {
+        Span<byte> codes = stackalloc byte[256];
+        Q4_KCodec.Quantise(values, importance, block[..16], codes, levels: 31);
+        Pack(codes, block);
+    }
+
+    private static void Pack(ReadOnlySpan<byte> codes, Span<byte> block)
+    {
         for (int i = 0; i < 256; i++)
         {
             block[16 + i % 32] |= (byte)(codes[i] >> 4 << (i / 32));

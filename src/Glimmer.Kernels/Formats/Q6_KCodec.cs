@@ -27,6 +27,24 @@ internal sealed class Q6_KCodec() : BlockwiseCodec(BlockFormat.Q6_K, 256, 210, c
         Span<float> scales = stackalloc float[16];
         for (int run = 0; run < 16; run++)
             scales[run] = ScaleSearch.Symmetric(values.Slice(run * 16, 16), levels: 32, steps: 9, step: 0.1f);
+        Fill(values, scales, block);
+    }
+
+    /// <inheritdoc/>
+    public override bool HeedsImportance => true;
+
+    /// <inheritdoc/>
+    protected override void QuantiseBlock(ReadOnlySpan<float> values, ReadOnlySpan<float> importance, float rowMeanSquare, Span<byte> block)
+    {
+        Span<float> scales = stackalloc float[16];
+        Span<sbyte> codes = stackalloc sbyte[16];
+        for (int run = 0; run < 16; run++)
+            scales[run] = WeightedSearch.Symmetric(values.Slice(run * 16, 16), importance.Slice(run * 16, 16), 32, codes);
+        Fill(values, scales, block);
+    }
+
+    private static void Fill(ReadOnlySpan<float> values, ReadOnlySpan<float> scales, Span<byte> block)
+    {
         float extreme = Rounding.Extreme(scales);
         if (MathF.Abs(extreme) < ScaleSearch.Negligible)
             return;

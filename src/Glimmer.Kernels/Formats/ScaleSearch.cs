@@ -83,7 +83,7 @@ internal static class ScaleSearch
 
     /// <summary>
     /// x ≈ scale·code − offset with codes 0 … <paramref name="levels"/>, scale and offset not negative.
-    /// Tries <paramref name="steps"/>+1 scales from <paramref name="first"/> levels on, 0.1 levels apart.
+    /// Tries <paramref name="steps"/>+1 scales from <paramref name="first"/> levels on, <paramref name="step"/> levels apart.
     /// </summary>
     /// <param name="x">The numbers.</param>
     /// <param name="weights">How much each one matters.</param>
@@ -91,7 +91,8 @@ internal static class ScaleSearch
     /// <param name="first">First deviation from <paramref name="levels"/> to try.</param>
     /// <param name="steps">Deviations to try after the first.</param>
     /// <param name="absolute">Judges by absolute instead of squared differences.</param>
-    public static (float Scale, float Offset) Affine(ReadOnlySpan<float> x, ReadOnlySpan<float> weights, int levels, float first, int steps, bool absolute)
+    /// <param name="step">How far trials are apart.</param>
+    public static (float Scale, float Offset) Affine(ReadOnlySpan<float> x, ReadOnlySpan<float> weights, int levels, float first, int steps, bool absolute, float step = 0.1f)
     {
         (float minimum, float maximum) = Rounding.Range(x);
         minimum = Math.Min(minimum, 0);
@@ -107,10 +108,10 @@ internal static class ScaleSearch
         float range = maximum - minimum, low = minimum;
         float scale = 1 / (levels / range);
         float bestError = Error(x, weights, levels, levels / range, low, scale, low, absolute);
-        for (int step = 0; step <= steps; step++)
+        for (int trial = 0; trial <= steps; trial++)
         {
             // Least squares for both unknowns, the codes being those of this trial scale.
-            float inverse = (first + 0.1f * step + levels) / range, sumL = 0, sumLL = 0, sumXL = 0;
+            float inverse = (first + step * trial + levels) / range, sumL = 0, sumLL = 0, sumXL = 0;
             for (int i = 0; i < x.Length; i++)
             {
                 int code = Rounding.ToEven(inverse * (x[i] - minimum), 0, levels);

@@ -1,94 +1,151 @@
 using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
 using Glimmer.Kernels.Formats;
 
 namespace Glimmer.Kernels.Integer;
 
-/// <summary>
-/// Weights in blocks of 32 with one scale, rearranged so that one vector holds the same columns of sixteen rows.
-/// </summary>
-/// <remarks>
-/// <para>
-/// Groups of 16 rows; in a group one record of <see cref="BlockBytes"/> per block of 32 columns: 16 half-precision scales (32 bytes, one per row),
-/// then for every 4 columns 64 bytes, 4 per row. Weights are stored plus 128, as unsigned bytes. Rows past the end have scale 0.
-/// </para>
-/// <para>Q8_0 keeps its size; Q4_0 grows to the same 8 bits per weight.</para>
-/// </remarks>
+/// <summary>A matrix rearranged by its format's <see cref="TileLayout"/>: groups of sixteen rows, in each the blocks in turn. Rows past the end are zero.</summary>
 internal sealed unsafe class PackedMatrix
 {
-    /// <summary>Rows of a group.</summary>
-    public const int GroupRows = 16;
+    /// <summary>To be raised with every change of <see cref="TileLayout"/>.</summary>
+    public const int LayoutVersion = 1;
 
-    /// <summary>Bytes of one block of a group.</summary>
-    public const int BlockBytes = 32 + 16 * 32;
-
-    private readonly byte[] _owner;
+    private readonly object _owner;
     private readonly byte* _data;
 
-    private PackedMatrix(byte[] owner, byte* data, int rows, int blocks)
+    private PackedMatrix(TileLayout layout, object owner, byte* data, int rows, int blocks)
     {
+        Layout = layout;
         _owner = owner;
         _data = data;
         Rows = rows;
         Blocks = blocks;
     }
 
+    /// <summary>How a group lies.</summary>
+    public TileLayout Layout { get; }
+
     /// <summary>Outputs.</summary>
     public int Rows { get; }
 
-    /// <summary>Blocks of 32 inputs.</summary>
+    /// <summary>Blocks of a row.</summary>
     public int Blocks { get; }
 
-    /// <summary>Whether weights of a format can be packed.</summary>
-    public static bool CanPack(BlockFormat format) => format is BlockFormat.Q8_0 or BlockFormat.Q4_0;
+    /// <summary>Keeps the bytes alive.</summary>
+    public object Owner => _owner;
 
     /// <summary>Copies a matrix into packed form.</summary>
-    /// <exception cref="NotSupportedException">The format does not consist of blocks of 32 with one scale.</exception>
+    /// <exception cref="NotSupportedException">The format cannot be rearranged.</exception>
     public static PackedMatrix Pack(WeightMatrix weights)
     {
-        if (!CanPack(weights.Format))
-            throw new NotSupportedException($"Weights in format {weights.Format} cannot be packed for integer products; use Q8_0 or Q4_0.");
-        int blocks = weights.Columns / 32, groups = (weights.Rows + GroupRows - 1) / GroupRows;
-        byte[] bytes = GC.AllocateArray<byte>(checked((int)((long)groups * blocks * BlockBytes + 64)), pinned: true);
-        byte* data = (byte*)(((nint)Unsafe.AsPointer(ref bytes[0]) + 63) & ~63); // pinned, and kept by the field
-        for (int row = 0; row < weights.Rows; row++)
+        TileLayout layout = LayoutOf(weights);
+        int groups = (weights.Rows + TileLayout.GroupRows - 1) / TileLayout.GroupRows;
+        byte* memory = PackedMemory.Take(layout.Bytes(weights.Rows, weights.Columns), out NativeBlock owner);
+        var packed = new PackedMatrix(layout, owner, memory, weights.Rows, weights.Columns / layout.BlockColumns);
+        if (groups * (long)weights.Columns < 1 << 16)
         {
-            byte* source = weights.Data + row * weights.RowBytes;
-            byte* target = data + (long)(row / GroupRows) * blocks * BlockBytes;
-            for (int block = 0; block < blocks; block++, target += BlockBytes)
-            {
-                if (weights.Format == BlockFormat.Q8_0)
-                    PutQ8_0(source + block * 34L, target, row % GroupRows);
-                else
-                    PutQ4_0(source + block * 18L, target, row % GroupRows);
-            }
+            for (int group = 0; group < groups; group++)
+                packed.PackGroup(weights, group);
+        }
+        else
+        {
+            Parallel.For(0, groups, group => packed.PackGroup(weights, group));
         }
 
         GC.KeepAlive(weights.Owner);
-        return new PackedMatrix(bytes, data, weights.Rows, blocks);
+        return packed;
+    }
+
+    /// <summary>Wraps bytes that were packed before.</summary>
+    public static PackedMatrix Wrap(WeightMatrix weights, byte* data, object owner)
+    {
+        TileLayout layout = LayoutOf(weights);
+        return new PackedMatrix(layout, owner, data, weights.Rows, weights.Columns / layout.BlockColumns);
     }
 
     /// <summary>First byte of a group of rows.</summary>
-    public byte* Group(int group) => _data + (long)group * Blocks * BlockBytes;
+    public byte* Group(int group) => _data + (long)group * Blocks * Layout.BlockBytes;
 
     /// <summary>A view of some rows, or null when they do not begin with a group.</summary>
     public PackedMatrix? RowRange(int start, int count) =>
-        start % GroupRows == 0 ? new PackedMatrix(_owner, Group(start / GroupRows), count, Blocks) : null;
+        start % TileLayout.GroupRows == 0 ? new PackedMatrix(Layout, _owner, Group(start / TileLayout.GroupRows), count, Blocks) : null;
 
-    private static void PutQ8_0(byte* source, byte* target, int row)
+    private static TileLayout LayoutOf(WeightMatrix weights) => TileLayout.Find(weights.Format) ?? throw new NotSupportedException(
+        $"Weights in format {weights.Format} cannot be packed for integer products; possible are {string.Join(", ", TileLayout.All.Select(l => l.Format))}.");
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private void PackGroup(WeightMatrix weights, int group)
     {
-        ((ushort*)target)[row] = *(ushort*)source;
-        for (int c = 0; c < 32; c++)
-            target[32 + c / 4 * 64 + row * 4 + c % 4] = (byte)(source[2 + c] ^ 0x80);
+        const int Group = TileLayout.GroupRows;
+        TileLayout layout = Layout;
+        int columns = layout.BlockColumns, first = group * Group, rows = Math.Min(Group, weights.Rows - first);
+        long sourceBytes = BlockCodecs.For(weights.Format).BytesPerBlock;
+        uint* quads = stackalloc uint[64 * Group];
+        byte* codes = stackalloc byte[256];
+        BlockParts parts = default;
+        if (rows < Group)
+            new Span<uint>(quads, 64 * Group).Clear();
+        byte* target = this.Group(group);
+        for (int block = 0; block < Blocks; block++, target += layout.BlockBytes)
+        {
+            new Span<byte>(target, layout.PlaneAt[0]).Clear();
+            for (int row = 0; row < rows; row++)
+            {
+                parts.Read(layout, weights.Data + (first + row) * weights.RowBytes + block * sourceBytes, codes);
+                for (int quad = 0; quad < columns / 4; quad++)
+                    quads[quad * Group + row] = ((uint*)codes)[quad];
+                PutHeader(layout, ref parts, target, row);
+            }
+
+            for (int p = 0; p < layout.Planes.Length; p++)
+                PutPlane(layout.Planes[p], (byte*)quads, columns / 4, target + layout.PlaneAt[p]);
+        }
     }
 
-    /// <summary>Low nibbles are columns 0–15, high ones 16–31; a nibble is the weight plus 8.</summary>
-    private static void PutQ4_0(byte* source, byte* target, int row)
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void PutHeader(TileLayout layout, ref BlockParts parts, byte* target, int row)
     {
-        ((ushort*)target)[row] = *(ushort*)source;
-        for (int c = 0; c < 32; c++)
+        if (layout.Scale == ScaleKind.Half)
+            ((ushort*)target)[row] = parts.Scale;
+        else
+            target[row] = (byte)parts.Scale;
+        if (layout.HasOffsets)
+            ((ushort*)(target + layout.OffsetAt))[row] = parts.Offset;
+        if (!layout.IsSuper)
+            return;
+        int runs = layout.Runs;
+        byte* scales = target + layout.RunScalesAt + row, offsets = target + layout.RunOffsetsAt;
+        for (int run = 0; run < runs; run++)
         {
-            int nibble = c < 16 ? source[2 + c] & 15 : source[2 + c - 16] >> 4;
-            target[32 + c / 4 * 64 + row * 4 + c % 4] = (byte)(nibble + 120);
+            scales[run * 16] = parts.Scales[run];
+            if (layout.HasOffsets)
+                offsets[OffsetPlace(layout, run, row)] = parts.Offsets[run];
+        }
+    }
+
+    /// <summary>Where a run's offset lies: runs of 32 in pairs, so that two enter one instruction.</summary>
+    public static int OffsetPlace(TileLayout layout, int run, int row) => layout.RunColumns == 32 ? run / 2 * 32 + row * 2 + run % 2 : run * 16 + row;
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void PutPlane(CodePlane plane, byte* quads, int count, byte* target)
+    {
+        int fields = plane.QuadsPerVector, bits = plane.Bits, position = plane.Position;
+        Vector256<ushort> mask = Vector256.Create(plane.Mask).AsUInt16();
+        for (int quad = 0; quad < count; quad += fields, target += 64)
+        {
+            for (int i = 0; i < 64; i += 32)
+            {
+                byte* source = quads + quad * 64 + i;
+                Vector256<ushort> vector = Vector256<ushort>.Zero;
+                for (int field = 0; field < fields; field++, source += 64)
+                {
+                    Vector256<ushort> code = Vector256.Load(source).AsUInt16() & mask;
+                    int shift = bits * field - position;
+                    vector |= shift >= 0 ? code << shift : code >>> -shift;
+                }
+
+                vector.AsByte().Store(target + i);
+            }
         }
     }
 }

@@ -29,6 +29,15 @@ internal unsafe interface ILanes<V>
     /// <summary>Sixteen halves, widened exactly.</summary>
     static abstract V LoadHalf(ushort* source);
 
+    /// <summary>Sixteen halves known to be finite, widened exactly; infinities and NaN give other numbers.</summary>
+    static abstract V LoadFiniteHalf(ushort* source);
+
+    /// <summary>Rounds sixteen lanes to the nearest half, ties to even; what is too large for one, and NaN, becomes ±65504.</summary>
+    static abstract void StoreHalf(V value, ushort* target);
+
+    /// <summary>Exchanges lanes 2j and 2j+1.</summary>
+    static abstract V SwapNeighbours(V value);
+
     /// <summary>Sixteen bfloat16 numbers, widened exactly.</summary>
     static abstract V LoadBFloat16(ushort* source);
 

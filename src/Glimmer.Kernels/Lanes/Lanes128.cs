@@ -49,6 +49,23 @@ internal readonly unsafe struct Lanes128 : ILanes<Lanes128>
         FromHalf(Widen(source + 12)));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Lanes128 LoadFiniteHalf(ushort* source) => new(
+        FromFiniteHalf(WidenSigned(source)),
+        FromFiniteHalf(WidenSigned(source + 4)),
+        FromFiniteHalf(WidenSigned(source + 8)),
+        FromFiniteHalf(WidenSigned(source + 12)));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void StoreHalf(Lanes128 value, ushort* target)
+    {
+        Vector128.Narrow(ToHalf(value._a), ToHalf(value._b)).Store(target);
+        Vector128.Narrow(ToHalf(value._c), ToHalf(value._d)).Store(target + 8);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Lanes128 SwapNeighbours(Lanes128 value) => new(Swap(value._a), Swap(value._b), Swap(value._c), Swap(value._d));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Lanes128 LoadBFloat16(ushort* source) => new(
         (Widen(source) << 16).AsSingle(),
         (Widen(source + 4) << 16).AsSingle(),
@@ -152,12 +169,10 @@ internal readonly unsafe struct Lanes128 : ILanes<Lanes128>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector128<float> Fold(Lanes128 value) => (value._a + value._c) + (value._b + value._d);
 
-    public static float Largest(Lanes128 value)
-    {
-        float* lanes = stackalloc float[16];
-        Store(value, lanes);
-        return PartialLanes.Largest(lanes);
-    }
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static float Largest(Lanes128 value) => PartialLanes.Largest(
+        Vector128.ConditionalSelect(Vector128.LessThan(value._a, value._c), value._c, value._a),
+        Vector128.ConditionalSelect(Vector128.LessThan(value._b, value._d), value._d, value._b));
 
     /// <summary>
     /// Halves in the low 16 bits of each lane. Shifting exponent and fraction into place and multiplying by 2^112 is exact,
@@ -173,6 +188,28 @@ internal readonly unsafe struct Lanes128 : ILanes<Lanes128>
         Vector128<int> isSpecial = Vector128.GreaterThan(magnitude, Vector128.Create(0x7BFF));
         return (sign | Vector128.ConditionalSelect(isSpecial, special, finite)).AsSingle();
     }
+
+    /// <summary>Widens finite halves: sign-extended and shifted, sign and exponent lie right but for a factor of 2^112.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector128<float> FromFiniteHalf(Vector128<int> signExtended) =>
+        Vector128.Create(PartialLanes.Two112) * ((signExtended << 13) & Vector128.Create(PartialLanes.FiniteHalfMask)).AsSingle();
+
+    /// <summary>As <see cref="PartialLanes.ToHalf"/>, in the low 16 bits of each lane.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector128<uint> ToHalf(Vector128<float> value)
+    {
+        Vector128<int> bits = value.AsInt32(), magnitude = Vector128.Min(bits & Vector128.Create(int.MaxValue), Vector128.Create(PartialLanes.LargestHalf));
+        Vector128<int> small = (magnitude.AsSingle() + Vector128.Create(0.5f)).AsInt32() - Vector128.Create(0x3F000000);
+        Vector128<int> normal = (magnitude + Vector128.Create(0xFFF - 0x38000000) + ((magnitude >> 13) & Vector128<int>.One)) >> 13;
+        Vector128<int> isSmall = Vector128.LessThan(magnitude, Vector128.Create(PartialLanes.SmallestNormalHalf));
+        return (Vector128.ConditionalSelect(isSmall, small, normal) | ((bits >>> 16) & Vector128.Create(0x8000))).AsUInt32();
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector128<float> Swap(Vector128<float> value) => Vector128.Shuffle(value, Vector128.Create(1, 0, 3, 2));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector128<int> WidenSigned(ushort* source) => Vector128.WidenLower(Vector128.CreateScalarUnsafe(*(long*)source).AsInt16());
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static Vector128<int> Widen(ushort* source) =>

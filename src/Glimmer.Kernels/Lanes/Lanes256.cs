@@ -43,6 +43,16 @@ internal readonly unsafe struct Lanes256 : ILanes<Lanes256>
         new(FromHalf(Widen(source)), FromHalf(Widen(source + 8)));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Lanes256 LoadFiniteHalf(ushort* source) =>
+        new(FromFiniteHalf(Avx2.ConvertToVector256Int32((short*)source)), FromFiniteHalf(Avx2.ConvertToVector256Int32((short*)source + 8)));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void StoreHalf(Lanes256 value, ushort* target) => Vector256.Narrow(ToHalf(value._a), ToHalf(value._b)).Store(target);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Lanes256 SwapNeighbours(Lanes256 value) => new(Avx.Permute(value._a, 0b10_11_00_01), Avx.Permute(value._b, 0b10_11_00_01));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Lanes256 LoadBFloat16(ushort* source) =>
         new((Widen(source) << 16).AsSingle(), (Widen(source + 8) << 16).AsSingle());
 
@@ -115,11 +125,11 @@ internal readonly unsafe struct Lanes256 : ILanes<Lanes256>
         return half.GetLower() + half.GetUpper();
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static float Largest(Lanes256 value)
     {
-        float* lanes = stackalloc float[16];
-        Store(value, lanes);
-        return PartialLanes.Largest(lanes);
+        Vector256<float> a = Vector256.ConditionalSelect(Vector256.LessThan(value._a, value._b), value._b, value._a);
+        return PartialLanes.Largest(a.GetLower(), a.GetUpper());
     }
 
     /// <summary>
@@ -135,6 +145,22 @@ internal readonly unsafe struct Lanes256 : ILanes<Lanes256>
         Vector256<int> special = (magnitude << 13) | Vector256.Create(0x7F800000);
         Vector256<int> isSpecial = Vector256.GreaterThan(magnitude, Vector256.Create(0x7BFF));
         return (sign | Vector256.ConditionalSelect(isSpecial, special, finite)).AsSingle();
+    }
+
+    /// <summary>Widens finite halves: sign-extended and shifted, sign and exponent lie right but for a factor of 2^112.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector256<float> FromFiniteHalf(Vector256<int> signExtended) =>
+        Vector256.Create(PartialLanes.Two112) * ((signExtended << 13) & Vector256.Create(PartialLanes.FiniteHalfMask)).AsSingle();
+
+    /// <summary>As <see cref="PartialLanes.ToHalf"/>, in the low 16 bits of each lane.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector256<uint> ToHalf(Vector256<float> value)
+    {
+        Vector256<int> bits = value.AsInt32(), magnitude = Vector256.Min(bits & Vector256.Create(int.MaxValue), Vector256.Create(PartialLanes.LargestHalf));
+        Vector256<int> small = (magnitude.AsSingle() + Vector256.Create(0.5f)).AsInt32() - Vector256.Create(0x3F000000);
+        Vector256<int> normal = (magnitude + Vector256.Create(0xFFF - 0x38000000) + ((magnitude >> 13) & Vector256<int>.One)) >> 13;
+        Vector256<int> isSmall = Vector256.LessThan(magnitude, Vector256.Create(PartialLanes.SmallestNormalHalf));
+        return (Vector256.ConditionalSelect(isSmall, small, normal) | ((bits >>> 16) & Vector256.Create(0x8000))).AsUInt32();
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

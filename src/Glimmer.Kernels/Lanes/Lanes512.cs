@@ -36,6 +36,15 @@ internal readonly unsafe struct Lanes512 : ILanes<Lanes512>
     public static Lanes512 LoadHalf(ushort* source) => new(FromHalf(Widen(source)));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Lanes512 LoadFiniteHalf(ushort* source) => new(FromFiniteHalf(Avx512F.ConvertToVector512Int32(Vector256.Load((short*)source))));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void StoreHalf(Lanes512 value, ushort* target) => Avx512F.ConvertToVector256UInt16(ToHalf(value._v)).Store(target);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Lanes512 SwapNeighbours(Lanes512 value) => new(Avx512F.Permute4x32(value._v, 0b10_11_00_01));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Lanes512 LoadBFloat16(ushort* source) => new((Widen(source) << 16).AsSingle());
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -93,11 +102,12 @@ internal readonly unsafe struct Lanes512 : ILanes<Lanes512>
         return half.GetLower() + half.GetUpper();
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static float Largest(Lanes512 value)
     {
-        float* lanes = stackalloc float[16];
-        Store(value, lanes);
-        return PartialLanes.Largest(lanes);
+        Vector256<float> a = value._v.GetLower(), b = value._v.GetUpper();
+        a = Vector256.ConditionalSelect(Vector256.LessThan(a, b), b, a);
+        return PartialLanes.Largest(a.GetLower(), a.GetUpper());
     }
 
     /// <summary>
@@ -113,6 +123,22 @@ internal readonly unsafe struct Lanes512 : ILanes<Lanes512>
         Vector512<int> special = (magnitude << 13) | Vector512.Create(0x7F800000);
         Vector512<int> isSpecial = Vector512.GreaterThan(magnitude, Vector512.Create(0x7BFF));
         return (sign | Vector512.ConditionalSelect(isSpecial, special, finite)).AsSingle();
+    }
+
+    /// <summary>Widens finite halves: sign-extended and shifted, sign and exponent lie right but for a factor of 2^112.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector512<float> FromFiniteHalf(Vector512<int> signExtended) =>
+        Vector512.Create(PartialLanes.Two112) * ((signExtended << 13) & Vector512.Create(PartialLanes.FiniteHalfMask)).AsSingle();
+
+    /// <summary>As <see cref="PartialLanes.ToHalf"/>, in the low 16 bits of each lane.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector512<uint> ToHalf(Vector512<float> value)
+    {
+        Vector512<int> bits = value.AsInt32(), magnitude = Vector512.Min(bits & Vector512.Create(int.MaxValue), Vector512.Create(PartialLanes.LargestHalf));
+        Vector512<int> small = (magnitude.AsSingle() + Vector512.Create(0.5f)).AsInt32() - Vector512.Create(0x3F000000);
+        Vector512<int> normal = (magnitude + Vector512.Create(0xFFF - 0x38000000) + ((magnitude >> 13) & Vector512<int>.One)) >> 13;
+        Vector512<int> isSmall = Vector512.LessThan(magnitude, Vector512.Create(PartialLanes.SmallestNormalHalf));
+        return (Vector512.ConditionalSelect(isSmall, small, normal) | ((bits >>> 16) & Vector512.Create(0x8000))).AsUInt32();
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

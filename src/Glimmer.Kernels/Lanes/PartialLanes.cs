@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
 
 namespace Glimmer.Kernels.Lanes;
 
@@ -28,6 +29,43 @@ internal static unsafe class PartialLanes
         }
 
         return lanes[0];
+    }
+
+    /// <summary>The same of the eight that are left after the first step.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static float Largest(Vector128<float> low, Vector128<float> high)
+    {
+        Vector128<float> four = Vector128.ConditionalSelect(Vector128.LessThan(low, high), high, low);
+        Vector128<float> upper = Vector128.Shuffle(four, Vector128.Create(2, 3, 2, 3));
+        four = Vector128.ConditionalSelect(Vector128.LessThan(four, upper), upper, four);
+        float first = four.ToScalar(), second = four.GetElement(1);
+        return first < second ? second : first;
+    }
+
+    /// <summary>Bits of the largest half as a float.</summary>
+    public const int LargestHalf = 0x477FE000;
+
+    /// <summary>Bits of 2^-14, the smallest normal half, as a float.</summary>
+    public const int SmallestNormalHalf = 0x38800000;
+
+    /// <summary>Sign, exponent and fraction of a half that was sign-extended and shifted left by 13.</summary>
+    public const int FiniteHalfMask = unchecked((int)0x8FFFE000);
+
+    /// <summary>A finite half as a float: sign, and the rest shifted into place and scaled.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static float FromFiniteHalf(ushort bits) =>
+        Two112 * BitConverter.Int32BitsToSingle(((short)bits << 13) & FiniteHalfMask);
+
+    /// <summary>The nearest half, ties to even, no further than ±65504.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static ushort ToHalf(float value)
+    {
+        int bits = BitConverter.SingleToInt32Bits(value), magnitude = Math.Min(bits & int.MaxValue, LargestHalf);
+
+        // Below the normal halves, 0.5 has the same last place as they have: adding it rounds.
+        int small = BitConverter.SingleToInt32Bits(BitConverter.Int32BitsToSingle(magnitude) + 0.5f) - 0x3F000000;
+        int normal = (magnitude + 0xFFF + ((magnitude >> 13) & 1) - 0x38000000) >> 13;
+        return (ushort)((magnitude < SmallestNormalHalf ? small : normal) | ((bits >>> 16) & 0x8000));
     }
 
     /// <summary>A half as a float, exactly.</summary>

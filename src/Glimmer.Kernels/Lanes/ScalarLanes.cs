@@ -34,6 +34,27 @@ internal unsafe struct ScalarLanes : ILanes<ScalarLanes>
         return result;
     }
 
+    public static ScalarLanes LoadFiniteHalf(ushort* source)
+    {
+        ScalarLanes result = default;
+        for (int i = 0; i < 16; i++)
+            result._v[i] = PartialLanes.FromFiniteHalf(source[i]);
+        return result;
+    }
+
+    public static void StoreHalf(ScalarLanes value, ushort* target)
+    {
+        for (int i = 0; i < 16; i++)
+            target[i] = PartialLanes.ToHalf(value._v[i]);
+    }
+
+    public static ScalarLanes SwapNeighbours(ScalarLanes value)
+    {
+        for (int i = 0; i < 16; i += 2)
+            (value._v[i], value._v[i + 1]) = (value._v[i + 1], value._v[i]);
+        return value;
+    }
+
     public static ScalarLanes LoadBFloat16(ushort* source)
     {
         ScalarLanes result = default;

@@ -9,10 +9,13 @@ public enum ActivationMode
     Exact,
 
     /// <summary>
-    /// As signed bytes in blocks of 32 with a scale each, multiplied with packed weights (<see cref="WeightMatrix.Pack"/>) in exact integers. Faster, and off by
-    /// the rounding of the activations, about 0.4 % of a block's largest number. Matrices that are not packed are multiplied exactly.
+    /// As signed bytes with a scale per block of 32 (per 256 for formats with blocks of 256), multiplied with packed weights (<see cref="WeightMatrix.Pack"/>) in exact
+    /// integers. Faster, and off by the rounding of the activations, about 0.4 % of a block's largest number. Matrices that are not packed are multiplied exactly.
     /// </summary>
     Int8,
+
+    /// <summary><see cref="Int8"/> where this machine has fast kernels for it and the weights are stored in blocks, else <see cref="Exact"/>.</summary>
+    Auto,
 }
 
 /// <summary>One product of a call that runs several at once: the experts of a layer, or query, key and value projections.</summary>
@@ -62,10 +65,16 @@ public readonly unsafe struct MatMulJob
     public ActivationMode Mode { get; init; }
 
     /// <summary>Whether this product runs in integers.</summary>
-    internal bool IsInteger => Mode == ActivationMode.Int8 && Weights.IsPacked;
+    internal bool IsInteger => Mode != ActivationMode.Exact && Weights.IsPacked;
 
     /// <summary>The quantised activations of an integer product, during a call.</summary>
-    internal Int8Activations Activations { get; init; }
+    internal QuantisedRows Activations { get; init; }
+
+    /// <summary>Whether the activations of an integer product have one scale per 256.</summary>
+    internal bool IsSuper => Weights.Packed!.Layout.IsSuper;
+
+    /// <summary>Whether another job before this one has the same activations, so that they are quantised once.</summary>
+    internal bool IsShared { get; init; }
 
     /// <summary>Parts of all jobs before this one.</summary>
     internal int FirstPart { get; init; }

@@ -22,6 +22,12 @@ internal static unsafe class RowProducts
     public static void Multiply<V>(in MatMulJob job, int start, int end)
         where V : struct, ILanes<V>
     {
+        if (job.Weights.Source is { } source)
+        {
+            MultiplyComputed<V>(job, source, start, end);
+            return;
+        }
+
         switch (job.Weights.Format)
         {
             case BlockFormat.F32:
@@ -100,6 +106,26 @@ internal static unsafe class RowProducts
             {
                 rows[r] = scratch + (long)r * columns;
                 codec.Dequantise(new ReadOnlySpan<byte>(weights.Data + (strip + r) * weights.RowBytes, rowBytes), new Span<float>(rows[r], columns));
+            }
+
+            DotTile.Multiply<V>(rows, count, job.X, job.XStride, job.Count, columns, job.Y + strip, job.YStride);
+        }
+    }
+
+    /// <summary>For weights that compute their rows.</summary>
+    private static void MultiplyComputed<V>(in MatMulJob job, RowSource source, int start, int end)
+        where V : struct, ILanes<V>
+    {
+        int columns = source.Columns, stripRows = StripRows(columns), first = job.Weights.FirstRow;
+        float* scratch = Scratch.Floats((long)stripRows * columns);
+        float** rows = stackalloc float*[MaximumStripRows];
+        for (int strip = start; strip < end; strip += stripRows)
+        {
+            int count = Math.Min(stripRows, end - strip);
+            for (int r = 0; r < count; r++)
+            {
+                rows[r] = scratch + (long)r * columns;
+                source.Read(first + strip + r, new Span<float>(rows[r], columns));
             }
 
             DotTile.Multiply<V>(rows, count, job.X, job.XStride, job.Count, columns, job.Y + strip, job.YStride);

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using Glimmer.Kernels.Lanes;
 
 namespace Glimmer.Kernels;
@@ -138,11 +139,20 @@ public sealed unsafe class RotaryEmbedding
             throw new ArgumentException($"Room for {cosines.Length} cosines and {sines.Length} sines; {_frequencies.Length} are needed.", nameof(cosines));
     }
 
+    // Pairs whose cosines and sines fit the stack, laid out for neighbours.
+    private const int MostSpread = 256;
+
     private readonly struct Kernel(RotaryPairing pairing, float* row, int heads, int stride, float* cosines, float* sines, int half) : ILaneKernel
     {
         public void Run<V>()
             where V : struct, ILanes<V>
         {
+            if (pairing == RotaryPairing.Interleaved && half % 8 == 0 && half <= MostSpread)
+            {
+                Spread<V>();
+                return;
+            }
+
             for (int h = 0; h < heads; h++)
             {
                 float* head = row + (long)h * stride;
@@ -150,6 +160,33 @@ public sealed unsafe class RotaryEmbedding
                     RotateHalves<V>(head, cosines, sines, half);
                 else
                     RotateNeighbours(head, cosines, sines, half);
+            }
+        }
+
+        // Neighbours change places in a register; cosines are laid out twice each, sines as −sin, sin, for all heads.
+        private void Spread<V>()
+            where V : struct, ILanes<V>
+        {
+            float* cos = stackalloc float[2 * MostSpread], sin = stackalloc float[2 * MostSpread];
+            for (int j = 0; j < half; j++)
+            {
+                cos[2 * j] = cos[2 * j + 1] = cosines[j];
+                sin[2 * j] = -sines[j];
+                sin[2 * j + 1] = sines[j];
+            }
+
+            for (int h = 0; h < heads; h++)
+                RotateSpread<V>(row + (long)h * stride, cos, sin, 2 * half);
+        }
+
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+        private static void RotateSpread<V>(float* head, float* cos, float* sin, int width)
+            where V : struct, ILanes<V>
+        {
+            for (int i = 0; i < width; i += 16)
+            {
+                V x = V.Load(head + i);
+                V.Store(x * V.Load(cos + i) + V.SwapNeighbours(x) * V.Load(sin + i), head + i);
             }
         }
 

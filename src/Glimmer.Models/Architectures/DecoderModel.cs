@@ -19,7 +19,7 @@ internal sealed unsafe class DecoderModel : LanguageModel
     private readonly int _streams;
 
     /// <summary>Builds the model of <paramref name="architecture"/> over the file's tensors.</summary>
-    public DecoderModel(Architecture architecture, ModelConfig config, ITensorProvider tensors, bool draft, ActivationMode mode = ActivationMode.Exact)
+    public DecoderModel(Architecture architecture, ModelConfig config, ITensorProvider tensors, bool draft, ActivationMode mode = ActivationMode.Exact, KvFormat? kvFormat = null)
     {
         LayerBuilder builder = new(config, tensors);
         _config = config;
@@ -36,6 +36,7 @@ internal sealed unsafe class DecoderModel : LanguageModel
         if (draft && config.NextNLayers > 0 && builder.At(config.Layers).Has("eh_proj.weight"))
             _draft = new MtpLayer(architecture, builder, _rotation, _embedding, output, mode);
         KvLayout = builder.KvLayout;
+        KvFormat = kvFormat ?? KvLayout.UsualFormat(builder.HasRoundedWeights);
         Description = new ModelDescription(architecture.Name, config.VocabularySize, config.HiddenSize, config.Layers, config.ContextLength, tensors.Parameters);
     }
 
@@ -47,6 +48,9 @@ internal sealed unsafe class DecoderModel : LanguageModel
 
     /// <inheritdoc/>
     public override KvLayout KvLayout { get; }
+
+    /// <inheritdoc/>
+    public override KvFormat KvFormat { get; }
 
     /// <inheritdoc/>
     public override IDraftModel? Draft => _draft;

@@ -42,6 +42,6 @@ internal sealed unsafe class CachedAttention(AttentionShape shape, int keyPlane,
             };
         }
 
-        PagedAttention.Run(pass.Team, shape, pass.Plane(keyPlane), pass.Plane(valuePlane), chunks, pass.ChunkCount);
+        PagedAttention.Run(pass.Team, shape, pass.Arena.Rows(keyPlane), pass.Arena.Rows(valuePlane), chunks, pass.ChunkCount);
     }
 }

@@ -133,18 +133,22 @@ internal sealed unsafe class ForwardPass : IDisposable
         return longest;
     }
 
-    /// <summary>The cache row of a row's own token in a plane.</summary>
+    /// <summary>The cache row of a row's own token in a plane of one head in single precision.</summary>
     public float* CacheRow(int plane, int row) => CacheRow(plane, Pages(row), _positions[row]);
 
-    /// <summary>The cache row of a position in a plane.</summary>
+    /// <summary>The cache row of a position in a plane of one head in single precision.</summary>
     public float* CacheRow(int plane, int* pages, int position)
     {
         int pageTokens = Arena.PageTokens;
         return Arena.Rows(plane, pages[position / pageTokens]) + (long)(position % pageTokens) * Arena.Layout.Planes[plane].Width;
     }
 
-    /// <summary>A plane of the cache, for attention.</summary>
-    public KvRows Plane(int plane) => new(Arena.Rows(plane, 0), Arena.PageStride, Arena.Layout.Planes[plane].Width, Arena.PageTokens);
+    /// <summary>Stores the row of a row's own token in a plane.</summary>
+    public void WriteCache(int plane, int row, float* values)
+    {
+        int position = _positions[row], pageTokens = Arena.PageTokens;
+        Arena.Write(plane, Pages(row)[position / pageTokens], position % pageTokens, values);
+    }
 
     /// <summary>Runs a body for every part; small jobs stay on this thread.</summary>
     /// <param name="parts">Number of parts.</param>

@@ -32,7 +32,7 @@ internal sealed unsafe class GroupedQueryAttention : ILayerPart
         }
 
         AttentionShape shape = new(config.Heads, config.KvHeads, config.HeadDim, config.HeadDim, 1 / MathF.Sqrt(config.HeadDim));
-        _attention = new CachedAttention(shape, builder.AddPlane("k", kvWidth), builder.AddPlane("v", kvWidth), sparse: false);
+        _attention = new CachedAttention(shape, builder.AddPlane("k", kvWidth, config.KvHeads), builder.AddPlane("v", kvWidth, config.KvHeads), sparse: false);
     }
 
     /// <inheritdoc/>
@@ -63,7 +63,7 @@ internal sealed unsafe class GroupedQueryAttention : ILayerPart
         _kNorm?.ApplyToHeads(key, key, _config.KvHeads);
         pass.Rotation.Apply(query, _config.Heads, _config.HeadDim, row);
         pass.Rotation.Apply(key, _config.KvHeads, _config.HeadDim, row);
-        RowMath.Copy(key, pass.CacheRow(_attention.KeyPlane, row), k.Width);
-        RowMath.Copy(v.Row(row), pass.CacheRow(_attention.ValuePlane, row), v.Width);
+        pass.WriteCache(_attention.KeyPlane, row, key);
+        pass.WriteCache(_attention.ValuePlane, row, v.Row(row));
     }
 }

@@ -92,7 +92,7 @@ internal sealed unsafe class LatentAttention : ILayerPart
             pass.Rotation.Apply(queries.Row(row) + rank, _heads, _attention.Shape.KeyWidth, row);
         }
 
-        RowMath.Copy(latent, pass.CacheRow(_attention.KeyPlane, row), cached.Width);
+        pass.WriteCache(_attention.KeyPlane, row, latent);
     }
 
     private void Observe(ForwardPass pass, Rows queries, Rows cached)

@@ -1,4 +1,5 @@
 using Glimmer.Kernels;
+using Glimmer.Kernels.Formats;
 using Glimmer.Models.Configuration;
 using Glimmer.Models.Loading;
 using Glimmer.Models.Memory;
@@ -36,9 +37,13 @@ internal sealed class LayerBuilder(ModelConfig config, ITensorProvider tensors)
     public bool Has(string name) => Tensors.Has(Full(name));
 
     /// <summary>Reserves a plane of the cache for the current layer and returns its index.</summary>
-    public int AddPlane(string name, int width)
+    /// <param name="name">What it holds.</param>
+    /// <param name="width">Numbers per token over all heads.</param>
+    /// <param name="heads">Heads that they belong to.</param>
+    /// <param name="exact">Whether it is single precision in every cache.</param>
+    public int AddPlane(string name, int width, int heads = 1, bool exact = false)
     {
-        _planes.Add(new KvPlane(name, Layer, width));
+        _planes.Add(new KvPlane(name, Layer, width, heads, exact));
         return _planes.Count - 1;
     }
 
@@ -57,7 +62,15 @@ internal sealed class LayerBuilder(ModelConfig config, ITensorProvider tensors)
     public LayerNorm LayerNorm(string name, int width, float epsilon) => new(Vector(name + ".weight", width), Vector(name + ".bias", width), epsilon);
 
     /// <summary>A matrix.</summary>
-    public WeightMatrix Matrix(string name, int rows, int columns) => Tensors.Matrix(Full(name), rows, columns);
+    public WeightMatrix Matrix(string name, int rows, int columns)
+    {
+        WeightMatrix matrix = Tensors.Matrix(Full(name), rows, columns);
+        HasRoundedWeights |= matrix.Format != BlockFormat.F32;
+        return matrix;
+    }
+
+    /// <summary>Whether any matrix so far is stored in less than single precision.</summary>
+    public bool HasRoundedWeights { get; private set; }
 
     /// <summary>A vector.</summary>
     public float[] Vector(string name, int length) => Tensors.Floats(Full(name), length);

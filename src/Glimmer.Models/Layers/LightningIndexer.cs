@@ -30,7 +30,7 @@ internal sealed unsafe class LightningIndexer : IIndexer
         _key = builder.Linear("self_attn.indexer.wk", _config.HeadDim, hidden);
         _keyNorm = builder.LayerNorm("self_attn.indexer.k_norm", _config.HeadDim, KeyNormEpsilon);
         _gate = builder.Linear("self_attn.indexer.weights_proj", _config.Heads, hidden);
-        _plane = builder.AddPlane("indexer", _config.HeadDim);
+        _plane = builder.AddPlane("indexer", _config.HeadDim, exact: true);
     }
 
     /// <inheritdoc/>

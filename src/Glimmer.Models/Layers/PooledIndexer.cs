@@ -35,9 +35,9 @@ internal sealed unsafe class PooledIndexer : IIndexer
         _weights = builder.Linear("self_attn.indexer.weights_proj", _config.Heads, hidden);
         _compressGate = new Linear(builder.Matrix("self_attn.indexer.index_kpool_compress_gate", dim, hidden), null);
         _compressBias = builder.Floats("self_attn.indexer.index_kpool_compress_ape", _config.Pool, dim);
-        _keyPlane = builder.AddPlane("indexer_key", dim);
-        _gatePlane = builder.AddPlane("indexer_gate", dim);
-        _poolPlane = builder.AddPlane("indexer_pool", dim);
+        _keyPlane = builder.AddPlane("indexer_key", dim, exact: true);
+        _gatePlane = builder.AddPlane("indexer_gate", dim, exact: true);
+        _poolPlane = builder.AddPlane("indexer_pool", dim, exact: true);
     }
 
     private int Budget => _config.TopK / _config.Pool;

@@ -45,9 +45,14 @@ internal sealed unsafe class SparseFeedForward : ILayerPart
         // Sort the (token, expert) pairs by expert: place[pair] is the row where the pair's expert works.
         int* start = scratch.Ints(experts + 1), place = scratch.Ints(pairs);
         Sort(indices, pairs, start, place);
-        Rows gathered = scratch.Rows(pairs, x.Width);
-        pass.Parallel(pairs, x.Width, (X: x, To: gathered, Place: (nint)place, PerToken: perToken), static (s, pair) =>
-            RowMath.Copy(s.X.Row(pair / s.PerToken), s.To.Row(((int*)s.Place)[pair]), s.X.Width));
+        // A single token's experts read its row where it is, which also lets them share its quantised form.
+        bool single = x.Count == 1;
+        Rows gathered = single ? x : scratch.Rows(pairs, x.Width);
+        if (!single)
+        {
+            pass.Parallel(pairs, x.Width, (X: x, To: gathered, Place: (nint)place, PerToken: perToken), static (s, pair) =>
+                RowMath.Copy(s.X.Row(pair / s.PerToken), s.To.Row(((int*)s.Place)[pair]), s.X.Width));
+        }
 
         Rows gate = scratch.Rows(pairs, _experts[0].Width), up = scratch.Rows(pairs, _experts[0].Width);
         Rows sharedGate = scratch.Rows(x.Count, _shared?.Width ?? 0), sharedUp = scratch.Rows(x.Count, _shared?.Width ?? 0);
@@ -56,8 +61,9 @@ internal sealed unsafe class SparseFeedForward : ILayerPart
             int first = start[e], count = start[e + 1] - first;
             if (count == 0)
                 continue;
-            pass.Products.Add(_experts[e].Gate, gathered.Slice(first, count), gate.Slice(first, count));
-            pass.Products.Add(_experts[e].Up, gathered.Slice(first, count), up.Slice(first, count));
+            Rows input = single ? x : gathered.Slice(first, count);
+            pass.Products.Add(_experts[e].Gate, input, gate.Slice(first, count));
+            pass.Products.Add(_experts[e].Up, input, up.Slice(first, count));
         }
 
         if (_shared is not null)

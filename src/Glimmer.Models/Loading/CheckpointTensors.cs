@@ -2,13 +2,14 @@ using System.Diagnostics.CodeAnalysis;
 using Glimmer.Kernels;
 using Glimmer.Kernels.Formats;
 using Glimmer.Models.Configuration;
+using Glimmer.Models.Loading.Packed;
 using Glimmer.Models.Weights;
 using Glimmer.Models.Weights.Schemes;
 
 namespace Glimmer.Models.Loading;
 
 /// <summary>The tensors of a checkpoint. Matrices stay where they are unless they are to be quantised while loading.</summary>
-internal sealed unsafe class CheckpointTensors(IWeightSource source, ITensorNames names, BlockFormat? wanted = null, ActivationMode mode = ActivationMode.Exact) : ITensorProvider
+internal sealed unsafe class CheckpointTensors(IWeightSource source, ITensorNames names, BlockFormat? wanted = null, ActivationMode mode = ActivationMode.Exact, PackedCopies? copies = null) : ITensorProvider
 {
     private readonly HashSet<string> _counted = new(StringComparer.Ordinal);
 
@@ -20,6 +21,9 @@ internal sealed unsafe class CheckpointTensors(IWeightSource source, ITensorName
 
     /// <inheritdoc/>
     public long CopiedBytes { get; private set; }
+
+    /// <inheritdoc/>
+    public long PackedBytes { get; private set; }
 
     /// <inheritdoc/>
     public bool Has(string canonical) => names.Find(canonical) is { } name && source.Contains(name);
@@ -44,10 +48,11 @@ internal sealed unsafe class CheckpointTensors(IWeightSource source, ITensorName
     }
 
     /// <inheritdoc/>
-    public WeightMatrix Matrix(string canonical, int rows, int columns) => Wrap(canonical, Tensor(canonical, [rows, columns], out bool first), rows, columns, first);
+    public WeightMatrix Matrix(string canonical, int rows, int columns) =>
+        Computed(canonical, [rows, columns]) ?? Wrap(canonical, Tensor(canonical, [rows, columns], out bool first), rows, columns, first);
 
     /// <inheritdoc/>
-    public WeightMatrix Stack(string canonical, int count, int rows, int columns) =>
+    public WeightMatrix Stack(string canonical, int count, int rows, int columns) => Computed(canonical, [count, rows, columns]) ??
         Wrap(canonical, Tensor(canonical, [count, rows, columns], out bool first), checked(count * rows), columns, first);
 
     /// <inheritdoc/>
@@ -55,8 +60,16 @@ internal sealed unsafe class CheckpointTensors(IWeightSource source, ITensorName
     {
         if (!WeightPlacement.Packs(canonical, matrix, mode))
             return matrix;
-        CopiedBytes += WeightPlacement.PackedBytes(matrix);
-        return matrix.Pack();
+        PackedBytes += matrix.PackedBytes;
+        WeightMatrix packed = copies?.Pack(canonical, matrix) ?? matrix.Pack();
+        if (matrix.Owner is FileBytes file && !WeightPlacement.IsReadByRow(canonical, this))
+        {
+            // The stored form is not read again: its pages may go, and come back by themselves if they are.
+            MappedBytes -= matrix.Bytes;
+            file.Release(matrix.Data, matrix.Bytes);
+        }
+
+        return packed;
     }
 
     /// <inheritdoc/>
@@ -80,12 +93,36 @@ internal sealed unsafe class CheckpointTensors(IWeightSource source, ITensorName
         return new WeightMatrix(format, columns, rows, (byte*)memory.Start, memory);
     }
 
+    // A weight that the file's own scheme computes; quantised anew when that is wanted, else read through the scheme row by row.
+    private WeightMatrix? Computed(string canonical, ReadOnlySpan<long> shape)
+    {
+        if (source is not DequantisedSource computing || names.Find(canonical) is not { } name || !computing.TryFind(name, out QuantisedTensor? tensor))
+            return null;
+        CheckShape(name, tensor.Shape, shape);
+        WeightMatrix matrix = new(computing.Open(tensor));
+        BlockFormat format = WeightPlacement.Choose(canonical, BlockFormat.F32, matrix.Columns, wanted);
+        bool requantised = format != BlockFormat.F32, first = _counted.Add(name);
+        if (requantised)
+            matrix = Quantise(matrix, format);
+        if (!first)
+            return matrix;
+        Parameters += (long)matrix.Rows * matrix.Columns;
+        MappedBytes += requantised ? 0 : tensor.MappedBytes;
+        CopiedBytes += requantised ? matrix.Bytes : tensor.CopiedBytes;
+        return matrix;
+    }
+
+    private void CheckShape(string name, ReadOnlySpan<long> have, ReadOnlySpan<long> wantedShape)
+    {
+        if (!have.SequenceEqual(wantedShape))
+            throw new ModelFileException(source.Location, $"tensor {name} has shape ({string.Join(", ", have.ToArray())}); the configuration asks for ({string.Join(", ", wantedShape.ToArray())}).");
+    }
+
     private StoredTensor Tensor(string canonical, ReadOnlySpan<long> shape, out bool first)
     {
         if (!TryFind(canonical, out StoredTensor? tensor))
             throw new ModelFileException(source.Location, $"tensor {names.Find(canonical) ?? canonical} is missing.");
-        if (!tensor.Shape.AsSpan().SequenceEqual(shape))
-            throw new ModelFileException(source.Location, $"tensor {tensor.Name} has shape ({string.Join(", ", tensor.Shape)}); the configuration asks for ({string.Join(", ", shape.ToArray())}).");
+        CheckShape(tensor.Name, tensor.Shape, shape);
         first = _counted.Add(tensor.Name);
         if (first)
             Parameters += tensor.Count;

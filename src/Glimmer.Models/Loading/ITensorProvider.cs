@@ -14,6 +14,9 @@ internal interface ITensorProvider
     /// <summary>Bytes of the tensors taken so far that lie in memory of their own.</summary>
     long CopiedBytes { get; }
 
+    /// <summary>Bytes of the copies that were rearranged for products with rounded activations.</summary>
+    long PackedBytes { get; }
+
     /// <summary>Whether the file has the tensor.</summary>
     bool Has(string canonical);
 

@@ -1,4 +1,5 @@
 using System.Globalization;
+using Glimmer.Kernels;
 using Glimmer.Models.Configuration;
 using Glimmer.Models.Memory;
 
@@ -12,13 +13,14 @@ public sealed class MemoryPlan
     private readonly string _path;
     private readonly ModelConfig _config;
 
-    internal MemoryPlan(string path, ModelConfig config, KvLayout layout, long mappedBytes, long copiedBytes, int contextTokens, int sequences, int batchTokens)
+    internal MemoryPlan(string path, ModelConfig config, KvLayout layout, KvFormat format, ITensorProvider tensors, int contextTokens, int sequences, int batchTokens)
     {
         _path = path;
         _config = config;
-        MappedWeightBytes = mappedBytes;
-        CopiedWeightBytes = copiedBytes;
-        CacheBytesPerToken = (long)layout.WidthPerToken * sizeof(float);
+        MappedWeightBytes = tensors.MappedBytes;
+        CopiedWeightBytes = tensors.CopiedBytes;
+        PackedWeightBytes = tensors.PackedBytes;
+        CacheBytesPerToken = layout.BytesPerToken(format);
         StateBytesPerSequence = (long)layout.StateWidth * sizeof(float);
         ContextTokens = contextTokens;
         Sequences = sequences;
@@ -30,6 +32,9 @@ public sealed class MemoryPlan
 
     /// <summary>Bytes of weights in memory of their own.</summary>
     public long CopiedWeightBytes { get; }
+
+    /// <summary>Bytes of the copies that are rearranged for products with rounded activations, beside the weights they are made of.</summary>
+    public long PackedWeightBytes { get; }
 
     /// <summary>Bytes cached per token of a sequence.</summary>
     public long CacheBytesPerToken { get; }
@@ -47,7 +52,7 @@ public sealed class MemoryPlan
     public int BatchTokens { get; }
 
     /// <summary>Bytes of weights.</summary>
-    public long WeightBytes => MappedWeightBytes + CopiedWeightBytes;
+    public long WeightBytes => MappedWeightBytes + CopiedWeightBytes + PackedWeightBytes;
 
     /// <summary>Bytes of cache and state for all sequences at full length.</summary>
     public long CacheBytes => checked(Sequences * (CacheBytesPerToken * ContextTokens + StateBytesPerSequence));
@@ -91,7 +96,7 @@ public sealed class MemoryPlan
     /// <summary>The parts, for people.</summary>
     public override string ToString() => string.Create(
         CultureInfo.InvariantCulture,
-        $"weights {Show(WeightBytes)}, cache {Show(CacheBytes)} for {Sequences} × {ContextTokens} tokens, scratch {Show(ScratchBytes)}");
+        $"weights {Show(WeightBytes)}{(PackedWeightBytes > 0 ? $" ({Show(PackedWeightBytes)} of them rearranged copies)" : "")}, cache {Show(CacheBytes)} for {Sequences} × {ContextTokens} tokens, scratch {Show(ScratchBytes)}");
 
     private static string Show(long bytes) => bytes >= 1L << 30
         ? string.Create(CultureInfo.InvariantCulture, $"{bytes / (double)(1L << 30):0.00} GiB")

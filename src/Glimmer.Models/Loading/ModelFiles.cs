@@ -24,13 +24,13 @@ internal sealed record ModelFiles(
     Func<GenerationDefaults> Generation,
     string? DisplayName)
 {
-    /// <summary>Opens a GGUF file or a checkpoint folder.</summary>
-    public static ModelFiles Open(string path)
+    /// <summary>Opens a GGUF file or a checkpoint folder; <paramref name="mapped"/> false copies tensors into memory when they are asked for.</summary>
+    public static ModelFiles Open(string path, bool mapped = true)
     {
         IWeightSource source = CheckpointOpener.Open(path);
         try
         {
-            return source is GgufFile gguf ? OpenGguf(gguf) : OpenCheckpoint(path, source);
+            return source is GgufFile gguf ? OpenGguf(gguf, mapped) : OpenCheckpoint(path, source, mapped);
         }
         catch
         {
@@ -39,7 +39,7 @@ internal sealed record ModelFiles(
         }
     }
 
-    private static ModelFiles OpenCheckpoint(string path, IWeightSource source)
+    private static ModelFiles OpenCheckpoint(string path, IWeightSource source, bool mapped)
     {
         string folder = Directory.Exists(path) ? path : Path.GetDirectoryName(Path.GetFullPath(path))!;
         string configFile = Path.Combine(folder, "config.json");
@@ -49,7 +49,8 @@ internal sealed record ModelFiles(
         HuggingFaceConfig reader = new(fields);
         Architecture architecture = ArchitectureCatalogue.ForModelType(reader.Root, reader.ModelType);
         ModelConfig config = architecture.ReadConfig(reader);
-        IWeightSource logical = CheckpointScheme.FindConfiguration(fields.Element) is { } scheme ? CheckpointScheme.Wrap(source, scheme) : source;
+        IWeightSource tensors = mapped ? source : new CopiedSource(source);
+        IWeightSource logical = CheckpointScheme.FindConfiguration(fields.Element) is { } scheme ? CheckpointScheme.Wrap(tensors, scheme) : tensors;
         return new ModelFiles(
             architecture,
             config,
@@ -61,7 +62,7 @@ internal sealed record ModelFiles(
             Path.GetFileName(Path.TrimEndingDirectorySeparator(Path.GetFullPath(folder))));
     }
 
-    private static ModelFiles OpenGguf(GgufFile source)
+    private static ModelFiles OpenGguf(GgufFile source, bool mapped)
     {
         Architecture architecture = ArchitectureCatalogue.ForGguf(source.Location, source.Architecture);
         ITensorNames names = architecture.GgufTensors;
@@ -71,7 +72,7 @@ internal sealed record ModelFiles(
             architecture,
             config,
             source,
-            source,
+            mapped ? source : new CopiedSource(source),
             names,
             new TokenizerSource(null, source.Metadata),
             () => GenerationDefaults.FromGguf(source.Metadata, config.VocabularySize),

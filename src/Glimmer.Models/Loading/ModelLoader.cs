@@ -1,6 +1,8 @@
+using Glimmer.Kernels;
 using Glimmer.Kernels.Formats;
 using Glimmer.Models.Architectures;
 using Glimmer.Models.Configuration;
+using Glimmer.Models.Loading.Packed;
 using Glimmer.Models.Weights;
 using Glimmer.Models.Weights.Schemes;
 
@@ -15,12 +17,18 @@ public static class ModelLoader
     {
         options ??= new LoadOptions();
         CheckFormat(path, options);
-        ModelFiles files = ModelFiles.Open(path);
+        ModelFiles files = ModelFiles.Open(path, options.Mapped);
         try
         {
-            CheckpointTensors tensors = new(files.Logical, files.Names, options.QuantiseTo, options.Activations);
-            DecoderModel model = new(files.Architecture, files.Config, tensors, options.DraftLayer, options.Activations);
-            return new LoadedModel(model, files.Logical, files.Tokenizer, files.Generation(), files.DisplayName, Warnings(files));
+            ActivationMode mode = WeightPlacement.Resolve(options.Activations);
+            using PackedCopies copies = PackedCopies.Open(path, options, mode);
+            CheckpointTensors tensors = new(files.Logical, files.Names, options.QuantiseTo, mode, copies);
+            DecoderModel model = new(files.Architecture, files.Config, tensors, options.DraftLayer, mode, options.KvFormat);
+            List<string> warnings = Warnings(files);
+            copies.Finish();
+            if (copies.Fault is { } fault)
+                warnings.Add($"{options.PackedFolder}: no rearranged copy of the weights could be kept: {fault}");
+            return new LoadedModel(model, files.Logical, files.Tokenizer, files.Generation(), files.DisplayName, warnings);
         }
         catch
         {
@@ -43,9 +51,9 @@ public static class ModelLoader
         CheckFormat(path, options);
         ModelFiles files = ModelFiles.Open(path);
         using IWeightSource source = files.Logical;
-        PlannedTensors tensors = new(files.Stored, files.Logical, files.Names, options.QuantiseTo, options.Activations);
-        using DecoderModel model = new(files.Architecture, files.Config, tensors, options.DraftLayer);
-        return new MemoryPlan(path, files.Config, model.KvLayout, tensors.MappedBytes, tensors.CopiedBytes, contextTokens, sequences, batchTokens);
+        PlannedTensors tensors = new(files.Stored, files.Logical, files.Names, options.QuantiseTo, WeightPlacement.Resolve(options.Activations), options.Mapped);
+        using DecoderModel model = new(files.Architecture, files.Config, tensors, options.DraftLayer, kvFormat: options.KvFormat);
+        return new MemoryPlan(path, files.Config, model.KvLayout, model.KvFormat, tensors, contextTokens, sequences, batchTokens);
     }
 
     /// <summary>The name that a model gives itself, read without its weights; null when it gives none.</summary>

@@ -1,6 +1,7 @@
 using Glimmer.Kernels;
 using Glimmer.Kernels.Formats;
 using Glimmer.Models.Weights;
+using Glimmer.Models.Weights.Schemes;
 
 namespace Glimmer.Models.Loading;
 
@@ -13,19 +14,25 @@ namespace Glimmer.Models.Loading;
 /// <param name="names">The architecture's names.</param>
 /// <param name="wanted">Format to quantise to while loading.</param>
 /// <param name="mode">How activations will enter products.</param>
-internal sealed unsafe class PlannedTensors(IWeightSource source, IWeightSource logical, ITensorNames names, BlockFormat? wanted, ActivationMode mode) : ITensorProvider
+/// <param name="mapped">Whether weights stay in the mapped file.</param>
+internal sealed unsafe class PlannedTensors(IWeightSource source, IWeightSource logical, ITensorNames names, BlockFormat? wanted, ActivationMode mode, bool mapped = true) : ITensorProvider
 {
-    private static readonly object _nobody = new();
+    private static readonly object _mapped = new(), _copied = new();
+    private long _stored;
+    private long _own;
     private readonly HashSet<string> _counted = new(StringComparer.Ordinal);
 
     /// <inheritdoc/>
     public long Parameters { get; private set; }
 
     /// <inheritdoc/>
-    public long MappedBytes { get; private set; }
+    public long MappedBytes => mapped ? _stored : 0;
 
     /// <inheritdoc/>
-    public long CopiedBytes { get; private set; }
+    public long CopiedBytes => _own + (mapped ? 0 : _stored);
+
+    /// <inheritdoc/>
+    public long PackedBytes { get; private set; }
 
     /// <inheritdoc/>
     public bool Has(string canonical) => names.Find(canonical) is { } name && logical.Contains(name);
@@ -37,7 +44,7 @@ internal sealed unsafe class PlannedTensors(IWeightSource source, IWeightSource 
         foreach (long size in shape)
             count = checked(count * size);
         if (Count(canonical, count))
-            CopiedBytes += count * sizeof(float);
+            _own += count * sizeof(float);
         return new float[checked((int)count)];
     }
 
@@ -46,20 +53,27 @@ internal sealed unsafe class PlannedTensors(IWeightSource source, IWeightSource 
     {
         string name = names.Find(canonical) ?? canonical;
 
-        // What the file does not hold under its plain name, a scheme computes as floats.
-        bool computed = !source.TryGet(name, out StoredTensor? tensor) || (!ReferenceEquals(source, logical) && tensor.Format is not (BlockFormat.F32 or BlockFormat.F16 or BlockFormat.BF16));
-        BlockFormat stored = computed ? BlockFormat.F32 : tensor!.Format;
+        // What a scheme computes reads as floats, but stays as small as it is stored.
+        QuantisedTensor? computed = logical is DequantisedSource scheme && scheme.TryFind(name, out QuantisedTensor? found) ? found : null;
+        BlockFormat stored = computed is null && source.TryGet(name, out StoredTensor? tensor) ? tensor.Format : BlockFormat.F32;
         BlockFormat format = WeightPlacement.Choose(canonical, stored, columns, wanted);
         if (Count(canonical, (long)rows * columns))
         {
+            if (computed is not null && format == stored)
+            {
+                _stored += computed.MappedBytes;
+                _own += computed.CopiedBytes;
+                return new WeightMatrix(format, rows, columns, null, _copied);
+            }
+
             long bytes = WeightPlacement.Bytes(format, rows, columns);
-            if (computed || format != stored)
-                CopiedBytes += bytes;
+            if (format != stored)
+                _own += bytes;
             else
-                MappedBytes += bytes;
+                _stored += bytes;
         }
 
-        return new WeightMatrix(format, rows, columns, null, _nobody);
+        return new WeightMatrix(format, rows, columns, null, format != stored || !mapped ? _copied : _mapped);
     }
 
     /// <inheritdoc/>
@@ -68,8 +82,11 @@ internal sealed unsafe class PlannedTensors(IWeightSource source, IWeightSource 
     /// <inheritdoc/>
     public WeightMatrix Prepare(string canonical, WeightMatrix matrix)
     {
-        if (WeightPlacement.Packs(canonical, matrix, mode))
-            CopiedBytes += WeightPlacement.PackedBytes(matrix);
+        if (!WeightPlacement.Packs(canonical, matrix, mode))
+            return matrix;
+        PackedBytes += matrix.PackedBytes;
+        if (ReferenceEquals(matrix.Owner, _mapped) && !WeightPlacement.IsReadByRow(canonical, this))
+            _stored -= matrix.Bytes;
         return matrix;
     }
 
@@ -77,8 +94,8 @@ internal sealed unsafe class PlannedTensors(IWeightSource source, IWeightSource 
     public WeightMatrix Transposed(WeightMatrix matrix)
     {
         BlockFormat format = WeightPlacement.Transposed(matrix.Format);
-        CopiedBytes += WeightPlacement.Bytes(format, matrix.Columns, matrix.Rows);
-        return new WeightMatrix(format, matrix.Columns, matrix.Rows, null, _nobody);
+        _own += WeightPlacement.Bytes(format, matrix.Columns, matrix.Rows);
+        return new WeightMatrix(format, matrix.Columns, matrix.Rows, null, _copied);
     }
 
     private bool Count(string canonical, long count)

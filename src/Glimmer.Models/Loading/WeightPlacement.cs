@@ -25,10 +25,14 @@ internal static class WeightPlacement
 
     /// <summary>Whether a matrix is packed for products with rounded activations.</summary>
     public static bool Packs(string canonical, WeightMatrix matrix, ActivationMode mode) =>
-        mode == ActivationMode.Int8 && matrix.CanPack && !IsKept(canonical);
+        mode != ActivationMode.Exact && matrix.CanPack && !IsKept(canonical);
 
-    /// <summary>Bytes of the packed copy of a matrix: groups of 16 rows, 34 bytes per 32 weights, and room to align.</summary>
-    public static long PackedBytes(WeightMatrix matrix) => (matrix.Rows + 15L) / 16 * 16 * (matrix.Columns / 32) * 34 + 64;
+    /// <summary>What <see cref="ActivationMode.Auto"/> means on this machine: rounded activations where vector kernels run them, else exact ones.</summary>
+    public static ActivationMode Resolve(ActivationMode mode) =>
+        mode != ActivationMode.Auto ? mode : InstructionSets.Current == InstructionSet.Scalar ? ActivationMode.Exact : ActivationMode.Int8;
+
+    /// <summary>Whether a packed matrix is also read in its stored form: the embedding that serves as output matrix too.</summary>
+    public static bool IsReadByRow(string canonical, ITensorProvider tensors) => canonical == "lm_head.weight" && !tensors.Has(canonical);
 
     /// <summary>The format of a transposed copy.</summary>
     public static BlockFormat Transposed(BlockFormat stored) => stored is BlockFormat.BF16 or BlockFormat.F16 ? stored : BlockFormat.F32;

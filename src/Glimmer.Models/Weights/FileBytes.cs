@@ -1,5 +1,6 @@
 using System.IO.MemoryMappedFiles;
 using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
 
 namespace Glimmer.Models.Weights;
 
@@ -13,8 +14,10 @@ namespace Glimmer.Models.Weights;
 /// process with a bus error at the next read of a lost page, as with every engine that maps weights: replace model
 /// files by renaming a new file over the old one, never by writing into it.
 /// </remarks>
-internal sealed unsafe class FileBytes
+internal sealed unsafe partial class FileBytes
 {
+    private const int AdviseNotNeeded = 4;
+
     private readonly object? _keepAlive; // the mapping's handle, or the pinned array; frees itself when unreachable
 
     private FileBytes(string path, byte* start, long length, object? keepAlive)
@@ -75,6 +78,14 @@ internal sealed unsafe class FileBytes
         return new FileBytes(path, start, bytes.Length, pinned);
     }
 
+    /// <summary>Says that a part will hardly be read again, so that its pages leave this process's memory. They come back when they are read.</summary>
+    public void Release(byte* start, long length)
+    {
+        nint page = Environment.SystemPageSize, first = ((nint)start + page - 1) / page * page, end = (nint)(start + length) / page * page;
+        if (_keepAlive is SafeHandle && OperatingSystem.IsLinux() && end > first)
+            _ = Advise((void*)first, (nuint)(end - first), AdviseNotNeeded); // only a wish; a mapped file loses nothing
+    }
+
     /// <summary>A part of the file; valid while this object is reachable.</summary>
     public ReadOnlySpan<byte> Slice(long offset, int length)
     {
@@ -83,4 +94,8 @@ internal sealed unsafe class FileBytes
         GC.KeepAlive(_keepAlive);
         return new ReadOnlySpan<byte>(Start + offset, length);
     }
+
+    [LibraryImport("libc", EntryPoint = "madvise")]
+    [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
+    private static partial int Advise(void* address, nuint length, int advice);
 }

@@ -26,18 +26,19 @@ public static class GgufQuantiser
     /// <param name="mix">The recipe.</param>
     /// <param name="progress">Told of each tensor before it is written.</param>
     /// <param name="allowRequantise">Whether weights that are quantised already may be quantised again, which loses more than quantising the original.</param>
+    /// <param name="importance">What to lose least; null when all columns matter alike.</param>
     /// <param name="cancel">Stops the work.</param>
-    /// <exception cref="ModelFileException">The source lacks what is needed, or is quantised already.</exception>
+    /// <exception cref="ModelFileException">The source lacks what is needed, is quantised already, or the importance matrix belongs to another model.</exception>
     /// <exception cref="IOException">The target cannot be written.</exception>
-    public static void Run(GgufFile source, string target, QuantisationMix mix, IProgress<QuantiseProgress>? progress = null, bool allowRequantise = false, CancellationToken cancel = default)
+    public static void Run(GgufFile source, string target, QuantisationMix mix, IProgress<QuantiseProgress>? progress = null, bool allowRequantise = false, ImportanceMatrix? importance = null, CancellationToken cancel = default)
     {
-        List<Step> plan = Plan(source, mix, allowRequantise);
+        List<Step> plan = Plan(source, mix, allowRequantise, importance);
         string part = target + ".part";
         try
         {
             using (FileStream output = new(part, FileMode.Create, FileAccess.Write, FileShare.None, Buffer))
             {
-                Write(source, output, mix, plan, progress, cancel);
+                Write(source, output, mix, plan, progress, importance, cancel);
                 output.Flush(flushToDisk: true);
             }
 
@@ -52,12 +53,12 @@ public static class GgufQuantiser
 
     /// <summary>The format each tensor would get.</summary>
     /// <exception cref="ModelFileException">The source lacks what is needed.</exception>
-    public static IReadOnlyDictionary<string, BlockFormat> Formats(GgufFile source, QuantisationMix mix) =>
-        Plan(source, mix, allowRequantise: true).ToDictionary(step => step.Tensor.Name, step => step.Format, StringComparer.Ordinal);
+    public static IReadOnlyDictionary<string, BlockFormat> Formats(GgufFile source, QuantisationMix mix, ImportanceMatrix? importance = null) =>
+        Plan(source, mix, allowRequantise: true, importance).ToDictionary(step => step.Tensor.Name, step => step.Format, StringComparer.Ordinal);
 
-    private static List<Step> Plan(GgufFile source, QuantisationMix mix, bool allowRequantise)
+    private static List<Step> Plan(GgufFile source, QuantisationMix mix, bool allowRequantise, ImportanceMatrix? importance)
     {
-        QuantisationMix.Model model = Describe(source);
+        QuantisationMix.Model model = Describe(source) with { HasImportance = importance is not null };
         List<Step> plan = [];
         foreach (string name in source.Names)
         {
@@ -78,7 +79,7 @@ public static class GgufQuantiser
         return plan;
     }
 
-    private static void Write(GgufFile source, Stream output, QuantisationMix mix, List<Step> plan, IProgress<QuantiseProgress>? progress, CancellationToken cancel)
+    private static void Write(GgufFile source, Stream output, QuantisationMix mix, List<Step> plan, IProgress<QuantiseProgress>? progress, ImportanceMatrix? importance, CancellationToken cancel)
     {
         GgufMetadata metadata = source.Metadata;
         GgufWriter writer = new(output, metadata.FindInt32("general.alignment", 1) ?? 32);
@@ -99,7 +100,7 @@ public static class GgufQuantiser
             if (format == tensor.Format)
                 CopyBytes(tensor, writer, cancel);
             else
-                TensorQuantiser.Convert(tensor, format, writer.Write, cancel);
+                TensorQuantiser.Convert(tensor, format, writer.Write, cancel, importance is not null && importance.TryGet(tensor.Name, tensor.Shape, out float[]? columns) ? columns : null);
         }
 
         writer.Finish();

@@ -52,6 +52,13 @@ public sealed class GgufWriter
         Put(value);
     }
 
+    /// <summary>Adds a signed number.</summary>
+    public void Add(string key, int value)
+    {
+        Start(key, GgufValueType.Int32);
+        Put((uint)value);
+    }
+
     /// <summary>Adds a single-precision number.</summary>
     public void Add(string key, float value)
     {
@@ -80,6 +87,26 @@ public sealed class GgufWriter
         StartArray(key, GgufValueType.Int32, values.Length);
         foreach (int value in values)
             Put((uint)value);
+    }
+
+    /// <summary>Adds an array of truth values.</summary>
+    public void Add(string key, ReadOnlySpan<bool> values)
+    {
+        StartArray(key, GgufValueType.Bool, values.Length);
+        foreach (bool value in values)
+            _values.Write([value ? (byte)1 : (byte)0]);
+    }
+
+    /// <summary>Adds an array of strings that are given as UTF-8, so many, each by its place.</summary>
+    public void Add(string key, int count, Func<int, ReadOnlyMemory<byte>> values)
+    {
+        StartArray(key, GgufValueType.String, count);
+        for (int i = 0; i < count; i++)
+        {
+            ReadOnlyMemory<byte> value = values(i);
+            PutLong(value.Length);
+            _values.Write(value.Span);
+        }
     }
 
     /// <summary>Copies a value from another file, whatever its type.</summary>

@@ -17,15 +17,24 @@ public sealed record QuantisationMix(string Name, BlockFormat Usual, int FileTyp
         new("Q5_K_M", BlockFormat.Q5_K, 17),
         new("Q4_K_M", BlockFormat.Q4_K, 15),
         new("IQ4_XS", BlockFormat.IQ4_XS, 30),
+        new("IQ4_NL", BlockFormat.IQ4_NL, 25),
         new("Q4_0", BlockFormat.Q4_0, 2),
         new("Q3_K_M", BlockFormat.Q3_K, 12),
         new("Q2_K", BlockFormat.Q2_K, 10),
     ];
 
-    /// <summary>Finds a recipe by name, in any case.</summary>
+    /// <summary>Formats of numbers, for files that are to be quantised later or not at all: F32, F16, BF16.</summary>
+    public static IReadOnlyList<QuantisationMix> Floats { get; } =
+    [
+        new("F32", BlockFormat.F32, 0),
+        new("F16", BlockFormat.F16, 1),
+        new("BF16", BlockFormat.BF16, 32),
+    ];
+
+    /// <summary>Finds a recipe or a format of numbers by name, in any case.</summary>
     public static bool TryFind(string name, [NotNullWhen(true)] out QuantisationMix? mix)
     {
-        mix = All.FirstOrDefault(mix => mix.Name.Equals(name, StringComparison.OrdinalIgnoreCase));
+        mix = All.Concat(Floats).FirstOrDefault(mix => mix.Name.Equals(name, StringComparison.OrdinalIgnoreCase));
         return mix is not null;
     }
 
@@ -35,7 +44,11 @@ public sealed record QuantisationMix(string Name, BlockFormat Usual, int FileTyp
     /// <param name="HeadsPerKeyHead">Query heads that share a key head.</param>
     /// <param name="TiedEmbedding">Whether the embedding is also the output matrix.</param>
     /// <param name="ValueTensors">Names of the value projections, in the order of layers.</param>
-    internal sealed record Model(int Layers, int Experts, int HeadsPerKeyHead, bool TiedEmbedding, IReadOnlyList<string> ValueTensors);
+    internal sealed record Model(int Layers, int Experts, int HeadsPerKeyHead, bool TiedEmbedding, IReadOnlyList<string> ValueTensors)
+    {
+        /// <summary>Whether an importance matrix guides the quantiser.</summary>
+        public bool HasImportance { get; init; }
+    }
 
     /// <summary>Whether a tensor is quantised at all: matrices are, but for norms, routers and biases.</summary>
     internal static bool Quantises(string name, ReadOnlySpan<long> shape) =>
@@ -51,6 +64,8 @@ public sealed record QuantisationMix(string Name, BlockFormat Usual, int FileTyp
     /// <summary>The format of a tensor that is quantised, before its width is looked at.</summary>
     internal BlockFormat Choose(string name, long columns, Model model)
     {
+        if (BlockCodecs.For(Usual).BlockLength == 1)
+            return Usual;
         if (name is "output.weight" || (model.TiedEmbedding && name is "token_embd.weight"))
             return columns % BlockCodecs.For(Usual).BlockLength != 0 || Usual == BlockFormat.Q8_0 ? BlockFormat.Q8_0 : BlockFormat.Q6_K;
         if (IsValue(name))
@@ -77,14 +92,14 @@ public sealed record QuantisationMix(string Name, BlockFormat Usual, int FileTyp
         {
             "Q2_K" => model.HeadsPerKeyHead >= 4 ? BlockFormat.Q4_K : BlockFormat.Q3_K,
             "Q3_K_M" => place < 2 ? BlockFormat.Q5_K : BlockFormat.Q4_K,
-            "IQ4_XS" when model.HeadsPerKeyHead >= 4 => BlockFormat.Q5_K,
+            "IQ4_XS" or "IQ4_NL" when model.HeadsPerKeyHead >= 4 => BlockFormat.Q5_K,
             "Q4_K_M" or "Q5_K_M" when Matters(place, model.ValueTensors.Count) => BlockFormat.Q6_K,
             _ => Usual,
         };
     }
 
     private BlockFormat ChooseAttentionOutput(Model model) => EightExperts(model)
-        ? Name is "Q2_K" or "Q3_K_M" or "Q4_K_M" or "IQ4_XS" ? BlockFormat.Q5_K : Usual
+        ? Name is "Q2_K" or "Q3_K_M" or "Q4_K_M" or "IQ4_XS" or "IQ4_NL" ? BlockFormat.Q5_K : Usual
         : Name switch
         {
             "Q2_K" => BlockFormat.Q3_K,
@@ -100,7 +115,8 @@ public sealed record QuantisationMix(string Name, BlockFormat Usual, int FileTyp
             "Q2_K" => BlockFormat.Q3_K,
             "Q3_K_M" => layer < model.Layers / 16 ? BlockFormat.Q5_K : BlockFormat.Q4_K,
             "Q4_K_M" or "Q5_K_M" when Matters(layer, model.Layers) => BlockFormat.Q6_K,
-            "IQ4_XS" when layer < model.Layers / 8 => BlockFormat.Q5_K,
+            "IQ4_XS" or "IQ4_NL" when layer < model.Layers / 8 && !model.HasImportance => BlockFormat.Q5_K,
+            "Q4_0" when layer < model.Layers / 8 && model.HasImportance => BlockFormat.Q4_1,
             _ => Usual,
         };
     }

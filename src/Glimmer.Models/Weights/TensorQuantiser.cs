@@ -31,8 +31,9 @@ public static class TensorQuantiser
     /// <param name="format">A format that can be written.</param>
     /// <param name="take">Receives the pieces, on the calling thread.</param>
     /// <param name="cancel">Stops between pieces.</param>
+    /// <param name="importance">How much columns matter: one number for each, or for each of every matrix of a stack; null when all do alike.</param>
     /// <exception cref="NotSupportedException">The target format can only be read.</exception>
-    public static unsafe void Convert(StoredTensor tensor, BlockFormat format, Action<ReadOnlySpan<byte>> take, CancellationToken cancel)
+    public static unsafe void Convert(StoredTensor tensor, BlockFormat format, Action<ReadOnlySpan<byte>> take, CancellationToken cancel, float[]? importance = null)
     {
         BlockCodec from = BlockCodecs.For(tensor.Format), to = BlockCodecs.For(format);
         long columns = tensor.Shape[^1], rows = tensor.Count / columns;
@@ -51,12 +52,30 @@ public static class TensorQuantiser
             Parallel.For(0, count, () => new float[columns], (row, _, values) =>
             {
                 from.Dequantise(new ReadOnlySpan<byte>((byte*)tensor.Address + (start + row) * fromBytes, fromBytes), values);
-                to.Quantise(values, packed.AsSpan(row * toBytes, toBytes));
+                QuantiseRow(to, values, Importance(importance, columns, rows, start + row), packed.AsSpan(row * toBytes, toBytes));
                 return values;
             }, _ => { });
             take(packed.AsSpan(0, count * toBytes));
         }
 
         GC.KeepAlive(tensor.Owner);
+    }
+
+    /// <summary>The importance for a row: that of its matrix, where a stack has one for each.</summary>
+    internal static ReadOnlySpan<float> Importance(float[]? importance, long columns, long rows, long row)
+    {
+        if (importance is null)
+            return default;
+        long matrices = importance.Length / columns;
+        return importance.AsSpan((int)(row / (rows / matrices) * columns), (int)columns);
+    }
+
+    /// <summary>Quantises a row, with regard to importance where there is any.</summary>
+    internal static void QuantiseRow(BlockCodec codec, ReadOnlySpan<float> values, ReadOnlySpan<float> importance, Span<byte> target)
+    {
+        if (importance.IsEmpty)
+            codec.Quantise(values, target);
+        else
+            codec.Quantise(values, importance, target);
     }
 }

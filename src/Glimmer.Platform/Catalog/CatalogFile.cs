@@ -1,10 +1,12 @@
-using System.Globalization;
+using Glimmer.Platform.Ledger;
 
 namespace Glimmer.Platform.Catalog;
 
 /// <summary>Reads catalogue files into a <see cref="CatalogDraft"/>; a later file changes what earlier ones said.</summary>
 internal sealed class CatalogFile(string file)
 {
+    private readonly YamlFields _fields = new(file);
+
     private static readonly Dictionary<string, ModelKind> Kinds = new(StringComparer.Ordinal)
     {
         ["text"] = ModelKind.Text,
@@ -48,101 +50,115 @@ internal sealed class CatalogFile(string file)
     {
         if (root is null)
             return;
-        foreach ((string key, YamlTree value) in Members(root, "the catalogue"))
+        foreach ((string key, YamlTree value) in _fields.Members(root, "the catalogue"))
         {
             switch (key)
             {
                 case "families":
-                    foreach ((string name, YamlTree family) in Members(value, "families"))
+                    foreach ((string name, YamlTree family) in _fields.Members(value, "families"))
                         draft.Families[name] = Apply(draft.Families.GetValueOrDefault(name) ?? Blank(name), family);
                     break;
                 case "models":
-                    foreach (YamlTree item in Items(value, "models"))
+                    foreach (YamlTree item in _fields.Items(value, "models"))
                         ReadModel(draft, item);
                     break;
                 case "aliases":
-                    foreach (YamlTree item in Items(value, "aliases"))
+                    foreach (YamlTree item in _fields.Items(value, "aliases"))
                         draft.Aliases.Add(ReadAlias(item));
                     break;
+                case "prices":
+                    ReadPrices(draft, value);
+                    break;
+                case "exchange":
+                    foreach (YamlTree item in _fields.Items(value, key))
+                        ReadExchange(draft, item);
+                    break;
+                case "limits":
+                    foreach (YamlTree item in _fields.Items(value, key))
+                        ReadLimits(draft, item);
+                    break;
                 default:
-                    throw At(value, $"\"{key}\" is not known here; use families, models or aliases.");
+                    throw _fields.At(value, $"\"{key}\" is not known here; use families, models, aliases, prices, exchange or limits.");
             }
         }
     }
 
     private void ReadModel(CatalogDraft draft, YamlTree item)
     {
-        List<(string Key, YamlTree Value)> members = Members(item, "a model");
+        List<(string Key, YamlTree Value)> members = _fields.Members(item, "a model");
         string code = members.Find(member => member.Key == "code").Value?.Scalar?.ToLowerInvariant()
-            ?? throw At(item, "a model needs a code, such as code: glm-4.7.");
+            ?? throw _fields.At(item, "a model needs a code, such as code: glm-4.7.");
         if (code.Length is 0 or > 128 || code.AsSpan().ContainsAny(' ', '/', '\t'))
-            throw At(item, $"\"{code}\" is no model code; use letters, digits, dots and dashes.");
+            throw _fields.At(item, $"\"{code}\" is no model code; use letters, digits, dots and dashes.");
 
         YamlTree? family = members.Find(member => member.Key == "family").Value;
         CatalogModel start;
         if (family is not null)
-            start = draft.Families.GetValueOrDefault(Text(family)) ?? throw At(family, $"the family \"{family.Scalar}\" is not known; add it under families.");
+            start = draft.Families.GetValueOrDefault(_fields.Text(family)) ?? throw _fields.At(family, $"the family \"{family.Scalar}\" is not known; add it under families.");
         else
             start = draft.Models.GetValueOrDefault(code) ?? Blank(code);
-        draft.Models[code] = Check(Apply(start with { Code = code }, item), item);
+        start = start with { Code = code, Family = family is null ? start.Family : _fields.Text(family) };
+        draft.Models[code] = Check(Apply(start, item), item);
         draft.Lines[code] = (file, item.Line);
     }
 
     private CatalogAlias ReadAlias(YamlTree item)
     {
         string? pattern = null, target = null, dialect = null;
-        foreach ((string key, YamlTree value) in Members(item, "an alias"))
+        foreach ((string key, YamlTree value) in _fields.Members(item, "an alias"))
         {
             switch (key)
             {
                 case "pattern":
-                    pattern = Text(value).ToLowerInvariant();
+                    pattern = _fields.Text(value).ToLowerInvariant();
                     break;
                 case "target":
-                    target = Text(value).ToLowerInvariant();
+                    target = _fields.Text(value).ToLowerInvariant();
                     break;
                 case "dialect":
-                    dialect = Text(value);
+                    dialect = _fields.Text(value);
                     break;
                 default:
-                    throw At(value, $"\"{key}\" is not known in an alias; use pattern, target and dialect.");
+                    throw _fields.At(value, $"\"{key}\" is not known in an alias; use pattern, target and dialect.");
             }
         }
 
         if (pattern is null || target is null)
-            throw At(item, "an alias needs a pattern and a target.");
+            throw _fields.At(item, "an alias needs a pattern and a target.");
         return new CatalogAlias(pattern, target, dialect, file, item.Line);
     }
 
     private CatalogModel Apply(CatalogModel model, YamlTree item)
     {
-        foreach ((string key, YamlTree value) in Members(item, "a model or family"))
+        foreach ((string key, YamlTree value) in _fields.Members(item, "a model or family"))
         {
             model = key switch
             {
                 "code" or "family" => model,
-                "kind" => model with { Kind = OneOf(value, key, Kinds) },
-                "state" => model with { State = OneOf(value, key, States) },
-                "thinking" => model with { Thinking = OneOf(value, key, ThinkingRules) },
-                "context" => model with { Context = Tokens(value, key) },
-                "default_output" => model with { DefaultOutput = Tokens(value, key) },
-                "max_output" => model with { MaxOutput = Tokens(value, key) },
-                "temperature" => model with { Temperature = Number(value, key, 0, 1) },
-                "top_p" => model with { TopP = Number(value, key, 0.01, 1) },
-                "effort" => model with { Effort = Flag(value, key) },
-                "low_effort" => model with { LowEffort = Flag(value, key) },
-                "tools" => model with { Tools = Flag(value, key) },
-                "tool_stream" => model with { ToolStream = Flag(value, key) },
-                "persona_required" => model with { PersonaRequired = Flag(value, key) },
-                "plan" => model with { Plan = Flag(value, key) },
-                "max_stops" => model with { MaxStops = (int)Whole(value, key, 1, 4) },
-                "images" => model with { MaxImages = (int)Whole(value, key, 0, 10_000) },
-                "videos" => model with { MaxVideos = (int)Whole(value, key, 0, 10_000) },
-                "files" => model with { MaxFiles = (int)Whole(value, key, 0, 10_000) },
-                "created" => model with { Created = Whole(value, key, 0, 253402300799) },
-                "successor" => model with { Successor = Text(value).ToLowerInvariant() },
-                "concurrency" => model with { Concurrency = [.. Items(value, key).Select(tier => (int)Whole(tier, key, 1, 1_000_000))] },
-                _ => throw At(value, $"\"{key}\" is not known in a model or family."),
+                "kind" => model with { Kind = _fields.OneOf(value, key, Kinds) },
+                "state" => model with { State = _fields.OneOf(value, key, States) },
+                "thinking" => model with { Thinking = _fields.OneOf(value, key, ThinkingRules) },
+                "context" => model with { Context = _fields.Tokens(value, key) },
+                "default_output" => model with { DefaultOutput = _fields.Tokens(value, key) },
+                "max_output" => model with { MaxOutput = _fields.Tokens(value, key) },
+                "temperature" => model with { Temperature = _fields.Number(value, key, 0, 1) },
+                "top_p" => model with { TopP = _fields.Number(value, key, 0.01, 1) },
+                "effort" => model with { Effort = _fields.Flag(value, key) },
+                "low_effort" => model with { LowEffort = _fields.Flag(value, key) },
+                "tools" => model with { Tools = _fields.Flag(value, key) },
+                "tool_stream" => model with { ToolStream = _fields.Flag(value, key) },
+                "persona_required" => model with { PersonaRequired = _fields.Flag(value, key) },
+                "plan" => model with { Plan = _fields.Flag(value, key) },
+                "max_stops" => model with { MaxStops = (int)_fields.Whole(value, key, 1, 4) },
+                "images" => model with { MaxImages = (int)_fields.Whole(value, key, 0, 10_000) },
+                "videos" => model with { MaxVideos = (int)_fields.Whole(value, key, 0, 10_000) },
+                "files" => model with { MaxFiles = (int)_fields.Whole(value, key, 0, 10_000) },
+                "created" => model with { Created = _fields.Whole(value, key, 0, 253402300799) },
+                "successor" => model with { Successor = _fields.Text(value).ToLowerInvariant() },
+                "concurrency" => model with { Concurrency = Tiers(value, key, 1) },
+                "per_minute" => model with { PerMinute = Tiers(value, key, 0) },
+                "per_day" => model with { PerDay = Tiers(value, key, 0) },
+                _ => throw _fields.At(value, $"\"{key}\" is not known in a model or family."),
             };
         }
 
@@ -152,57 +168,119 @@ internal sealed class CatalogFile(string file)
     private CatalogModel Check(CatalogModel model, YamlTree item)
     {
         if (model.DefaultOutput > model.MaxOutput)
-            throw At(item, $"default_output of {model.Code} is above its max_output ({model.DefaultOutput} > {model.MaxOutput}).");
+            throw _fields.At(item, $"default_output of {model.Code} is above its max_output ({model.DefaultOutput} > {model.MaxOutput}).");
         if (model.IsChat && model.State != ModelState.Unserved && (model.Context < 1 || model.MaxOutput < 1))
-            throw At(item, $"the chat model {model.Code} needs a context and a max_output of at least 1.");
+            throw _fields.At(item, $"the chat model {model.Code} needs a context and a max_output of at least 1.");
         return model.DefaultOutput == 0 ? model with { DefaultOutput = model.MaxOutput } : model;
     }
 
-    private static CatalogModel Blank(string code) => new() { Code = code, Kind = ModelKind.Text };
-
-    private List<(string Key, YamlTree Value)> Members(YamlTree tree, string what) =>
-        tree.Members ?? throw At(tree, $"{what} must be a mapping of keys to values.");
-
-    private List<YamlTree> Items(YamlTree tree, string what) => tree.Items ?? throw At(tree, $"{what} must be a list.");
-
-    private string Text(YamlTree tree) => tree.Scalar is { Length: > 0 } text ? text : throw At(tree, "a word is missing.");
-
-    private T OneOf<T>(YamlTree tree, string key, Dictionary<string, T> words) =>
-        words.TryGetValue(Text(tree), out T? value)
-            ? value
-            : throw At(tree, $"{key}: \"{tree.Scalar}\" is not known; use one of {string.Join(", ", words.Keys)}.");
-
-    private bool Flag(YamlTree tree, string key) => Text(tree) switch
+    private void ReadPrices(CatalogDraft draft, YamlTree value)
     {
-        "true" => true,
-        "false" => false,
-        _ => throw At(tree, $"{key} must be true or false, not \"{tree.Scalar}\"."),
-    };
-
-    private double Number(YamlTree tree, string key, double min, double max) =>
-        double.TryParse(Text(tree), NumberStyles.Float, CultureInfo.InvariantCulture, out double number) && number >= min && number <= max
-            ? number
-            : throw At(tree, string.Create(CultureInfo.InvariantCulture, $"{key} must be a number from {min} to {max}, not \"{tree.Scalar}\"."));
-
-    private long Whole(YamlTree tree, string key, long min, long max) =>
-        long.TryParse(Text(tree), NumberStyles.None, CultureInfo.InvariantCulture, out long number) && number >= min && number <= max
-            ? number
-            : throw At(tree, string.Create(CultureInfo.InvariantCulture, $"{key} must be a whole number from {min} to {max}, not \"{tree.Scalar}\"."));
-
-    /// <summary>Tokens: <c>131072</c>, <c>128K</c> (times 1024) or <c>1M</c> (times 1048576).</summary>
-    private int Tokens(YamlTree tree, string key)
-    {
-        string text = Text(tree);
-        (int unit, string digits) = text[^1] switch
+        // A file that prices a model in a currency replaces what was said of it there, steps and all.
+        var said = new HashSet<(string, Currency)>();
+        foreach (YamlTree item in _fields.Items(value, "prices"))
         {
-            'K' => (1 << 10, text[..^1]),
-            'M' => (1 << 20, text[..^1]),
-            _ => (1, text),
-        };
-        return int.TryParse(digits, NumberStyles.None, CultureInfo.InvariantCulture, out int number) && (long)number * unit <= 1 << 28
-            ? number * unit
-            : throw At(tree, $"{key} must be a number of tokens such as 131072, 128K or 1M, not \"{text}\".");
+            string? model = null;
+            Currency? currency = null;
+            int inputBelow = 0, outputBelow = 0;
+            var amounts = new List<(UnitKind Kind, decimal Amount)>();
+            foreach ((string key, YamlTree part) in _fields.Members(item, "a price"))
+            {
+                switch (key)
+                {
+                    case "model":
+                        model = _fields.Text(part).ToLowerInvariant();
+                        break;
+                    case "currency":
+                        currency = ReadCurrency(part, key);
+                        break;
+                    case "input_below":
+                        inputBelow = _fields.Tokens(part, key);
+                        break;
+                    case "output_below":
+                        outputBelow = _fields.Tokens(part, key);
+                        break;
+                    default:
+                        UnitKind kind = PriceStep.Kinds.TryGetValue(key, out UnitKind known)
+                            ? known
+                            : throw _fields.At(part, $"\"{key}\" is not known in a price; use model, currency, input_below, output_below, {string.Join(", ", PriceStep.Kinds.Keys)}.");
+                        amounts.Add((kind, _fields.Exact(part, key, PriceStep.MaxAmount)));
+                        break;
+                }
+            }
+
+            if (model is null || !draft.Models.ContainsKey(model))
+                throw _fields.At(item, $"model: \"{model}\" is not a model of the catalogue.");
+            if (currency is not { } money || amounts.Count == 0)
+                throw _fields.At(item, $"the price of {model} needs a currency and an amount, such as input: 0.6.");
+            if (said.Add((model, money)))
+                draft.Prices.RemoveAll(step => step.Model == model && step.Currency == money);
+            draft.Prices.Add(new PriceStep(model, money, inputBelow, outputBelow, amounts));
+        }
     }
 
-    private CatalogException At(YamlTree tree, string problem) => new(file, tree.Line, problem);
+    private void ReadExchange(CatalogDraft draft, YamlTree item)
+    {
+        Currency? from = null, to = null;
+        decimal rate = 0;
+        foreach ((string key, YamlTree value) in _fields.Members(item, "an exchange"))
+        {
+            switch (key)
+            {
+                case "from":
+                    from = ReadCurrency(value, key);
+                    break;
+                case "to":
+                    to = ReadCurrency(value, key);
+                    break;
+                case "rate":
+                    rate = _fields.Exact(value, key, 100_000);
+                    break;
+                default:
+                    throw _fields.At(value, $"\"{key}\" is not known in an exchange; use from, to and rate.");
+            }
+        }
+
+        if (from is not { } source || to is not { } target || rate == 0)
+            throw _fields.At(item, "an exchange needs from, to and a rate above 0.");
+        draft.Exchange[(source, target)] = rate;
+    }
+
+    private void ReadLimits(CatalogDraft draft, YamlTree item)
+    {
+        ModelKind[] kinds = [];
+        KindLimits limits = new([], [], []);
+        foreach ((string key, YamlTree value) in _fields.Members(item, "a limit"))
+        {
+            switch (key)
+            {
+                case "kinds":
+                    kinds = [.. _fields.Items(value, key).Select(word => _fields.OneOf(word, key, Kinds))];
+                    break;
+                case "concurrency":
+                    limits = limits with { Concurrency = Tiers(value, key, 1) };
+                    break;
+                case "per_minute":
+                    limits = limits with { PerMinute = Tiers(value, key, 0) };
+                    break;
+                case "per_day":
+                    limits = limits with { PerDay = Tiers(value, key, 0) };
+                    break;
+                default:
+                    throw _fields.At(value, $"\"{key}\" is not known in a limit; use kinds, concurrency, per_minute or per_day.");
+            }
+        }
+
+        foreach (ModelKind kind in kinds)
+            draft.Limits[kind] = limits;
+    }
+
+    private Currency ReadCurrency(YamlTree tree, string key) =>
+        Currency.TryParse(_fields.Text(tree), out Currency currency)
+            ? currency
+            : throw _fields.At(tree, $"{key} must be three letters such as USD, not \"{tree.Scalar}\".");
+
+    private int[] Tiers(YamlTree tree, string key, int min) => [.. _fields.Items(tree, key).Select(tier => (int)_fields.Whole(tier, key, min, 1_000_000))];
+
+    private static CatalogModel Blank(string code) => new() { Code = code, Kind = ModelKind.Text };
 }

@@ -147,6 +147,15 @@ public sealed record CatalogModel
     /// <summary>Most documents of a request; 0 for none.</summary>
     public int MaxFiles { get; init; }
 
+    /// <summary>Calls a minute of the user tiers, 0 for no limit; empty for those of its kind.</summary>
+    public IReadOnlyList<int> PerMinute { get; init; } = [];
+
+    /// <summary>Calls a day of the user tiers, 0 for no limit; empty for those of its kind.</summary>
+    public IReadOnlyList<int> PerDay { get; init; } = [];
+
+    /// <summary>Name of the family it starts from; empty for none.</summary>
+    public string Family { get; init; } = "";
+
     /// <summary>Guaranteed requests in flight of the user tiers V0, V1, V2 …; empty when not published.</summary>
     public IReadOnlyList<int> Concurrency { get; init; } = [];
 

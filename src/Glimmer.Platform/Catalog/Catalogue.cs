@@ -1,5 +1,7 @@
 using System.IO.Enumeration;
 using System.Reflection;
+using Glimmer.Platform.Admission;
+using Glimmer.Platform.Ledger;
 
 namespace Glimmer.Platform.Catalog;
 
@@ -16,6 +18,12 @@ internal sealed class CatalogDraft
     public Dictionary<string, (string File, long Line)> Lines { get; } = new(StringComparer.Ordinal);
 
     public List<CatalogAlias> Aliases { get; } = [];
+
+    public List<PriceStep> Prices { get; } = [];
+
+    public Dictionary<(Currency From, Currency To), decimal> Exchange { get; } = [];
+
+    public Dictionary<ModelKind, KindLimits> Limits { get; } = [];
 }
 
 /// <summary>
@@ -32,8 +40,14 @@ public sealed class Catalogue
     private readonly Dictionary<string, CatalogModel> _models;
     private readonly List<CatalogAlias> _aliases;
 
-    private Catalogue(CatalogDraft draft)
+    private readonly Dictionary<ModelKind, KindLimits> _limits;
+    private readonly PriceBook _prices;
+
+    private Catalogue(CatalogDraft draft, long version)
     {
+        Version = version;
+        _limits = draft.Limits;
+        _prices = new PriceBook(draft, version);
         foreach (CatalogModel model in draft.Models.Values)
         {
             if (model.Successor is { } next && EndOf(model, draft.Models) is null)
@@ -54,13 +68,56 @@ public sealed class Catalogue
         Models = [.. draft.Models.Values];
     }
 
+    /// <summary>Number of the version that changes it; 0 for none.</summary>
+    public long Version { get; }
+
+    /// <summary>What a model costs in a currency; free when nothing prices it. Allocates only for models that nothing prices.</summary>
+    /// <param name="model">The model.</param>
+    /// <param name="currency">Billing currency.</param>
+    /// <param name="input">Input tokens, which choose the step.</param>
+    /// <param name="output">Output tokens, which choose the step.</param>
+    public Price PriceOf(CatalogModel model, Currency currency, int input, int output)
+    {
+        ArgumentNullException.ThrowIfNull(model);
+        return _prices.Find(model.Code, currency, input, output) ?? Price.Free(model.Code, Version, currency, model.Family);
+    }
+
+    /// <summary>Whether any price, 0 included, is known of a code.</summary>
+    public bool IsPriced(string code) => _prices.Knows(code);
+
+    /// <summary>Requests of a model that an account of a tier may have in flight; 0 for no limit. A tier above the highest counts as the highest.</summary>
+    public int ConcurrencyOf(CatalogModel model, int tier) => OfTier(model, tier, static item => item.Concurrency, static kind => kind.Concurrency);
+
+    /// <summary>Calls a minute and a day of a model that an account of a tier may make.</summary>
+    public RateLimit RateOf(CatalogModel model, int tier)
+    {
+        int minute = OfTier(model, tier, static item => item.PerMinute, static kind => kind.PerMinute);
+        return new RateLimit(minute, Math.Max(1, minute / 6), OfTier(model, tier, static item => item.PerDay, static kind => kind.PerDay));
+    }
+
+    private int OfTier(CatalogModel model, int tier, Func<CatalogModel, IReadOnlyList<int>> own, Func<KindLimits, IReadOnlyList<int>> kind)
+    {
+        ArgumentNullException.ThrowIfNull(model);
+        IReadOnlyList<int> tiers = own(model);
+        if (tiers.Count == 0 && _limits.TryGetValue(model.Kind, out KindLimits? limits))
+            tiers = kind(limits);
+        return tiers.Count == 0 ? 0 : tiers[Math.Clamp(tier, 0, tiers.Count - 1)];
+    }
+
     /// <summary>All codes, in the order of the files.</summary>
     public IReadOnlyList<CatalogModel> Models { get; }
 
     /// <summary>Reads the built-in catalogue and, when it exists, the file that changes it.</summary>
     /// <param name="overridePath">Path of the file; null for none.</param>
     /// <exception cref="CatalogException">A file is wrong; the message names file and line.</exception>
-    public static Catalogue Load(string? overridePath = null)
+    public static Catalogue Load(string? overridePath = null) => Load(overridePath, null, 0);
+
+    /// <summary>Reads the built-in catalogue, the file that changes it, and the text of a version that changes both.</summary>
+    /// <param name="overridePath">Path of the file; null for none.</param>
+    /// <param name="version">Text of the version; null for none.</param>
+    /// <param name="number">Number of the version, which ledger rows name; 0 for none.</param>
+    /// <exception cref="CatalogException">File or text is wrong; the message names line and field.</exception>
+    public static Catalogue Load(string? overridePath, string? version, long number)
     {
         var draft = new CatalogDraft();
         const string BuiltIn = "built-in catalogue";
@@ -81,7 +138,14 @@ public sealed class Catalogue
             }
         }
 
-        return new Catalogue(draft);
+        if (version is not null)
+        {
+            string name = string.Create(System.Globalization.CultureInfo.InvariantCulture, $"catalogue version {number}");
+            using var text = new StringReader(version);
+            new CatalogFile(name).ReadInto(draft, YamlTree.Read(text, name));
+        }
+
+        return new Catalogue(draft, number);
     }
 
     /// <summary>Parses one text alone: for tests and tools that check a file.</summary>
@@ -90,7 +154,7 @@ public sealed class Catalogue
     {
         var draft = new CatalogDraft();
         new CatalogFile(name).ReadInto(draft, YamlTree.Read(text, name));
-        return new Catalogue(draft);
+        return new Catalogue(draft, 0);
     }
 
     internal static StreamReader OpenBuiltIn() =>

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Glimmer.Protocol.Errors;
 
 namespace Glimmer.Protocol.Chat;
 
@@ -8,6 +9,9 @@ namespace Glimmer.Protocol.Chat;
 /// </summary>
 public sealed record ChatCompletionRequest
 {
+    /// <summary>The dialect it came in. Limits that only the platform's own bases have hold for those alone.</summary>
+    public WireDialect Dialect { get; init; }
+
     /// <summary>Model code as sent.</summary>
     public required string Model { get; init; }
 
@@ -37,6 +41,12 @@ public sealed record ChatCompletionRequest
 
     /// <summary>0.01 to 1.</summary>
     public double? TopP { get; init; }
+
+    /// <summary>Keep the k most likely tokens; null or 0 for all.</summary>
+    public int? TopK { get; init; }
+
+    /// <summary>Whether the last message is the beginning of the answer, for the model to go on with.</summary>
+    public bool ContinueLast { get; init; }
 
     /// <summary>1 to 131072; the smaller of <c>max_tokens</c> and <c>max_completion_tokens</c>.</summary>
     public int? MaxTokens { get; init; }

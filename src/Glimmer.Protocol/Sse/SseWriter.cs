@@ -37,12 +37,38 @@ public sealed class SseWriter : IDisposable
         return _json;
     }
 
+    /// <summary>Begins an event with a name, for dialects that have such.</summary>
+    /// <param name="name">The name, in UTF-8 without line breaks.</param>
+    public Utf8JsonWriter BeginEvent(ReadOnlySpan<byte> name)
+    {
+        _output.Write("event: "u8);
+        _output.Write(name);
+        _output.Write("\n"u8);
+        UnflushedBytes += name.Length + 8;
+        return BeginEvent();
+    }
+
     /// <summary>Ends the event begun last.</summary>
     public void EndEvent()
     {
         _json.Flush();
         UnflushedBytes += _json.BytesCommitted + 8;
         _output.Write("\n\n"u8);
+    }
+
+    /// <summary>Begins a line that is one JSON object, for dialects that stream lines instead of events; end it with <see cref="EndLine"/>.</summary>
+    public Utf8JsonWriter BeginLine()
+    {
+        _json.Reset();
+        return _json;
+    }
+
+    /// <summary>Ends the line begun last.</summary>
+    public void EndLine()
+    {
+        _json.Flush();
+        UnflushedBytes += _json.BytesCommitted + 1;
+        _output.Write("\n"u8);
     }
 
     /// <summary>Writes the event that says that the stream is complete.</summary>

@@ -3,6 +3,7 @@ using System.Text.Json;
 using Glimmer.Dialogue.Output;
 using Glimmer.Inference;
 using Glimmer.Protocol.Sse;
+using Glimmer.Server.Answers;
 using Glimmer.Server.Transport;
 using Names = Glimmer.Server.Chat.CompletionHead.Names;
 
@@ -13,9 +14,15 @@ namespace Glimmer.Server.Chat;
 /// reason and the usage in the last one, then <c>[DONE]</c>. Without <c>tool_stream</c> a call is one chunk, held back until
 /// it is complete.
 /// </summary>
-internal sealed class ChatChunkWriter(SseWriter output, CompletionHead head, bool toolStream, bool showReasoning)
+internal sealed class ChatChunkWriter(SseWriter output, CompletionHead head, bool toolStream, bool showReasoning) : IStreamedAnswer
 {
     private readonly Dictionary<int, (string Id, string Name, StringBuilder Arguments)> _calls = [];
+
+    /// <inheritdoc/>
+    public void Begin(in ChatUsage usage)
+    {
+        // The first chunk is the first event's.
+    }
 
     /// <summary>Writes what an event brings; nothing for a call that is held back.</summary>
     public void Write(in ChatEvent item)
@@ -55,7 +62,7 @@ internal sealed class ChatChunkWriter(SseWriter output, CompletionHead head, boo
     }
 
     /// <summary>Writes the last chunk and the closing event. Calls that were cut off in the middle go out as far as they came.</summary>
-    public void End(string finish, in ChatUsage usage)
+    public void End(AnswerEnd end)
     {
         if (!toolStream)
         {
@@ -63,12 +70,12 @@ internal sealed class ChatChunkWriter(SseWriter output, CompletionHead head, boo
                 WriteCall(index, id, name, arguments.ToString());
         }
 
-        Utf8JsonWriter json = Begin(finish);
+        Utf8JsonWriter json = BeginChunk(FinishWords.Of(end.Finish));
         json.WriteString(Names.Content, "");
         json.WriteEndObject();
         json.WriteEndObject();
         json.WriteEndArray();
-        CompletionHead.WriteUsage(json, usage);
+        CompletionHead.WriteUsage(json, end.Usage);
         json.WriteEndObject();
         output.EndEvent();
         output.WriteDone();
@@ -76,14 +83,14 @@ internal sealed class ChatChunkWriter(SseWriter output, CompletionHead head, boo
 
     private void WriteText(JsonEncodedText name, string text)
     {
-        Utf8JsonWriter json = Begin(null);
+        Utf8JsonWriter json = BeginChunk(null);
         json.WriteString(name, text);
         EndChunk(json);
     }
 
     private void WriteCall(int index, string? id, string? name, string arguments)
     {
-        Utf8JsonWriter json = Begin(null);
+        Utf8JsonWriter json = BeginChunk(null);
         json.WriteStartArray(Names.ToolCalls);
         json.WriteStartObject();
         json.WriteNumber(Names.Index, index);
@@ -103,7 +110,7 @@ internal sealed class ChatChunkWriter(SseWriter output, CompletionHead head, boo
         EndChunk(json);
     }
 
-    private Utf8JsonWriter Begin(string? finish)
+    private Utf8JsonWriter BeginChunk(string? word)
     {
         Utf8JsonWriter json = output.BeginEvent();
         json.WriteStartObject();
@@ -111,8 +118,8 @@ internal sealed class ChatChunkWriter(SseWriter output, CompletionHead head, boo
         json.WriteStartArray(Names.Choices);
         json.WriteStartObject();
         json.WriteNumber(Names.Index, 0);
-        if (finish is not null)
-            json.WriteString(Names.FinishReason, finish);
+        if (word is not null)
+            json.WriteString(Names.FinishReason, word);
         json.WriteStartObject(Names.Delta);
         json.WriteString(Names.Role, Names.Assistant);
         return json;

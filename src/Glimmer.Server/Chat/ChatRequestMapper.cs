@@ -26,7 +26,7 @@ internal static class ChatRequestMapper
         CatalogModel model = offer.Model;
         if (CheckTools(wire, model) is { } toolError)
             return (null, toolError);
-        if (wire.Stop.Count > model.MaxStops)
+        if (wire.Dialect == WireDialect.Native && wire.Stop.Count > model.MaxStops)
             return (null, PlatformError.Invalid("stop", string.Create(CultureInfo.InvariantCulture, $"{model.Code} takes {model.MaxStops}, not {wire.Stop.Count}"), "Send one string"));
         if (model.PersonaRequired && wire.Meta is null)
             return (null, PlatformError.Missing("meta", $"{model.Code} needs an object with user_info, bot_info, bot_name and user_name"));
@@ -39,6 +39,7 @@ internal static class ChatRequestMapper
             EnableThinking = thinking,
             ClearThinking = wire.ClearThinking ?? !preserveThinking,
             ReasoningEffort = thinking && model.Effort ? Effort(wire.ReasoningEffort, model) : null,
+            ContinueFinalMessage = wire.ContinueLast,
         };
         IReadOnlyList<ToolDefinition> tools = [.. wire.Tools.Select(tool => new ToolDefinition(tool.Name, tool.Json))];
         return (new ChatRequest
@@ -89,6 +90,7 @@ internal static class ChatRequestMapper
             Greedy = !wire.DoSample || temperature <= 0,
             Temperature = temperature <= 0 ? 1 : (float)temperature,
             TopP = (float)(wire.TopP ?? model.TopP),
+            TopK = wire.TopK ?? 0,
             Seed = wire.Seed is { } seed ? unchecked((ulong)seed) : null,
         };
     }

@@ -1,5 +1,8 @@
+using Glimmer.Platform.Admission;
+using Glimmer.Platform.Ledger;
 using Glimmer.Platform.Store;
 using Glimmer.Server.Accounts;
+using Glimmer.Server.Billing;
 
 namespace Glimmer.Server.Hosting;
 
@@ -27,17 +30,44 @@ public sealed record GlimmerOptions
     /// <summary>Largest request body in bytes.</summary>
     public long MaxBodyBytes { get; init; } = 32 << 20;
 
-    /// <summary>Most requests in flight; more are refused with 1305.</summary>
+    /// <summary>Most requests in flight; more wait in the line.</summary>
     public int MaxOpenRequests { get; init; } = 256;
 
-    /// <summary>Most requests in flight of one key; more are refused with 1302.</summary>
+    /// <summary>Most requests in flight of one key; more wait in the line.</summary>
     public int MaxOpenRequestsPerKey { get; init; } = 256;
+
+    /// <summary>Most requests that wait for a place; more are refused with 1302 or 1305. 0: nobody waits.</summary>
+    public int QueueLength { get; init; } = 1024;
+
+    /// <summary>Most waiting requests of one account.</summary>
+    public int QueueLengthPerAccount { get; init; } = 256;
+
+    /// <summary>How long a request waits for a place.</summary>
+    public TimeSpan QueuePatience { get; init; } = TimeSpan.FromSeconds(60);
+
+    /// <summary>How long a client's <c>request_id</c> may not come again (1231); zero lets it.</summary>
+    public TimeSpan RequestIdWindow { get; init; } = TimeSpan.FromMinutes(10);
+
+    /// <summary>What is charged.</summary>
+    public BillingMode BillingMode { get; init; } = BillingMode.Free;
+
+    /// <summary>Currency that prices are charged in.</summary>
+    public Currency BillingCurrency { get; init; } = Currency.Usd;
+
+    /// <summary>Whether a request needs funds for all it can cost at most; otherwise it needs any.</summary>
+    public bool CoverWorstCase { get; init; }
+
+    /// <summary>Bills, recharges and invoices.</summary>
+    public BillingOptions Billing { get; init; } = new();
 
     /// <summary>How long answers in flight may go on when the server stops.</summary>
     public TimeSpan DrainTime { get; init; } = TimeSpan.FromSeconds(20);
 
     /// <summary>Origins whose pages may call; <c>*</c> for every one (a key is needed anyway).</summary>
     public IReadOnlyList<string> CorsOrigins { get; init; } = ["*"];
+
+    /// <summary>Rules <c>PATTERN=CODE;…</c> that turn other vendors' model names into codes on the Anthropic base.</summary>
+    public string ModelNames { get; init; } = Messages.ModelNames.DefaultRules;
 
     /// <summary>Whether <c>/metrics</c> answers.</summary>
     public bool Metrics { get; init; } = true;

@@ -2,14 +2,21 @@ using System.Net;
 using System.Net.Sockets;
 using Glimmer.Platform.Accounts;
 using Glimmer.Platform.Admission;
+using Glimmer.Platform.Billing;
 using Glimmer.Platform.Catalog;
 using Glimmer.Platform.Keys;
+using Glimmer.Platform.Ledger;
+using Glimmer.Platform.Plans;
 using Glimmer.Platform.Store;
 using Glimmer.Server.Accounts;
+using Glimmer.Server.Answers;
+using Glimmer.Server.Billing;
 using Glimmer.Server.Chat;
 using Glimmer.Server.Health;
 using Glimmer.Server.Home;
+using Glimmer.Server.Messages;
 using Glimmer.Server.Models;
+using Glimmer.Server.Monitor;
 using Glimmer.Server.Routing;
 using Glimmer.Server.Telemetry;
 using Glimmer.Server.Transport;
@@ -29,8 +36,11 @@ public sealed record GlimmerServices
     /// <summary>Where log lines go; null for JSON on standard error.</summary>
     public ILoggerProvider? Logs { get; init; }
 
-    /// <summary>Decides who may run; null for the bounds of the options.</summary>
+    /// <summary>Decides who may run now; null for a fair line with the bounds of the options.</summary>
     public IAdmission? Admission { get; init; }
+
+    /// <summary>Knows what keys may do and who pays; null for the accounts of the store.</summary>
+    public ICallerPolicy? Callers { get; init; }
 }
 
 /// <summary>
@@ -51,18 +61,19 @@ public sealed class GlimmerServer : IAsyncDisposable
     private readonly WebApplication _app;
     private readonly GlimmerOptions _options;
     private readonly OtlpExport? _export;
+    private readonly PlatformParts _parts;
 
-    private GlimmerServer(WebApplication app, GlimmerOptions options, PlatformAccounts accounts, NewAccessKey? firstKey)
+    private GlimmerServer(WebApplication app, GlimmerOptions options, NewAccessKey? firstKey, PlatformParts parts)
     {
         _app = app;
+        _parts = parts;
         _options = options;
         _export = options.OtlpEndpoint is { } endpoint ? new OtlpExport(endpoint) : null;
-        Accounts = accounts;
         FirstKey = firstKey;
     }
 
     /// <summary>Accounts, projects and keys.</summary>
-    public PlatformAccounts Accounts { get; }
+    public PlatformAccounts Accounts => _parts.Accounts;
 
     /// <summary>The keys of the machine's owner.</summary>
     public OwnerKeys Keys => Accounts.OwnerKeys;
@@ -72,6 +83,30 @@ public sealed class GlimmerServer : IAsyncDisposable
 
     /// <summary>Makes loggers that write where the server's own lines go, for what runs beside it.</summary>
     public ILoggerFactory Logs => _app.Services.GetRequiredService<ILoggerFactory>();
+
+    /// <summary>The ledger: balances, usage and its books.</summary>
+    public PlatformLedger Ledger => _parts.Ledger;
+
+    /// <summary>Recharges, and their refunds.</summary>
+    public PaymentDesk Payments => _parts.Billing.Payments;
+
+    /// <summary>Invitations and their rewards.</summary>
+    public Invitations Invitations => _parts.Billing.Invitations;
+
+    /// <summary>Places in flight and the line before them.</summary>
+    public IAdmission Places => _parts.Places;
+
+    /// <summary>Who has which plan, and what is used of it.</summary>
+    public PlanGate Plans => _parts.Plans;
+
+    /// <summary>Orders, renewals and everything else that happens to plans.</summary>
+    public Subscriptions Subscriptions => _parts.Subscriptions;
+
+    /// <summary>Versions of catalogue and plans.</summary>
+    public CatalogueVersions CatalogueVersions => _parts.Versions;
+
+    /// <summary>The meter behind <c>/metrics</c>, for the instruments of what runs beside the server.</summary>
+    public System.Diagnostics.Metrics.Meter Meter => _app.Services.GetRequiredService<GlimmerTelemetry>().Meter;
 
     /// <summary>Where the server listens, once started: <c>http://127.0.0.1:8080</c>.</summary>
     public IReadOnlyList<Uri> Addresses { get; private set; } = [];
@@ -84,21 +119,17 @@ public sealed class GlimmerServer : IAsyncDisposable
     public static GlimmerServer Create(GlimmerOptions options, IChatBackendProvider backends, GlimmerServices? services = null)
     {
         services ??= new GlimmerServices();
-        PlatformStore? store = null;
-        PlatformAccounts accounts;
         NewAccessKey? firstKey = null;
-        Catalogue catalogue;
+        PlatformParts? parts = null;
         try
         {
-            catalogue = Catalogue.Load(Path.Combine(options.DataFolder, Catalogue.FileName));
-            store = PlatformStore.Open(options.Store(services.Time));
-            accounts = PlatformAccounts.Open(store);
-            if (accounts.OwnerKeys.Keys.Count == 0)
-                firstKey = accounts.OwnerKeys.Create("first key");
+            parts = PlatformParts.Open(options, services);
+            if (parts.Accounts.OwnerKeys.Keys.Count == 0)
+                firstKey = parts.Accounts.OwnerKeys.Create("first key");
         }
         catch (Exception fault) when (fault is KeyRingException or StoreException)
         {
-            store?.Dispose();
+            parts?.DisposeAsync().AsTask().GetAwaiter().GetResult();
             throw new GlimmerStartupException(fault.Message, 73, fault);
         }
         catch (CatalogException fault)
@@ -114,27 +145,41 @@ public sealed class GlimmerServer : IAsyncDisposable
         builder.Services
             .AddSingleton(options)
             .AddSingleton(services.Time)
-            .AddSingleton(store)
-            .AddSingleton(accounts)
-            .AddSingleton(accounts.Directory)
-            .AddSingleton(catalogue)
+            .AddSingleton(parts.Store)
+            .AddSingleton(parts.Accounts)
+            .AddSingleton(parts.Accounts.Directory)
+            .AddSingleton(parts.Catalogue)
+            .AddSingleton(parts.Plans)
+            .AddSingleton(parts.Places)
+            .AddSingleton(parts.Calls)
+            .AddSingleton(parts.Tools)
+            .AddSingleton(parts.Callers)
+            .AddSingleton(new UsageSeries(parts.Store))
+            .AddSingleton<MonitorEndpoints>()
+            .AddBilling(parts.Billing)
             .AddSingleton(backends)
-            .AddSingleton(services.Admission ?? new BoundedAdmission(options.MaxOpenRequests, options.MaxOpenRequestsPerKey))
-            .AddSingleton(new Authenticator(accounts.Directory))
+            .AddSingleton(new Authenticator(parts.Accounts.Directory))
             .AddSingleton<RequestGate>()
             .AddSingleton<AnswerDrain>()
             .AddSingleton<GlimmerTelemetry>()
+            .AddSingleton<EngineTelemetry>()
             .AddSingleton<ModelOffers>()
             .AddSingleton<ModelsEndpoint>()
+            .AddSingleton<ChatRunner>()
             .AddSingleton<ChatEndpoint>()
             .AddSingleton<TokenizerEndpoint>()
+            .AddSingleton<ModelNames>()
+            .AddSingleton<MessagesEndpoint>()
+            .AddSingleton<MessagesModels>()
             .AddSingleton<HealthEndpoints>()
             .AddSingleton<HomePage>();
-        AccountRoutes.Add(builder.Services, options, accounts, services.Time);
+        AccountRoutes.Add(builder.Services, options, parts.Accounts, services.Time);
         WebApplication app = builder.Build();
-        ServerLog.Attach(store, app.Logger);
+        ServerLog.Attach(parts.Store, app.Logger);
+        parts.StartClock(fault => ServerLog.PlansNotRun(app.Logger, FaultText.Of(fault)));
         Map(app, options);
-        return new GlimmerServer(app, options, accounts, firstKey);
+        app.Lifetime.ApplicationStopping.Register(parts.Places.Drain);
+        return new GlimmerServer(app, options, firstKey, parts);
     }
 
     /// <summary>Begins to listen.</summary>
@@ -172,8 +217,7 @@ public sealed class GlimmerServer : IAsyncDisposable
         await _app.StopAsync();
         _export?.Dispose();
         await _app.DisposeAsync();
-        await Accounts.DisposeAsync();
-        await Accounts.Store.DisposeAsync();
+        await _parts.DisposeAsync();
     }
 
     private static void ConfigureHost(WebApplicationBuilder builder, GlimmerOptions options, GlimmerServices services)
@@ -226,15 +270,31 @@ public sealed class GlimmerServer : IAsyncDisposable
 
         var chat = app.Services.GetRequiredService<ChatEndpoint>();
         var models = app.Services.GetRequiredService<ModelsEndpoint>();
-        foreach ((string address, bool coding) in new[] { ("/api/paas/v4", false), ("/api/coding/paas/v4", true) })
+        foreach ((string address, ApiSurface surface) in new[] { ("/api/paas/v4", ApiSurface.General), ("/api/coding/paas/v4", ApiSurface.Coding) })
         {
-            app.MapMethods($"{address}/chat/completions", post, context => chat.HandleAsync(context, preserveThinking: coding));
+            app.MapMethods($"{address}/chat/completions", post, context => chat.HandleAsync(context, surface));
             app.MapMethods($"{address}/models", get, models.ListAsync);
             app.MapMethods($"{address}/models/{{id}}", get, models.GetAsync);
         }
 
+        var messages = app.Services.GetRequiredService<MessagesEndpoint>();
+        foreach (string address in new[] { "/api/anthropic/v1/messages", "/v1/messages" })
+        {
+            app.MapMethods(address, post, messages.HandleAsync);
+            app.MapMethods($"{address}/count_tokens", post, messages.CountAsync);
+        }
+
+        var messagesModels = app.Services.GetRequiredService<MessagesModels>();
+        app.MapMethods("/api/anthropic/v1/models", get, messagesModels.ListAsync);
+        app.MapMethods("/api/anthropic/v1/models/{id}", get, messagesModels.GetAsync);
         app.MapMethods("/api/paas/v4/tokenizer", post, app.Services.GetRequiredService<TokenizerEndpoint>().HandleAsync);
         AccountRoutes.Map(app);
+        var monitor = app.Services.GetRequiredService<MonitorEndpoints>();
+        app.MapMethods("/api/monitor/usage/quota/limit", get, monitor.QuotaAsync);
+        app.MapMethods("/api/monitor/usage/model-usage", get, monitor.ModelUsageAsync);
+        app.MapMethods("/api/monitor/usage/tool-usage", get, monitor.ToolUsageAsync);
+        app.MapMethods("/api/biz/subscription/list", get, monitor.SubscriptionsAsync);
+        app.MapBilling();
         var health = app.Services.GetRequiredService<HealthEndpoints>();
         app.MapMethods("/health/live", get, HealthEndpoints.LiveAsync);
         app.MapMethods("/health/ready", get, health.ReadyAsync);
@@ -249,6 +309,9 @@ public sealed class GlimmerServer : IAsyncDisposable
                 await context.Response.WriteAsync(registry.Write(), context.RequestAborted);
             });
         }
+
+        // Nobody asks for it: its instruments are read.
+        app.Services.GetRequiredService<EngineTelemetry>();
 
         // The drain must listen for the stop from the beginning, not from the first chat request on.
         app.Services.GetRequiredService<AnswerDrain>();
@@ -275,4 +338,7 @@ internal static partial class ServerLog
 
     [LoggerMessage(1005, LogLevel.Warning, "Store: {Warning}")]
     private static partial void StoreWarning(ILogger log, string warning);
+
+    [LoggerMessage(1006, LogLevel.Error, "Renewals, refunds or rewards could not be run and will be tried again: {Fault}")]
+    public static partial void PlansNotRun(ILogger log, string fault);
 }

@@ -2,6 +2,8 @@ using System.Globalization;
 using Glimmer.Platform.Accounts.Mail;
 using Glimmer.Platform.Accounts.SignIn;
 using Glimmer.Platform.Keys;
+using Glimmer.Platform.Admission;
+using Glimmer.Platform.Ledger;
 using Glimmer.Platform.Store;
 
 namespace Glimmer.Server.Hosting;
@@ -85,7 +87,7 @@ public static class GlimmerSettings
         {
             Apply = (options, text) => bool.TryParse(text, out bool flag) ? SignIn(options, signIn => signIn with { ConfirmEmail = flag }) : null,
         },
-        new("Accounts:PublicUrl", "Address of the platform as people reach it, for links in mails and other logins", "an http or https address such as https://glm.example.com/", "where the server listens")
+        new("Accounts:PublicUrl", "Address of the platform as people reach it, for links in mails and other logins", "an http or https address such as https://glm.example.com/", "")
         {
             Apply = (options, text) => Uri.TryCreate(text, UriKind.Absolute, out Uri? uri) && uri.Scheme is "http" or "https" && uri.Query.Length == 0 && uri.Fragment.Length == 0
                 ? options with { Accounts = options.Accounts with { PublicUrl = uri.AbsoluteUri.EndsWith('/') ? uri : new Uri(uri.AbsoluteUri + "/") } }
@@ -125,6 +127,74 @@ public static class GlimmerSettings
         {
             Apply = (options, text) => Whole(text, 1, 100_000) is { } count ? options with { MaxOpenRequestsPerKey = (int)count } : null,
         },
+        new("Limits:RequestIdSeconds", "How long a client's request_id may not come again", "a number from 0 (it always may) to 86400", "600")
+        {
+            Apply = (options, text) => Whole(text, 0, 86400) is { } seconds ? options with { RequestIdWindow = TimeSpan.FromSeconds(seconds) } : null,
+        },
+        new("Queue:Length", "Most requests that wait for a place", "a number from 0 (nobody waits) to 1000000", "1024")
+        {
+            Apply = (options, text) => Whole(text, 0, 1_000_000) is { } count ? options with { QueueLength = (int)count } : null,
+        },
+        new("Queue:LengthPerAccount", "Most waiting requests of one account", "a number from 1 to 1000000", "256")
+        {
+            Apply = (options, text) => Whole(text, 1, 1_000_000) is { } count ? options with { QueueLengthPerAccount = (int)count } : null,
+        },
+        new("Queue:PatienceSeconds", "How long a request waits for a place", "a number from 1 to 3600", "60")
+        {
+            Apply = (options, text) => Whole(text, 1, 3600) is { } seconds ? options with { QueuePatience = TimeSpan.FromSeconds(seconds) } : null,
+        },
+        new("Billing:Mode", "Whether usage is charged, or only recorded", "free or metered", "free")
+        {
+            Apply = (options, text) => text is "free" ? options with { BillingMode = BillingMode.Free } : text is "metered" ? options with { BillingMode = BillingMode.Metered } : null,
+        },
+        new("Billing:Currency", "Currency that usage is charged in", "three letters such as USD", "USD")
+        {
+            Apply = (options, text) => Currency.TryParse(text, out Currency currency) ? options with { BillingCurrency = currency } : null,
+        },
+        new("Billing:CoverWorstCase", "Whether a request needs funds for all it can cost", "true or false", "false")
+        {
+            Apply = (options, text) => bool.TryParse(text, out bool flag) ? options with { CoverWorstCase = flag } : null,
+        },
+        new("Billing:ZoneHours", "Hours from UTC in which days and months of bills are reckoned; set it before the first request is billed", "a number from -12 to 14", "8")
+        {
+            Apply = (options, text) => Signed(text, -12, 14) is { } hours ? options with { Billing = options.Billing with { ZoneHours = (int)hours } } : null,
+        },
+        new("Billing:LeastRecharge", "Smallest recharge", "an amount such as 0.50", "0.50")
+        {
+            Apply = (options, text) => Amount(text) is { } amount ? options with { Billing = options.Billing with { Payments = options.Billing.Payments with { Least = amount } } } : null,
+        },
+        new("Billing:MostRecharge", "Largest recharge through a payment provider", "an amount such as 10000", "10000")
+        {
+            Apply = (options, text) => Amount(text) is { } amount ? options with { Billing = options.Billing with { Payments = options.Billing.Payments with { Most = amount } } } : null,
+        },
+        new("Billing:ProviderAddress", "Base address of the Stripe-type payment provider", "an https address (http on loopback only)", "https://api.stripe.com")
+        {
+            Apply = (options, text) => Uri.TryCreate(text, UriKind.Absolute, out Uri? uri) && (uri.Scheme == "https" || (uri.Scheme == "http" && uri.IsLoopback)) ? options with { Billing = options.Billing with { ProviderAddress = uri } } : null,
+        },
+        new("Billing:ProviderKey", "Secret key at the payment provider; without it there are no recharges by card", "a key such as sk_live_…", "")
+        {
+            Apply = (options, text) => options with { Billing = options.Billing with { ProviderKey = text } },
+        },
+        new("Billing:WebhookSecrets", "Secrets that the payment provider signs its messages with", "one or more secrets separated by commas", "")
+        {
+            Apply = (options, text) => text.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries) is { Length: > 0 } secrets ? options with { Billing = options.Billing with { WebhookSecrets = secrets } } : null,
+        },
+        new("Billing:ReturnAddress", "Where payers go after the payment page", "an address; without it /billing of this server", "")
+        {
+            Apply = (options, text) => Uri.TryCreate(text, UriKind.Absolute, out Uri? uri) && uri.Scheme is "http" or "https" ? options with { Billing = options.Billing with { ReturnAddress = uri } } : null,
+        },
+        new("Billing:IssuerName", "Who issues invoices", "a name", "Glimmer")
+        {
+            Apply = (options, text) => options with { Billing = options.Billing with { Issuer = options.Billing.Issuer with { Name = text } } },
+        },
+        new("Billing:IssuerAddress", "The issuer's address on invoices", "a text; \\n begins a line", "")
+        {
+            Apply = (options, text) => options with { Billing = options.Billing with { Issuer = options.Billing.Issuer with { Address = text.Replace("\\n", "\n", StringComparison.Ordinal) } } },
+        },
+        new("Billing:IssuerTaxNumber", "The issuer's tax number on invoices", "a text", "")
+        {
+            Apply = (options, text) => options with { Billing = options.Billing with { Issuer = options.Billing.Issuer with { TaxNumber = text } } },
+        },
         new("Shutdown:DrainSeconds", "How long answers in flight may go on when the server stops", "a number from 0 to 3600", "20")
         {
             Apply = (options, text) => Whole(text, 0, 3600) is { } seconds ? options with { DrainTime = TimeSpan.FromSeconds(seconds) } : null,
@@ -138,6 +208,10 @@ public static class GlimmerSettings
                     ? options with { CorsOrigins = origins }
                     : null;
             },
+        },
+        new("Dialects:ModelNames", "What other vendors' model names stand for on the Anthropic base", "rules PATTERN=CODE separated by semicolons, such as claude*haiku*=glm-4.5-air;claude*=glm-4.7", Messages.ModelNames.DefaultRules)
+        {
+            Apply = (options, text) => Messages.ModelNames.IsValid(text) ? options with { ModelNames = text } : null,
         },
         new("Metrics:Enabled", "Whether /metrics answers", "true or false", "true")
         {
@@ -193,6 +267,12 @@ public static class GlimmerSettings
 
     private static GlimmerOptions SignIn(GlimmerOptions options, Func<SignInSettings, SignInSettings> change) =>
         options with { Accounts = options.Accounts with { SignIn = change(options.Accounts.SignIn) } };
+
+    private static long? Signed(string text, long least, long most) =>
+        long.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out long value) && value >= least && value <= most ? value : null;
+
+    private static decimal? Amount(string text) =>
+        decimal.TryParse(text, NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out decimal value) && value is > 0 and <= 1_000_000_000 && decimal.Round(value, 2) == value ? value : null;
 
     private static long? Whole(string text, long min, long max) =>
         long.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out long number) && number >= min && number <= max ? number : null;

@@ -22,11 +22,12 @@ internal readonly record struct ModelOffer(CatalogModel Model, ChatRoute Route)
 /// Brings catalogue and backends together. A chat code is offered when a backend serves it under its own name, or when it
 /// is a text model and there is a stand-in. Models that see, hear or draw are never stood in for.
 /// </summary>
-internal sealed class ModelOffers(Catalogue catalogue, IChatBackendProvider backends)
+internal sealed class ModelOffers(CatalogueSource source, IChatBackendProvider backends)
 {
     /// <summary>All offered chat codes: the catalogue's in its order, then names that only backends know.</summary>
     public IEnumerable<ModelOffer> List()
     {
+        Catalogue catalogue = source.Current;
         foreach (CatalogModel model in catalogue.Models)
         {
             if (model is { IsChat: true, Successor: null, State: ModelState.Current or ModelState.Old } && RouteTo(model) is { } route)
@@ -49,7 +50,7 @@ internal sealed class ModelOffers(Catalogue catalogue, IChatBackendProvider back
     /// <param name="operation">What is asked of it, for the error when it cannot chat.</param>
     public (ModelOffer? Offer, PlatformError? Error) FindChat(string code, string field, string operation = "chat/completions")
     {
-        CatalogModel? model = catalogue.Resolve(code);
+        CatalogModel? model = source.Current.Resolve(code);
         if (model is { IsChat: false })
         {
             return (null, PlatformError.Of(BusinessCode.ModelUnsupported, operation) with { Field = field });

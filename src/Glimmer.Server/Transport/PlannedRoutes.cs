@@ -19,8 +19,7 @@ internal static class PlannedRoutes
 
     private static readonly string[][] Others = Split(
         "/api/v1/agents", "/api/v1/agents/async-result", "/api/v1/agents/conversation",
-        "/api/anthropic/v1/messages", "/api/anthropic/v1/messages/count_tokens", "/api/anthropic/v1/models", "/api/anthropic/v1/models/*",
-        "/api/monitor/usage/quota/limit", "/api/monitor/usage/model-usage", "/api/monitor/usage/tool-usage",
+        "/api/anthropic/v1/messages/batches", "/api/anthropic/v1/messages/batches/*", "/v1/messages/batches", "/v1/messages/batches/*",
         "/api/mcp/*/mcp", "/api/mcp/*/sse", "/api/mcp-broker/proxy/*/mcp", "/api/mcp-broker/proxy/*/sse",
         "/api/zrag/retrieval/retrieve", "/api/zrag/agent/chat",
         "/api/llm-application/open/knowledge", "/api/llm-application/open/knowledge/*",

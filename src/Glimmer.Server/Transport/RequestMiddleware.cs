@@ -19,7 +19,11 @@ internal sealed partial class RequestMiddleware(
         var record = new RequestRecord { Id = RequestIds.NewRequestId(time.GetUtcNow()), Started = time.GetTimestamp() };
         context.Features.Set(record);
         context.Response.Headers["x-request-id"] = record.Id;
-        context.Request.Path = RequestPath.Normalise(context.Request.Path.Value ?? "/");
+        string path = RequestPath.Normalise(context.Request.Path.Value ?? "/");
+        context.Request.Path = path;
+        record.Dialect = WireDialects.Of(path);
+        if (record.Dialect == WireDialect.Anthropic)
+            context.Response.Headers["request-id"] = record.Id;
         telemetry.Enter();
         try
         {
@@ -119,7 +123,7 @@ internal sealed partial class RequestMiddleware(
         if (!_anyOrigin && !options.CorsOrigins.Contains(origin, StringComparer.OrdinalIgnoreCase))
             return false;
         headers.AccessControlAllowOrigin = _anyOrigin ? "*" : origin;
-        headers.AccessControlExposeHeaders = "x-request-id, X-Glimmer-Model, Retry-After";
+        headers.AccessControlExposeHeaders = "x-request-id, request-id, X-Glimmer-Model, X-Glimmer-Code, X-Glimmer-Queue-Position, Retry-After";
         if (HttpMethods.IsOptions(context.Request.Method))
         {
             headers.AccessControlAllowMethods = "GET, HEAD, POST, PUT, DELETE, OPTIONS";

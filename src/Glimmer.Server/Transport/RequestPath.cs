@@ -5,7 +5,7 @@ namespace Glimmer.Server.Transport;
 /// <summary>Makes one path of the spellings that clients produce from base addresses with and without slashes.</summary>
 internal static class RequestPath
 {
-    private static readonly string[] Bases = ["/api/paas/v4", "/api/coding/paas/v4"];
+    private static readonly string[] Bases = ["/api/paas/v4", "/api/coding/paas/v4", "/api/anthropic"];
 
     /// <summary>Doubled slashes become one, a trailing one goes, a missing one after the base is put in.</summary>
     public static string Normalise(string path)

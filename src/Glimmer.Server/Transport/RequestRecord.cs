@@ -11,6 +11,9 @@ internal sealed class RequestRecord
     /// <summary>Timestamp of the arrival.</summary>
     public required long Started { get; init; }
 
+    /// <summary>The dialect that the caller speaks, by the path.</summary>
+    public WireDialect Dialect { get; set; }
+
     /// <summary>Route pattern; "other" for paths nobody serves.</summary>
     public string Route { get; set; } = "other";
 

@@ -110,6 +110,21 @@ public sealed class CommandsTests : ProgramTests
         Assert.All(result.RootElement.GetProperty("readings").EnumerateArray(), reading => Assert.True(reading.GetProperty("median").GetDouble() > 0));
     }
 
+    [Fact]
+    public async Task Bench_measures_each_depth_and_keeps_every_round()
+    {
+        ProgramRun run = await RunAsync("bench", "-o", "json", "-p", "32,64", "-n", "0", "-d", "0,128", "-r", "3", "-b", "48", "--no-warmup", "--set", "Engine:Context=512", "-t", "2");
+        Assert.Equal((0, ""), (run.ExitCode, run.Errors));
+        using JsonDocument result = JsonDocument.Parse(run.Output);
+        JsonElement[] readings = [.. result.RootElement.GetProperty("readings").EnumerateArray()];
+        Assert.Equal([(32, 0), (64, 0), (32, 128), (64, 128)], readings.Select(reading => (reading.GetProperty("tokens").GetInt32(), reading.GetProperty("depth").GetInt32())));
+        Assert.All(readings, reading => Assert.Equal(3, reading.GetProperty("samples").EnumerateArray().Count(sample => sample.GetDouble() > 0)));
+    }
+
+    [Fact]
+    public async Task Bench_says_what_does_not_fit() =>
+        (await RunAsync("bench", "-n", "16", "-d", "600", "--set", "Engine:Context=512")).AssertOneClearLine(64, "context of 512", "--depth");
+
     [Theory]
     [InlineData("run", "Hello")]
     [InlineData("bench")]
@@ -140,6 +155,8 @@ public sealed class CommandsTests : ProgramTests
     [InlineData("keys create --expires-days soon", "--expires-days", "'soon'", "a whole number", "glimmer keys create --help")]
     [InlineData("bench --rounds many", "--rounds", "'many'", "a whole number")]
     [InlineData("bench --rounds 0", "--rounds", "1 to 1000")]
+    [InlineData("bench --prompt 512,many", "--prompt", "'many'", "0 to 65536")]
+    [InlineData("bench -o xml", "xml", "glimmer bench --help")]
     [InlineData("frobnicate", "'frobnicate'", "glimmer --help")]
     [InlineData("keys frobnicate", "'frobnicate'", "glimmer keys --help")]
     [InlineData("keys", "glimmer keys --help")]

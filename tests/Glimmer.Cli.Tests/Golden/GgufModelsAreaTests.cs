@@ -1,4 +1,5 @@
 using Glimmer.Cli.Golden;
+using Glimmer.Kernels;
 using Glimmer.Testing;
 
 namespace Glimmer.Cli.Tests.Golden;
@@ -12,6 +13,10 @@ public sealed class GgufModelsAreaTests
     [Theory]
     [MemberData(nameof(Cases))]
     public void Every_check_passes(string name) => GoldenFolders.AllPass(_area, Fixtures.Path("gguf", "models", name));
+
+    [Theory]
+    [MemberData(nameof(Cases))]
+    public void Every_check_passes_with_rounded_activations(string name) => GoldenFolders.AllPass(new GgufModelsArea(ActivationMode.Int8), Fixtures.Path("gguf", "models", name));
 
     [Fact]
     public void A_damaged_expectation_is_reported() => GoldenFolders.DamageIsReported(_area, Fixtures.Path("gguf", "models", "chatglm-legacy"), "logits.q8_0");

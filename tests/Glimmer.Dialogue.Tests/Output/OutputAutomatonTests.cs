@@ -215,6 +215,23 @@ public sealed class OutputAutomatonTests
         Assert.Equal("é\uFFFD", string.Concat(events.Select(said => said.Text)));
     }
 
+    [Theory]
+    [InlineData(EndCause.MaxTokens, "é")]
+    [InlineData(EndCause.ContextFull, "é")]
+    [InlineData(EndCause.Cancelled, "é")]
+    [InlineData(EndCause.StopToken, "é\uFFFD")]
+    public void A_character_cut_by_a_limit_is_dropped_and_one_the_model_left_open_shows(EndCause cause, string said)
+    {
+        List<int> ids = [];
+        Vocabularies.Vision.Encode("é北", false, ids);
+        OutputAutomaton automaton = new(Dialogue.Generations.Generations.ForName("glm-4.7"), Vocabularies.Vision, Options());
+        List<ChatEvent> events = [];
+        foreach (int id in ids.Take(4))
+            automaton.Feed(id, events);
+        automaton.Finish(cause, events);
+        Assert.Equal(said, string.Concat(events.Select(item => item.Text)));
+    }
+
     [Fact]
     public void Text_pieces_never_end_inside_a_character()
     {

@@ -31,6 +31,12 @@ public sealed class StreamPropertyTests
         List<int> ids = RandomTokens(random);
         OutputOptions options = RandomOptions(random);
         string text = Vocabularies.Small.Decode([.. ids.Where(id => Vocabularies.Small.KindOf(id) != TokenKind.Special)]);
+        // The limit cuts the last character in two where its bytes are not complete: that one is left out.
+        StreamDecoder last = new(Vocabularies.Small);
+        foreach (int id in ids)
+            last.Append(id);
+        if (last.HasPending)
+            text = text[..^last.Flush().Length];
         Assert.Equal(
             OfText(text, options, EndCause.MaxTokens).Describe(),
             OfIds(ids, options, Vocabularies.Small, EndCause.MaxTokens).Describe());

@@ -66,7 +66,7 @@ public sealed class FairnessTests
     public async Task A_long_prompt_never_stalls_a_running_answer_or_a_short_prompt()
     {
         using FakeModel model = new(context: 8192);
-        using InferenceEngine engine = new(model, Rig.Options with { Pages = 300, PrefillTokens = 128, MixedPrefillTokens = 64, MixedPassTime = TimeSpan.Zero });
+        using InferenceEngine engine = new(model, Rig.Options with { Pages = 300, PrefillTokens = 128, MixedPrefillTokens = 64, MixedPassTime = TimeSpan.Zero, MixedPassRatio = 0 });
         int mostTokens = 0, passes = 0;
         int[] tokensAtPass = new int[4000];
         RecordingSink running = new();
@@ -96,25 +96,32 @@ public sealed class FairnessTests
         Assert.True(mostTokens <= 128, $"{mostTokens} tokens in a pass");
     }
 
-    [Fact]
-    public async Task A_slow_model_gets_fewer_prompt_tokens_beside_running_answers()
+    [Theory]
+    // Passes cost 40 ms and a millisecond for every token.
+    [InlineData(0, 100, 59)]
+    [InlineData(1.75, 0, 30)]
+    [InlineData(1.75, 60, 19)]
+    [InlineData(1.01, 0, 1)]
+    public async Task Prompt_tokens_beside_running_answers_are_as_many_as_the_measured_time_allows(double ratio, int limit, int expected)
     {
         using FakeModel model = new(context: 8192);
         TickingTime time = new();
-        using InferenceEngine engine = new(model, Rig.Options with { Pages = 300, MixedPrefillTokens = 256, MixedPassTime = TimeSpan.FromMilliseconds(100) }, time: time);
-        int passes = 0, last = 0;
+        using InferenceEngine engine = new(model, Rig.Options with { Pages = 300, MixedPrefillTokens = 256, MixedPassTime = TimeSpan.FromMilliseconds(limit), MixedPassRatio = ratio }, time: time);
+        int passes = 0;
+        List<int> prompts = [];
         model.OnForward = batch =>
         {
-            // A millisecond for every token.
-            time.Milliseconds += batch.TokenCount;
+            time.Milliseconds += 40 + batch.TokenCount;
             if (++passes == 3)
                 engine.Submit(Rig.Request(Rig.Prompt(2, 2000), 1, new RecordingSink()), default, out _);
-            last = passes == 12 ? batch.TokenCount : last;
+            if (batch.TokenCount > 1)
+                prompts.Add(batch.TokenCount - 1);
         };
         SamplingOptions endless = Rig.Greedy with { LogitBias = new Dictionary<int, float> { [Rig.Stop] = -100 } };
         await engine.Start([1, 2, 3], 60, endless).Ended.Soon();
 
-        Assert.InRange(last, 80, 101);
+        // The first are the answer's own prompt and a guess; the rest differ by rounding alone.
+        Assert.All(prompts[2..20], tokens => Assert.InRange(tokens, expected - 1, expected + 1));
     }
 
     private sealed class TickingTime : TimeProvider

@@ -7,6 +7,18 @@ public unsafe class PagedAttentionTests
         { 4, 4, 16, 16 }, { 4, 2, 24, 20 }, { 8, 1, 64, 64 }, { 6, 2, 8, 8 }, { 5, 1, 40, 33 }, { 40, 2, 32, 48 },
     };
 
+    public static TheoryData<int, int, int, int, KvFormat> ShapesAndFormats()
+    {
+        TheoryData<int, int, int, int, KvFormat> data = [];
+        foreach ((int heads, int kvHeads, int keyWidth, int valueWidth) in Shapes.Select(row => row.Data).Append((8, 2, 64, 64)))
+        {
+            foreach (KvFormat format in Enum.GetValues<KvFormat>())
+                data.Add(heads, kvHeads, keyWidth, valueWidth, format);
+        }
+
+        return data;
+    }
+
     [Theory]
     [MemberData(nameof(Shapes))]
     public void Causal_attention_matches_the_definition(int heads, int kvHeads, int keyWidth, int valueWidth)
@@ -19,8 +31,8 @@ public unsafe class PagedAttentionTests
     }
 
     [Theory]
-    [MemberData(nameof(Shapes))]
-    public void Chunks_pages_threads_and_sets_do_not_change_a_bit(int heads, int kvHeads, int keyWidth, int valueWidth)
+    [MemberData(nameof(ShapesAndFormats))]
+    public void Chunks_pages_threads_and_sets_do_not_change_a_bit(int heads, int kvHeads, int keyWidth, int valueWidth, KvFormat format)
     {
         const int Tokens = 71;
         float[]? expected = null;
@@ -28,7 +40,7 @@ public unsafe class PagedAttentionTests
         using var three = new ThreadTeam(3);
         foreach (int pageTokens in new[] { 71, 32, 16, 7 })
         {
-            var cache = new Cache(new Random(2), heads, kvHeads, keyWidth, valueWidth, Tokens, pageTokens);
+            var cache = new Cache(new Random(2), heads, kvHeads, keyWidth, valueWidth, Tokens, pageTokens, format: format);
             expected ??= cache.Run(InstructionSet.Scalar, one, [(0, Tokens)]);
             foreach (InstructionSet set in TestSets.Vector)
             {
@@ -38,6 +50,50 @@ public unsafe class PagedAttentionTests
                 TestSets.AssertSameBits(expected, cache.Run(set, three, [.. Enumerable.Range(0, Tokens).Select(i => (i, 1))]), what + ", single rows");
             }
         }
+    }
+
+    [Theory]
+    [InlineData(8, 2, 64, 64, false, KvFormat.F32)]
+    [InlineData(8, 2, 64, 64, false, KvFormat.F16)]
+    [InlineData(8, 2, 64, 128, false, KvFormat.Q8_0)]
+    [InlineData(20, 1, 96, 64, true, KvFormat.F32)]
+    [InlineData(20, 1, 96, 64, true, KvFormat.F16)]
+    [InlineData(4, 1, 96, 64, true, KvFormat.F16)]
+    [InlineData(20, 1, 96, 64, true, KvFormat.Q8_0)]
+    public void Threads_that_share_the_keys_of_a_row_do_not_change_a_bit(int heads, int kvHeads, int keyWidth, int valueWidth, bool shared, KvFormat format)
+    {
+        const int Tokens = 2 * PagedAttention.SpanKeys + 83;
+        var cache = new Cache(new Random(9), heads, kvHeads, keyWidth, valueWidth, Tokens, pageTokens: 48, shared, format: format);
+        using var one = new ThreadTeam(1);
+        using var four = new ThreadTeam(4);
+        (int, int)[] last = [(Tokens - 1, 1)], several = [(Tokens - 1, 1), (300, 2), (PagedAttention.SpanKeys, 1), (Tokens - 6, 3)];
+        float[] expected = cache.Run(InstructionSet.Scalar, one, several);
+        int row = heads * valueWidth;
+        foreach (InstructionSet set in TestSets.Runnable)
+        {
+            TestSets.AssertSameBits(expected.AsSpan((Tokens - 1) * row), cache.Run(set, four, last).AsSpan((Tokens - 1) * row), $"{set}, one row");
+            TestSets.AssertSameBits(expected, cache.Run(set, four, several), $"{set}, several rows");
+            if (set != InstructionSet.Scalar)
+                TestSets.AssertSameBits(expected.AsSpan((Tokens - 6) * row, 3 * row), cache.Run(set, one, [(Tokens - 80, 80)]).AsSpan((Tokens - 6) * row, 3 * row), $"{set}, a longer chunk");
+        }
+
+        AssertRow(cache, Tokens - 1, [.. Enumerable.Range(0, Tokens)], expected.AsSpan((Tokens - 1) * row, row));
+    }
+
+    [Theory]
+    [InlineData(KvFormat.F16, 6e-4)]
+    [InlineData(KvFormat.Q8_0, 1.5e-2)]
+    public void Rounded_keys_and_values_stay_near_exact_ones(KvFormat format, double tolerance)
+    {
+        const int Tokens = 200;
+        var exact = new Cache(new Random(10), 4, 2, 64, 64, Tokens, pageTokens: 32);
+        var rounded = new Cache(new Random(10), 4, 2, 64, 64, Tokens, pageTokens: 32, format: format);
+        using var team = new ThreadTeam(2);
+        float[] expected = exact.Run(InstructionSets.Best, team, [(0, Tokens)]), actual = rounded.Run(InstructionSets.Best, team, [(0, Tokens)]);
+        double worst = expected.Zip(actual, (e, a) => Math.Abs(e - a)).Max();
+        Assert.InRange(worst, tolerance / 100, tolerance * 3);
+        double error = Math.Sqrt(expected.Zip(actual, (e, a) => (double)(e - a) * (e - a)).Sum() / expected.Sum(e => (double)e * e));
+        Assert.InRange(error, 0, tolerance);
     }
 
     [Fact]
@@ -112,10 +168,12 @@ public unsafe class PagedAttentionTests
     public void Impossible_shapes_are_refused()
     {
         using var team = new ThreadTeam(1);
-        var rows = new KvRows(null, 0, 0, 1);
+        var rows = new KvRows(null, KvFormat.F32, 1, 0, 0, 0);
         Assert.Throws<ArgumentException>(() => PagedAttention.Run(team, new AttentionShape(5, 2, 8, 8, 1), rows, rows, [], 0));
         Assert.Throws<ArgumentException>(() => PagedAttention.Run(team, new AttentionShape(4, 0, 8, 8, 1), rows, rows, [], 0));
         Assert.Throws<ArgumentException>(() => PagedAttention.Run(team, new AttentionShape(4, 4, 0, 8, 1), rows, rows, [], 0));
+        var blocks = new KvRows(null, KvFormat.Q8_0, 1, 0, 0, 0);
+        Assert.Throws<ArgumentException>(() => PagedAttention.Run(team, new AttentionShape(4, 4, 40, 64, 1), blocks, blocks, [], 0));
         Assert.Throws<ArgumentOutOfRangeException>(() => PagedAttention.Run(team, new AttentionShape(4, 4, 8, 8, 1), rows, rows, [], 1));
     }
 
@@ -134,12 +192,14 @@ public unsafe class PagedAttentionTests
     private sealed class Cache
     {
         private readonly float[] _queries, _keys, _values;
+        private readonly byte[] _storedKeys, _storedValues;
         private readonly int[] _pages;
         private readonly int _tokens, _pageTokens;
         private readonly bool _shared;
 
-        public Cache(Random random, int heads, int kvHeads, int keyWidth, int valueWidth, int tokens, int pageTokens, bool shared = false, float size = 1)
+        public Cache(Random random, int heads, int kvHeads, int keyWidth, int valueWidth, int tokens, int pageTokens, bool shared = false, float size = 1, KvFormat format = KvFormat.F32)
         {
+            Format = format;
             Shape = new AttentionShape(heads, kvHeads, keyWidth, valueWidth, 1 / MathF.Sqrt(keyWidth));
             (_tokens, _pageTokens, _shared) = (tokens, pageTokens, shared);
             float[] queries = TestSets.Normal(random, tokens * heads * keyWidth);
@@ -161,18 +221,51 @@ public unsafe class PagedAttentionTests
                 keys.AsSpan(t * kvHeads * keyWidth, kvHeads * keyWidth).CopyTo(_keys.AsSpan(KeyAt(t)));
                 values.AsSpan(t * kvHeads * valueWidth, kvHeads * valueWidth).CopyTo(_values.AsSpan(Row(t) * kvHeads * valueWidth));
             }
+
+            _storedKeys = Encode(_keys, KeyFormat, keyWidth);
+            _storedValues = Encode(_values, ValueFormat, valueWidth);
         }
 
         public AttentionShape Shape { get; }
+
+        public KvFormat Format { get; }
+
+        private KvFormat KeyFormat => Format.For(Shape.KeyWidth);
+
+        private KvFormat ValueFormat => _shared ? KeyFormat : Format.For(Shape.ValueWidth);
 
         private int Row(int token) => _pages[token / _pageTokens] * _pageTokens + token % _pageTokens;
 
         private int KeyAt(int token) => Row(token) * Shape.KvHeads * Shape.KeyWidth;
 
+        // In the order of a page: all tokens of a head, then the next head. The floats become what was stored.
+        private byte[] Encode(float[] floats, KvFormat format, int width)
+        {
+            int rowBytes = (int)format.BytesFor(width), heads = Shape.KvHeads, rows = _pages.Length * _pageTokens;
+            byte[] bytes = GC.AllocateArray<byte>(rows * heads * rowBytes, pinned: true);
+            fixed (float* numbers = floats)
+            fixed (byte* stored = bytes)
+            {
+                for (int row = 0; row < rows; row++)
+                {
+                    for (int head = 0; head < heads; head++)
+                    {
+                        byte* to = stored + ((row / _pageTokens * heads + head) * _pageTokens + row % _pageTokens) * rowBytes;
+                        KvRowFormats.Write(format, numbers + (row * heads + head) * width, to, width);
+                        KvRowFormats.Read(format, to, numbers + (row * heads + head) * width, width);
+                    }
+                }
+            }
+
+            return bytes;
+        }
+
         public void Spoil(int token)
         {
             _keys.AsSpan(KeyAt(token), Shape.KvHeads * Shape.KeyWidth).Fill(float.NaN);
             _values.AsSpan(Row(token) * Shape.KvHeads * Shape.ValueWidth, Shape.KvHeads * Shape.ValueWidth).Fill(float.NaN);
+            Encode(_keys, KeyFormat, Shape.KeyWidth).CopyTo(_storedKeys, 0);
+            Encode(_values, ValueFormat, Shape.ValueWidth).CopyTo(_storedValues, 0);
         }
 
         public float[] Run(InstructionSet set, ThreadTeam team, (int Position, int Rows)[] chunks, int[][]? lists = null, int visible = 0)
@@ -259,11 +352,11 @@ public unsafe class PagedAttentionTests
 
         private (KvRows Keys, KvRows Values) Planes()
         {
-            fixed (float* keys = _keys, values = _values)
+            fixed (byte* keys = _storedKeys, values = _storedValues)
             {
-                int keyRow = Shape.KvHeads * Shape.KeyWidth, valueRow = Shape.KvHeads * Shape.ValueWidth;
-                var keyPlane = new KvRows(keys, (long)keyRow * _pageTokens, keyRow, _pageTokens);
-                return (keyPlane, _shared ? keyPlane : new KvRows(values, (long)valueRow * _pageTokens, valueRow, _pageTokens));
+                long keyRow = KeyFormat.BytesFor(Shape.KeyWidth), valueRow = ValueFormat.BytesFor(Shape.ValueWidth);
+                var keyPlane = new KvRows(keys, KeyFormat, _pageTokens, keyRow * _pageTokens * Shape.KvHeads, keyRow * _pageTokens, keyRow);
+                return (keyPlane, _shared ? keyPlane : new KvRows(values, ValueFormat, _pageTokens, valueRow * _pageTokens * Shape.KvHeads, valueRow * _pageTokens, valueRow));
             }
         }
     }

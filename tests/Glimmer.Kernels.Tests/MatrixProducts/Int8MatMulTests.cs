@@ -90,17 +90,46 @@ public unsafe class Int8MatMulTests
         }
     }
 
-    [Fact]
-    public void The_error_is_that_of_the_rounded_activations()
+    public static TheoryData<BlockFormat> AllFormats => [.. Glimmer.Kernels.Integer.TileLayout.All.Select(layout => layout.Format)];
+
+    [Theory]
+    [MemberData(nameof(AllFormats))]
+    public void Every_format_size_batch_and_set_gives_the_bits_of_the_scalar_twin(BlockFormat format)
+    {
+        var random = new Random(25);
+        using var team = new ThreadTeam(2);
+        int block = BlockCodecs.For(format).BlockLength;
+        foreach (int columns in new[] { block, 3 * block })
+        {
+            foreach (int rows in new[] { 1, 17, 48 })
+            {
+                WeightMatrix w = TestSets.Matrix(random, format, rows, columns).Pack();
+                foreach (int count in new[] { 1, 2, 5, 12, 13, 17 })
+                {
+                    float[] x = TestSets.Normal(random, count * columns), expected = Run(InstructionSet.Scalar, team, w, x, count);
+                    foreach (InstructionSet set in TestSets.Vector)
+                        TestSets.AssertSameBits(expected, Run(set, team, w, x, count), $"{set} {format} {rows}x{columns} x {count}");
+                    for (int i = 0; i < count; i++)
+                        TestSets.AssertSameBits(expected.AsSpan(i * rows, rows), Run(InstructionSets.Best, team, w, x[(i * columns)..((i + 1) * columns)], 1), $"{format} row {i} of {count} alone");
+                }
+            }
+        }
+    }
+
+    [Theory]
+    [MemberData(nameof(AllFormats))]
+    public void The_error_is_that_of_the_rounded_activations(BlockFormat format)
     {
         var random = new Random(22);
         using var team = new ThreadTeam(2);
-        WeightMatrix w = TestSets.Matrix(random, BlockFormat.Q8_0, 64, 1024).Pack();
-        float[] x = TestSets.Normal(random, 1024), exact = new float[64], fast = new float[64];
-        MatMul.Multiply(team, w, x, 1, exact);
-        MatMul.Multiply(team, w, x, 1, fast, ActivationMode.Int8);
+        WeightMatrix w = TestSets.Matrix(random, format, 64, 1024).Pack();
+        float[] x = TestSets.Normal(random, 3 * 1024), exact = new float[3 * 64], fast = new float[3 * 64];
+        MatMul.Multiply(team, w, x, 3, exact);
+        MatMul.Multiply(team, w, x, 3, fast, ActivationMode.Int8);
         double size = Math.Sqrt(exact.Average(v => (double)v * v)), error = Math.Sqrt(exact.Zip(fast).Average(p => Math.Pow(p.First - p.Second, 2)));
-        Assert.InRange(error / size, 1e-5, 0.02);
+
+        // A number of a normal block of 32 is rounded by up to max / 254, of a block of 256 a little more: some 0.5 to 0.8 % of the typical number.
+        Assert.InRange(error / size, 1e-4, 0.012);
     }
 
     [Fact]

@@ -168,6 +168,45 @@ public unsafe class MatMulTests
     }
 
     [Fact]
+    public void Computed_rows_give_the_bits_of_stored_ones_and_ranges_shift()
+    {
+        var random = new Random(3);
+        using var team = new ThreadTeam(2);
+        foreach ((int rows, int columns) in new[] { (1, 5), (9, 33), (70, 130) })
+        {
+            WeightMatrix stored = TestSets.Matrix(random, BlockFormat.F32, rows, columns), computed = new(new Copied(stored));
+            Assert.True(computed.IsComputed);
+            Assert.False(computed.CanPack);
+            int start = rows / 3, some = rows - start;
+            foreach (int count in new[] { 1, 2, 7 })
+            {
+                float[] x = TestSets.Normal(random, count * columns);
+                foreach (InstructionSet set in TestSets.Runnable)
+                {
+                    TestSets.AssertSameBits(Run(set, team, stored, x, count), Run(set, team, computed, x, count), $"{set} {rows}x{columns} x {count}");
+                    TestSets.AssertSameBits(Run(set, team, stored.RowRange(start, some), x, count), Run(set, team, computed.RowRange(0, rows).RowRange(start, some), x, count), $"{set} range");
+                }
+            }
+
+            float[] row = new float[columns], other = new float[columns];
+            stored.ReadRow(rows - 1, row);
+            computed.RowRange(start, some).ReadRow(some - 1, other);
+            Assert.Equal(row, other);
+        }
+    }
+
+    private sealed class Copied(WeightMatrix source) : RowSource
+    {
+        public override int Rows => source.Rows;
+
+        public override int Columns => source.Columns;
+
+        public override long Bytes => source.Bytes;
+
+        public override void Read(int row, Span<float> values) => source.ReadRow(row, values);
+    }
+
+    [Fact]
     public void Short_spans_are_refused()
     {
         using var team = new ThreadTeam(1);

@@ -17,8 +17,31 @@ public sealed class InvarianceTests
     public void Logits_depend_on_nothing_but_the_tokens_before(string name)
     {
         using LoadedModel loaded = ModelLoader.Load(Fixtures.Path("text", name));
-        Check(loaded.Model);
+        foreach (KvFormat format in Enum.GetValues<KvFormat>())
+            Check(loaded.Model, format);
     }
+
+    [Theory]
+    [MemberData(nameof(Cases))]
+    public void A_cache_in_halves_or_blocks_moves_logits_a_little(string name)
+    {
+        using LoadedModel loaded = ModelLoader.Load(Fixtures.Path("text", name));
+        int[] tokens = Prompt(loaded.Model, 45, seed: 1);
+        float[][] logits = [.. Enum.GetValues<KvFormat>().Select(format =>
+        {
+            using ModelRunner runner = new(loaded.Model, tokens.Length, format: format);
+            return runner.Chunked(0, tokens, 20);
+        })];
+        double size = Math.Sqrt(logits[0].Sum(x => (double)x * x)), half = Distance(logits[0], logits[1]) / size, block = Distance(logits[0], logits[2]) / size;
+        TestContext.Current.TestOutputHelper?.WriteLine($"{name}: F16 {half:E2}, Q8_0 {block:E2}");
+
+        // Weights drawn by lot choose experts and positions by differences as small as those.
+        bool chooses = name.Contains("moe", StringComparison.Ordinal) || name.Contains("glm5", StringComparison.Ordinal);
+        Assert.InRange(half, 1e-9, chooses ? 0.3 : 2e-3); // really another path
+        Assert.InRange(block, half * 0.99, chooses ? 0.5 : 5e-2);
+    }
+
+    private static double Distance(float[] a, float[] b) => Math.Sqrt(a.Zip(b, (x, y) => (double)(x - y) * (x - y)).Sum());
 
     [Theory]
     [InlineData("glm4moe")]
@@ -37,25 +60,25 @@ public sealed class InvarianceTests
         Assert.NotEqual(plain.Chunked(0, tokens), rounded.Chunked(0, tokens)); // it is really another path
     }
 
-    private static void Check(LanguageModel model)
+    private static void Check(LanguageModel model, KvFormat format = KvFormat.F32)
     {
         int[] tokens = Prompt(model, 45, seed: 1), other = Prompt(model, 33, seed: 2);
         float[] expected;
-        using (ModelRunner plain = new(model, tokens.Length, pageTokens: 64))
+        using (ModelRunner plain = new(model, tokens.Length, pageTokens: 64, format: format))
             expected = plain.Chunked(0, tokens);
         Assert.True(expected.Distinct().Count() > 100);
 
         foreach (int pageTokens in (int[])[1, 7, 16])
         {
-            using ModelRunner runner = new(model, 48, pageTokens, threads: 3, shuffled: true);
+            using ModelRunner runner = new(model, 48, pageTokens, threads: 3, shuffled: true, format: format);
             Same(expected, runner.Chunked(0, tokens, 1, 2, 9, 25, 26, 40));
             Same(expected, runner.Chunked(0, tokens, 13));
         }
 
-        using (ModelRunner single = new(model, tokens.Length, 4))
+        using (ModelRunner single = new(model, tokens.Length, 4, format: format))
             Same(expected, single.Chunked(0, tokens, [.. Enumerable.Range(1, tokens.Length - 1)]));
 
-        using ModelRunner batch = new(model, 48, pageTokens: 5, threads: 2, sequences: 3, shuffled: true);
+        using ModelRunner batch = new(model, 48, pageTokens: 5, threads: 2, sequences: 3, shuffled: true, format: format);
         float[] logits = new float[expected.Length];
         int vocabulary = model.Description.VocabularySize;
         (int Start, int End)[] steps = [(0, 20), (20, 21), (21, 45)];
@@ -80,7 +103,7 @@ public sealed class InvarianceTests
     {
         using LoadedModel loaded = ModelLoader.Load(Fixtures.Path("text", name));
         int[] tokens = Prompt(loaded.Model, 40, seed: 3);
-        using ModelRunner runner = new(loaded.Model, 64, threads: 1);
+        using ModelRunner runner = new(loaded.Model, 64, threads: 1, format: KvFormat.F16);
         runner.Chunked(0, tokens, 20, 21, 22);
         long before = GC.GetAllocatedBytesForCurrentThread();
         for (int position = 40; position < 44; position++)

@@ -2,6 +2,7 @@ using Glimmer.Kernels;
 using Glimmer.Kernels.Formats;
 using Glimmer.Models.Architectures;
 using Glimmer.Models.Loading;
+using Glimmer.Models.Tests.Weights;
 using Glimmer.Models.Weights;
 using Glimmer.Testing;
 
@@ -26,7 +27,7 @@ public sealed class MemoryPlanTests
             using DecoderModel model = new(files.Architecture, files.Config, tensors, draft: true);
             Assert.Equal(tensors.MappedBytes, plan.MappedWeightBytes);
             Assert.Equal(tensors.CopiedBytes, plan.CopiedWeightBytes);
-            Assert.Equal(model.KvLayout.WidthPerToken * 4, plan.CacheBytesPerToken);
+            Assert.Equal(model.KvLayout.BytesPerToken(model.KvFormat), plan.CacheBytesPerToken);
             Assert.Equal(model.KvLayout.StateWidth * 4, plan.StateBytesPerSequence);
             Assert.Equal(3 * (200 * plan.CacheBytesPerToken + plan.StateBytesPerSequence), plan.CacheBytes);
 
@@ -54,8 +55,43 @@ public sealed class MemoryPlanTests
         using IWeightSource source = files.Logical;
         CheckpointTensors tensors = new(source, files.Names, null, ActivationMode.Int8);
         using DecoderModel model = new(files.Architecture, files.Config, tensors, draft: true, ActivationMode.Int8);
-        Assert.Equal(tensors.CopiedBytes, plan.CopiedWeightBytes);
-        Assert.InRange(plan.CopiedWeightBytes, plan.MappedWeightBytes / 2, plan.MappedWeightBytes * 2);
+        Assert.Equal((tensors.CopiedBytes, tensors.PackedBytes), (plan.CopiedWeightBytes, plan.PackedWeightBytes));
+        Assert.Equal(plan.MappedWeightBytes + plan.CopiedWeightBytes + plan.PackedWeightBytes, plan.WeightBytes);
+        Assert.Contains("rearranged copies", plan.ToString(), StringComparison.Ordinal);
+        Assert.Equal(tensors.MappedBytes, plan.MappedWeightBytes);
+
+        // The copies stand in for the stored form, which is then not needed in memory.
+        MemoryPlan exact = ModelLoader.Plan(Fixtures.BundledModel, null, 100, 1, 16);
+        Assert.InRange(plan.WeightBytes, exact.WeightBytes, exact.WeightBytes * 11 / 10);
+        Assert.True(plan.MappedWeightBytes < exact.MappedWeightBytes / 2);
+    }
+
+    [Theory]
+    [MemberData(nameof(Cases))]
+    public void Weights_that_are_copied_count_as_such_and_give_the_same_numbers(string name)
+    {
+        string path = Fixtures.Path("text", name);
+        MemoryPlan mapped = ModelLoader.Plan(path, null, 16, 1, 16), copied = ModelLoader.Plan(path, new LoadOptions { Mapped = false }, 16, 1, 16);
+        Assert.Equal((0L, mapped.WeightBytes), (copied.MappedWeightBytes, copied.CopiedWeightBytes));
+        int[] tokens = [.. Enumerable.Range(3, 16)];
+        using LoadedModel usual = ModelLoader.Load(path), own = ModelLoader.Load(path, new LoadOptions { Mapped = false });
+        using ModelRunner one = new(usual.Model, 16), other = new(own.Model, 16);
+        Assert.Equal(one.Chunked(0, tokens), other.Chunked(0, tokens));
+    }
+
+    [Fact]
+    public void A_copied_model_outlives_what_happens_to_its_file()
+    {
+        Assert.SkipWhen(OperatingSystem.IsWindows(), "Windows does not let a mapped file be cut short.");
+        using TemporaryFolder folder = new();
+        string path = folder.File("m.gguf");
+        File.Copy(Fixtures.BundledModel, path);
+        using LoadedModel model = ModelLoader.Load(path, new LoadOptions { Mapped = false }), other = ModelLoader.Load(Fixtures.BundledModel);
+        using (FileStream file = new(path, FileMode.Open, FileAccess.Write, FileShare.ReadWrite))
+            file.SetLength(100);
+        using ModelRunner one = new(model.Model, 16), two = new(other.Model, 16);
+        int[] tokens = [.. Enumerable.Range(3, 16)];
+        Assert.Equal(two.Chunked(0, tokens), one.Chunked(0, tokens));
     }
 
     [Fact]

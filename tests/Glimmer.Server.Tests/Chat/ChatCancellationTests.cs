@@ -46,7 +46,7 @@ public sealed class ChatCancellationTests
     [Fact]
     public async Task Places_in_flight_are_bounded()
     {
-        await using ServerHarness harness = await ServerHarness.StartAsync(options => options with { MaxOpenRequestsPerKey = 2 });
+        await using ServerHarness harness = await ServerHarness.StartAsync(options => options with { MaxOpenRequestsPerKey = 2, QueueLength = 0 });
         Channel<int> gate = Channel.CreateUnbounded<int>();
         harness.Backend.Script = _ => ChatScript.Of("a") with { Gate = gate.Reader };
         const string Body = """{"model":"glm-4.7","messages":[{"role":"user","content":"hi"}]}""";

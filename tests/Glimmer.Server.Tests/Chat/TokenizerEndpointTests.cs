@@ -151,7 +151,7 @@ public sealed class TokenizerEndpointTests : IAsyncLifetime
     [Fact]
     public async Task Places_in_flight_are_bounded_and_given_back()
     {
-        await using ServerHarness harness = await ServerHarness.StartAsync(options => options with { MaxOpenRequestsPerKey = 1 });
+        await using ServerHarness harness = await ServerHarness.StartAsync(options => options with { MaxOpenRequestsPerKey = 1, QueueLength = 0 });
         harness.Backend.Count = static _ => 3;
         for (int i = 0; i < 5; i++)
             await harness.ChatAsync(Plain, Path);

@@ -1,3 +1,5 @@
+using Glimmer.Engine;
+using Glimmer.Inference.Embedded;
 using System.Runtime.CompilerServices;
 using System.Threading.Channels;
 using Glimmer.Dialogue.Output;
@@ -7,8 +9,10 @@ using Glimmer.Protocol.Errors;
 namespace Glimmer.Server.Tests.Support;
 
 /// <summary>A backend that says what a test tells it to.</summary>
-internal sealed class ScriptedBackend(params string[] models) : IChatBackend
+internal sealed class ScriptedBackend(params string[] models) : IChatBackend, IEngineReport
 {
+    public EngineStatistics? EngineStatistics { get; set; }
+
     private int _active;
 
     public string Name { get; init; } = "script";
@@ -49,6 +53,8 @@ internal sealed class ScriptedBackend(params string[] models) : IChatBackend
         public FinishReason Finish { get; private set; } = FinishReason.Stop;
 
         public ChatUsage Usage => script.Usage;
+
+        public string? StopText => script.StopText;
 
         public int CountRepairs(Repairs kind) => script.Repairs.GetValueOrDefault(kind);
 
@@ -110,6 +116,8 @@ internal sealed record ChatScript(IReadOnlyList<ChatEvent> Events, FinishReason 
     public IReadOnlyDictionary<Repairs, int> Repairs { get; init; } = new Dictionary<Repairs, int>();
 
     public PlatformError? Error { get; init; }
+
+    public string? StopText { get; init; }
 
     public Exception? StartFault { get; init; }
 

@@ -3,6 +3,7 @@ using System.Net.Http.Headers;
 using System.Net.Sockets;
 using System.Text;
 using System.Text.Json;
+using Glimmer.Platform.Store;
 using Glimmer.Protocol.Sse;
 using Glimmer.Server.Hosting;
 using Glimmer.Server.Routing;
@@ -44,7 +45,7 @@ internal sealed class ServerHarness : IAsyncDisposable
     public static async Task<ServerHarness> StartAsync(Func<GlimmerOptions, GlimmerOptions>? change = null, bool fill = true, ScriptedBackend? backend = null, TimeProvider? time = null)
     {
         string folder = Directory.CreateTempSubdirectory("glimmer-server-test-").FullName;
-        var options = new GlimmerOptions { Port = 0, DataFolder = folder, LogLevel = LogLevel.Trace, DrainTime = TimeSpan.FromSeconds(1) };
+        var options = new GlimmerOptions { Port = 0, DataFolder = folder, LogLevel = LogLevel.Trace, DrainTime = TimeSpan.FromSeconds(1), StoreDurability = StoreDurability.Off };
         options = change?.Invoke(options) ?? options;
         backend ??= new ScriptedBackend("glimmer-tiny") { Name = "embedded" };
         var slot = new ChatBackendSlot();

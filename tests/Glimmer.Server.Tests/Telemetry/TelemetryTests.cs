@@ -3,6 +3,7 @@ using System.Diagnostics.Metrics;
 using System.Globalization;
 using System.Text.RegularExpressions;
 using Glimmer.Dialogue.Output;
+using Glimmer.Engine;
 using Glimmer.Server.Telemetry;
 using Glimmer.Server.Tests.Support;
 using Microsoft.Extensions.Logging;
@@ -37,6 +38,22 @@ public sealed partial class TelemetryTests
         Assert.Equal(1, samples["glimmer_requests_open"]);
         Assert.True(samples["process_memory_usage_bytes"] > 0);
         Assert.DoesNotContain(Canary, text);
+    }
+
+    [Fact]
+    public async Task Engines_in_the_process_show_what_they_do()
+    {
+        await using ServerHarness harness = await ServerHarness.StartAsync();
+        Dictionary<string, double> samples = Parse(await harness.Client.GetStringAsync("/metrics"));
+        Assert.DoesNotContain(samples.Keys, name => name.StartsWith("glimmer_engine", StringComparison.Ordinal));
+        harness.Backend.EngineStatistics = new EngineStatistics { Pages = 9, PagesInUse = 4, PagesCached = 3, PagesFree = 2, Waiting = 5, GeneratedTokens = 70, Preemptions = 1 };
+
+        samples = Parse(await harness.Client.GetStringAsync("/metrics"));
+        Assert.Equal(9, samples["glimmer_engine_kv_pages{model=\"glimmer-tiny\"}"]);
+        Assert.Equal(4, samples["glimmer_engine_kv_pages_used{model=\"glimmer-tiny\"}"]);
+        Assert.Equal(5, samples["glimmer_engine_waiting{model=\"glimmer-tiny\"}"]);
+        Assert.Equal(70, samples["glimmer_engine_tokens_generated_total{model=\"glimmer-tiny\"}"]);
+        Assert.Equal(1, samples["glimmer_engine_preemptions_total{model=\"glimmer-tiny\"}"]);
     }
 
     [Fact]

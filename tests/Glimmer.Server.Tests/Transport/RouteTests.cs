@@ -31,7 +31,6 @@ public sealed class RouteTests : IAsyncLifetime
     [InlineData("GET", "/api/paas/v4/nothing", 404, "1222")]
     [InlineData("GET", "/api", 404, "1222")]
     [InlineData("GET", "/favicon.ico", 404, "1222")]
-    [InlineData("POST", "/v1/chat/completions", 404, "1222")]
     [InlineData("GET", "/api/paas/v4/chat/completions", 405, "1210")]
     [InlineData("DELETE", "/api/paas/v4/models", 405, "1210")]
     [InlineData("POST", "/", 405, "1210")]
@@ -41,9 +40,8 @@ public sealed class RouteTests : IAsyncLifetime
     [InlineData("GET", "/api/paas/v4/files/parser/result/5/text", 400, "1221")]
     [InlineData("POST", "/api/paas/v4/v1/agents", 400, "1221")]
     [InlineData("POST", "/api/v1/agents/conversation/", 400, "1221")]
-    [InlineData("POST", "/api/anthropic/v1/messages", 400, "1221")]
     [InlineData("POST", "/api/mcp/web_search_prime/mcp", 400, "1221")]
-    [InlineData("GET", "/api/monitor/usage/quota/limit", 400, "1221")]
+    [InlineData("POST", "/api/zrag/agent/chat", 400, "1221")]
     [InlineData("POST", "/api/coding/paas/v4/embeddings", 404, "1222")]
     public async Task Other_paths_and_methods_are_answered_in_the_platform_s_form(string method, string path, int status, string code)
     {
@@ -52,6 +50,20 @@ public sealed class RouteTests : IAsyncLifetime
         Assert.True(response.Headers.Contains("x-request-id"));
         if (status == 405)
             Assert.NotEmpty(response.Content.Headers.Allow);
+    }
+
+    [Theory]
+    [InlineData("/v1/nothing", 404, """{"error":{"message":"*","type":"invalid_request_error","param":null,"code":"1222"}}""")]
+    [InlineData("/api/anthropic/v1/nothing", 404, """{"type":"error","error":{"type":"not_found_error","message":"*","code":"1222"},"request_id":"*"}""")]
+    [InlineData("/v1/messages/nothing", 404, """{"type":"error","error":{"type":"not_found_error","message":"*","code":"1222"},"request_id":"*"}""")]
+    [InlineData("/api/push", 404, """{"error":"*"}""")]
+    public async Task Other_dialects_are_answered_in_their_own(string path, int status, string body)
+    {
+        using HttpResponseMessage response = await _harness.Client.PostAsync(path, null);
+        string text = await response.Content.ReadAsStringAsync();
+        string masked = System.Text.RegularExpressions.Regex.Replace(text, "(?<key>\"message\":|\"request_id\":|^\\{\"error\":)\"[^\"]+\"", "${key}\"*\"", System.Text.RegularExpressions.RegexOptions.ExplicitCapture, TimeSpan.FromSeconds(5));
+        Assert.Equal((status, body), ((int)response.StatusCode, masked));
+        Assert.Equal("1222", response.Headers.GetValues("X-Glimmer-Code").Single());
     }
 
     [Fact]

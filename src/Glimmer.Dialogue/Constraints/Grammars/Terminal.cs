@@ -70,8 +70,8 @@ internal sealed class LiteralTerminal(byte[] bytes) : Terminal
 /// </summary>
 internal sealed class WhitespaceTerminal(int maxLength, int maxLines) : Terminal
 {
-    /// <summary>Between tokens: line ends and indentation.</summary>
-    public static WhitespaceTerminal Between { get; } = new(80, 2);
+    /// <summary>Between tokens: one line feed and an indentation of twenty. What is longer, only models make that have lost their way.</summary>
+    public static WhitespaceTerminal Between { get; } = new(21, 1);
 
     /// <summary>Before and after the text.</summary>
     public static WhitespaceTerminal Around { get; } = new(16, 4);

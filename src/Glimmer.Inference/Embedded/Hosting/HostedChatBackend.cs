@@ -1,7 +1,9 @@
+using Glimmer.Engine;
+
 namespace Glimmer.Inference.Embedded.Hosting;
 
 /// <summary>One model of a host as a backend: it is always ready, and loads the model when a request needs it.</summary>
-internal sealed class HostedChatBackend(ModelHost host, ModelHost.Entry entry) : IChatBackend
+internal sealed class HostedChatBackend(ModelHost host, ModelHost.Entry entry) : IChatBackend, IEngineReport
 {
     /// <inheritdoc/>
     public string Name { get; } = $"embedded:{entry.Model.Code}";
@@ -11,6 +13,9 @@ internal sealed class HostedChatBackend(ModelHost host, ModelHost.Entry entry) :
 
     /// <inheritdoc/>
     public bool IsReady => !host.IsStopping;
+
+    /// <inheritdoc/>
+    public EngineStatistics? EngineStatistics => host.EngineStatisticsOf(entry);
 
     /// <inheritdoc/>
     public async ValueTask<ChatStart> StartAsync(ChatRequest request, CancellationToken cancel)

@@ -1,3 +1,5 @@
+using Glimmer.Engine;
+
 namespace Glimmer.Inference.Embedded.Hosting;
 
 /// <summary>An embedded model with its files.</summary>
@@ -8,6 +10,9 @@ internal sealed class HostedEmbeddedBackend(EmbeddedChatBackend backend, WeightF
 
     /// <inheritdoc/>
     public int CountTokens(ChatRequest request) => backend.CountTokens(request);
+
+    /// <inheritdoc/>
+    public EngineStatistics? EngineStatistics => backend.EngineStatistics;
 
     /// <inheritdoc/>
     public WeightFileState CheckFiles() => files.Check();

@@ -1,3 +1,5 @@
+using Glimmer.Engine;
+
 namespace Glimmer.Inference.Embedded.Hosting;
 
 /// <summary>A loaded model as its host sees it.</summary>
@@ -11,6 +13,9 @@ internal interface IHostedBackend : IAsyncDisposable
     /// <summary>Tokens of the prompt.</summary>
     /// <exception cref="ChatRequestException">The request can't be rendered.</exception>
     int CountTokens(ChatRequest request);
+
+    /// <summary>What its engine does; null when it has none.</summary>
+    EngineStatistics? EngineStatistics => null;
 
     /// <summary>Looks at the files behind the weights, without touching the weights.</summary>
     WeightFileState CheckFiles();

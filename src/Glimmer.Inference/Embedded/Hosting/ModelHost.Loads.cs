@@ -130,6 +130,7 @@ public sealed partial class ModelHost
             if (shortage <= 0)
                 break;
             shortage -= instance.Bytes;
+            instance.Entry.Evictions++;
             LogEvicted(instance.Entry.Model.Code, Show(instance.Bytes));
             _ = Retire(instance, TimeSpan.Zero);
         }

@@ -1,3 +1,4 @@
+using Glimmer.Engine;
 using Glimmer.Protocol.Errors;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
@@ -72,9 +73,20 @@ public sealed partial class ModelHost : IAsyncDisposable
                     (entry.Current?.Leases ?? 0) + (entry.Loading?.Waiting ?? 0),
                     entry.LastUsed,
                     entry.Loads,
+                    entry.Evictions,
                     entry.LastError))]);
             }
         }
+    }
+
+    /// <summary>What the engine of a model does; null while it is not in memory.</summary>
+    internal EngineStatistics? EngineStatisticsOf(Entry entry)
+    {
+        // The statistics are a copy in managed memory: a model that is unloaded meanwhile does no harm.
+        IHostedBackend? backend;
+        lock (_gate)
+            backend = entry.Current?.Backend;
+        return backend?.EngineStatistics;
     }
 
     /// <summary>Loads a model before anybody asks for it.</summary>
@@ -192,5 +204,7 @@ public sealed partial class ModelHost : IAsyncDisposable
         public DateTimeOffset? LastUsed { get; set; }
 
         public long Loads { get; set; }
+
+        public long Evictions { get; set; }
     }
 }

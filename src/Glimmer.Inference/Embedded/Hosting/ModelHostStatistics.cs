@@ -20,8 +20,9 @@ public enum HostedModelState
 /// <param name="InFlight">Requests that use it, or wait for it to be loaded.</param>
 /// <param name="LastUsed">When a request last began or ended; null before the first.</param>
 /// <param name="Loads">Loads that succeeded so far.</param>
+/// <param name="Evictions">Times it made room for another.</param>
 /// <param name="LastError">Why the last load failed, for operators; null when it did not.</param>
-public sealed record HostedModelStatistics(string Code, HostedModelState State, long Bytes, int InFlight, DateTimeOffset? LastUsed, long Loads, string? LastError);
+public sealed record HostedModelStatistics(string Code, HostedModelState State, long Bytes, int InFlight, DateTimeOffset? LastUsed, long Loads, long Evictions, string? LastError);
 
 /// <summary>A host at one moment.</summary>
 /// <param name="MemoryBytes">Bytes that may be used.</param>

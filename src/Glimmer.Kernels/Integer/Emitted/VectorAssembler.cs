@@ -20,6 +20,7 @@ internal sealed class VectorAssembler
     {
         Escape = 1,
         Escape38 = 2,
+        Escape3A = 3,
     }
 
     /// <summary>Where the next instruction will lie, from the start.</summary>
@@ -57,6 +58,82 @@ internal sealed class VectorAssembler
 
     /// <summary>vfmadd231ps sums, a, b: sums += a·b with one rounding.</summary>
     public void MultiplyAdd(int sums, int a, int b) => Registers(Prefix.Operand66, Map.Escape38, 0xB8, sums, a, b);
+
+    /// <summary>vpslld target, dword [at + displacement] to all lanes, bits.</summary>
+    public void BroadcastIntShifted(int target, int at, int displacement, byte bits)
+    {
+        Memory(Prefix.Operand66, Map.Escape, false, 0x72, 6, target, at, displacement, broadcast: true);
+        Bytes(bits);
+    }
+
+    /// <summary>vpsllw (bits above 0) or vpsrlw (below 0) target, [at + displacement], bits: shifts 16-bit lanes.</summary>
+    public void ShiftWords(int target, int at, int displacement, int bits)
+    {
+        Memory(Prefix.Operand66, Map.Escape, false, 0x71, bits > 0 ? 6 : 2, target, at, displacement, broadcast: false);
+        Bytes((byte)Math.Abs(bits));
+    }
+
+    /// <summary>vpsrad target, source, bits: shifts integers right, keeping the sign.</summary>
+    public void ShiftIntsRight(int target, int source, byte bits)
+    {
+        Registers(Prefix.Operand66, Map.Escape, 0x72, 4, target, source);
+        Bytes(bits);
+    }
+
+    /// <summary>vpslld target, source, bits.</summary>
+    public void ShiftInts(int target, int source, byte bits)
+    {
+        Registers(Prefix.Operand66, Map.Escape, 0x72, 6, target, source);
+        Bytes(bits);
+    }
+
+    /// <summary>vpandd target, a, b.</summary>
+    public void And(int target, int a, int b) => Registers(Prefix.Operand66, Map.Escape, 0xDB, target, a, b);
+
+    /// <summary>The same with [at + displacement] for b.</summary>
+    public void And(int target, int a, int at, int displacement) => Memory(Prefix.Operand66, Map.Escape, false, 0xDB, target, a, at, displacement, broadcast: false);
+
+    /// <summary>vpternlogd target, a, b: target |= a &amp; b.</summary>
+    public void OrAnd(int target, int a, int b)
+    {
+        Registers(Prefix.Operand66, Map.Escape3A, 0x25, target, a, b);
+        Bytes(0xF8);
+    }
+
+    /// <summary>The same with [at + displacement] for b.</summary>
+    public void OrAnd(int target, int a, int at, int displacement)
+    {
+        Memory(Prefix.Operand66, Map.Escape3A, false, 0x25, target, a, at, displacement, broadcast: false);
+        Bytes(0xF8);
+    }
+
+    /// <summary>vpshufb target, table, indices: looks bytes up in sixteen, per 128 bits.</summary>
+    public void LookUp(int target, int table, int indices) => Registers(Prefix.Operand66, Map.Escape38, 0x00, target, table, indices);
+
+    /// <summary>vpmovzxbd or vpmovsxbd zmm, [at + displacement]: sixteen bytes to integers.</summary>
+    public void WidenBytes(int target, int at, int displacement, bool signed) => Memory(Prefix.Operand66, Map.Escape38, false, signed ? (byte)0x21 : (byte)0x31, target, 0, at, displacement, broadcast: false);
+
+    /// <summary>vpmovzxbw zmm, [at + displacement]: 32 bytes to 16-bit numbers.</summary>
+    public void WidenBytesToWords(int target, int at, int displacement) => Memory(Prefix.Operand66, Map.Escape38, false, 0x30, target, 0, at, displacement, broadcast: false);
+
+    /// <summary>vpdpwssd sums, words, dword [at + displacement] to all lanes: adds two products of 16-bit numbers to every lane.</summary>
+    public void DotWords(int sums, int words, int at, int displacement) => Memory(Prefix.Operand66, Map.Escape38, false, 0x52, sums, words, at, displacement, broadcast: true);
+
+    /// <summary>vmulps target, a, b.</summary>
+    public void Multiply(int target, int a, int b) => Registers(Prefix.None, Map.Escape, 0x59, target, a, b);
+
+    /// <summary>vcvtdq2ps target, dword [at + displacement] to all lanes.</summary>
+    public void BroadcastIntToFloat(int target, int at, int displacement) => Memory(Prefix.None, Map.Escape, false, 0x5B, target, 0, at, displacement, broadcast: true);
+
+    /// <summary>vfmadd213ps target, a, [at + displacement]: target = target·a + memory.</summary>
+    public void MultiplyAddMemory(int target, int a, int at, int displacement) => Memory(Prefix.Operand66, Map.Escape38, false, 0xA8, target, a, at, displacement, broadcast: false);
+
+    /// <summary>prefetcht0 [at + displacement]; only the first eight registers.</summary>
+    public void Prefetch(int at, int displacement)
+    {
+        Bytes(0x0F, 0x18, (byte)(0x88 | at));
+        Int32(displacement);
+    }
 
     /// <summary>add r64, constant.</summary>
     public void AddConstant(int register, int value)

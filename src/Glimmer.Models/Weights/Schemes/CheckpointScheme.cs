@@ -20,8 +20,8 @@ public abstract class CheckpointScheme
     /// zero points and the like are hidden.
     /// </summary>
     /// <remarks>
-    /// A quantised weight is computed when it is asked for, to 32-bit floats in memory of its own: four bytes per number, where the file has
-    /// one or a half. It stays as long as someone holds the tensor. A reader that wants to save memory repacks each weight and lets go of it.
+    /// A quantised weight that is asked for as a tensor is expanded to 32-bit floats in memory of its own: four bytes per number, where the file has
+    /// one or a half. It stays as long as someone holds the tensor. The loader does not ask for it: it reads such weights row by row.
     /// </remarks>
     /// <param name="raw">The checkpoint; the result owns it.</param>
     /// <param name="quantizationConfig">The object under <c>quantization_config</c> (see <see cref="FindConfiguration"/>).</param>

@@ -1,4 +1,5 @@
 using System.Diagnostics.CodeAnalysis;
+using Glimmer.Kernels;
 using Glimmer.Kernels.Formats;
 
 namespace Glimmer.Models.Weights.Schemes;
@@ -10,6 +11,7 @@ internal sealed class DequantisedSource : IWeightSource
     private readonly CheckpointScheme _scheme;
     private readonly HashSet<string> _names = new(StringComparer.Ordinal);
     private readonly Dictionary<string, Computed> _computed = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, WeakReference<RowSource>> _opened = new(StringComparer.Ordinal);
 
     public DequantisedSource(IWeightSource raw, CheckpointScheme scheme)
     {
@@ -51,6 +53,27 @@ internal sealed class DequantisedSource : IWeightSource
             tensor = quantised.Dequantise();
             _computed[name] = new Computed(new WeakReference<object>(tensor.Owner), tensor.Shape, tensor.Address, tensor.ByteLength);
             return true;
+        }
+    }
+
+    /// <summary>Finds a weight that the scheme computes, without computing it.</summary>
+    public bool TryFind(string name, [NotNullWhen(true)] out QuantisedTensor? tensor)
+    {
+        tensor = _names.Contains(name) ? _scheme.Find(name, _raw) : null;
+        return tensor is not null;
+    }
+
+    /// <summary>The weight as rows computed when they are read; the same object while someone holds it.</summary>
+    /// <exception cref="ModelFileException">Its parts do not fit each other.</exception>
+    public RowSource Open(QuantisedTensor tensor)
+    {
+        lock (_computed)
+        {
+            if (_opened.TryGetValue(tensor.Name, out WeakReference<RowSource>? known) && known.TryGetTarget(out RowSource? rows))
+                return rows;
+            rows = tensor.Open();
+            _opened[tensor.Name] = new WeakReference<RowSource>(rows);
+            return rows;
         }
     }
 

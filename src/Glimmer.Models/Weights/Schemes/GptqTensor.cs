@@ -1,3 +1,4 @@
+using Glimmer.Kernels;
 using Glimmer.Kernels.Formats;
 
 namespace Glimmer.Models.Weights.Schemes;
@@ -10,8 +11,11 @@ internal sealed class GptqTensor : QuantisedTensor
 {
     private readonly PackedWords _codes;
     private readonly PackedWords _zeros;
-    private readonly float[] _scales;
-    private readonly int[] _groups;
+    private readonly StoredTensor _storedScales;
+    private readonly StoredTensor? _groupOfInput;
+    private readonly long _group;
+    private float[]? _scales;
+    private int[]? _groups;
     private readonly long _inputs;
     private readonly long _outputs;
     private readonly int _zeroOffset;
@@ -43,21 +47,53 @@ internal sealed class GptqTensor : QuantisedTensor
         _zeros = new PackedWords(zeros, bits);
         _inputs = codes.Shape[0] * _codes.PerWord;
         _zeroOffset = zeroOffset;
-        _groups = Groups(groupOfInput, group ?? _inputs, scales.Shape[0]);
-        _scales = ReadScales(scales);
+        _group = group ?? _inputs;
+        _groupOfInput = groupOfInput;
+        _storedScales = scales;
     }
 
     /// <inheritdoc/>
     public override long[] Shape => [_outputs, _inputs];
 
     /// <inheritdoc/>
+    public override long MappedBytes => 0;
+
+    /// <inheritdoc/>
+    public override long CopiedBytes =>
+        GroupedRows.CopiedBytes(_outputs, _inputs, StoredBits, _storedScales.Shape[0]) + (_groupOfInput is null ? 0 : _inputs * sizeof(int));
+
+    private int StoredBits => _codes.Bits == 8 ? 8 : 4;
+
+    /// <inheritdoc/>
+    public override RowSource Open()
+    {
+        Prepare();
+        return GroupedRows.Copy(
+            (int)_outputs, (int)_inputs, StoredBits, (int)_storedScales.Shape[0], _groupOfInput is null ? GroupedRows.EvenGroups(_group, _inputs) : 0, _groups!,
+            (row, codes) =>
+            {
+                for (int i = 0; i < codes.Length; i++)
+                    codes[i] = (byte)_codes.AlongColumn(i, row);
+            },
+            (row, group) => (byte)((_zeros.AlongRow(group, row) + _zeroOffset) & _zeros.Mask),
+            (row, group) => _scales![group * _outputs + row]);
+    }
+
+    /// <inheritdoc/>
+    protected override void Prepare()
+    {
+        _groups ??= Groups(_groupOfInput, _group, _storedScales.Shape[0]);
+        _scales ??= ReadScales(_storedScales);
+    }
+
+    /// <inheritdoc/>
     protected override void DequantiseRow(long row, Span<float> values)
     {
         for (int i = 0; i < values.Length; i++)
         {
-            int group = _groups[i];
+            int group = _groups![i];
             int zero = (_zeros.AlongRow(group, row) + _zeroOffset) & _zeros.Mask; // z = 0 is stored as the largest code
-            values[i] = (_codes.AlongColumn(i, row) - zero) * _scales[group * _outputs + row];
+            values[i] = (_codes.AlongColumn(i, row) - zero) * _scales![group * _outputs + row];
         }
     }
 

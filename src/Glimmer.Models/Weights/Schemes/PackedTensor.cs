@@ -1,3 +1,4 @@
+using Glimmer.Kernels;
 using Glimmer.Kernels.Formats;
 
 namespace Glimmer.Models.Weights.Schemes;
@@ -11,11 +12,13 @@ internal sealed class PackedTensor : QuantisedTensor
 {
     private readonly PackedWords _codes;
     private readonly PackedWords? _zeros;
-    private readonly float[] _scales;
+    private readonly Parts _parts;
+    private readonly IReadOnlyCollection<long> _groupSizes;
+    private float[]? _scales;
     private readonly long _inputs;
     private readonly long _outputs;
     private readonly long _groups;
-    private readonly int[] _groupOfInput;
+    private int[]? _groupOfInput;
 
     /// <param name="location">The checkpoint, for messages.</param>
     /// <param name="name">The weight's plain name.</param>
@@ -36,7 +39,6 @@ internal sealed class PackedTensor : QuantisedTensor
             throw Fault($"says it is [{_outputs}, {_inputs}], which does not fit '{parts.Packed.Name}' of shape [{string.Join(", ", parts.Packed.Shape)}] with {bits} bits");
         RequireShape(parts.Scale, _outputs, -1);
         _groups = parts.Scale.Shape[1];
-        _scales = ReadScales(parts.Scale);
         if (parts.ZeroPoint is { } zeros)
         {
             RequireFormat(zeros, BlockFormat.I32, BlockFormat.U32);
@@ -44,11 +46,35 @@ internal sealed class PackedTensor : QuantisedTensor
             _zeros = new PackedWords(zeros, bits);
         }
 
-        _groupOfInput = parts.GroupOfInput is { } given ? GivenGroups(given) : EvenGroups(groupSizes);
+        (_parts, _groupSizes) = (parts, groupSizes);
     }
 
     /// <inheritdoc/>
     public override long[] Shape => [_outputs, _inputs];
+
+    /// <inheritdoc/>
+    public override long MappedBytes => _parts.Packed.ByteLength;
+
+    /// <inheritdoc/>
+    public override long CopiedBytes => GroupedRows.GroupBytes(_outputs, _groups) + (_parts.GroupOfInput is null ? 0 : _inputs * sizeof(int));
+
+    /// <inheritdoc/>
+    public override RowSource Open()
+    {
+        Prepare();
+        int middle = (_codes.Mask + 1) / 2;
+        return GroupedRows.InPlace(
+            _parts.Packed, (int)_outputs, (int)_inputs, _codes.Bits, (int)_groups, _parts.GroupOfInput is null ? GroupedRows.EvenGroups(GroupSize(), _inputs) : 0, _groupOfInput!,
+            (row, group) => (byte)(_zeros is null ? middle : _zeros.AlongColumn(row, group)),
+            (row, group) => _scales![row * _groups + group]);
+    }
+
+    /// <inheritdoc/>
+    protected override void Prepare()
+    {
+        _scales ??= ReadScales(_parts.Scale);
+        _groupOfInput ??= _parts.GroupOfInput is { } given ? GivenGroups(given) : EvenGroups();
+    }
 
     /// <inheritdoc/>
     protected override void DequantiseRow(long row, Span<float> values)
@@ -56,17 +82,23 @@ internal sealed class PackedTensor : QuantisedTensor
         int middle = (_codes.Mask + 1) / 2;
         for (int i = 0; i < values.Length; i++)
         {
-            int group = _groupOfInput[i];
+            int group = _groupOfInput![i];
             int zero = _zeros is null ? middle : _zeros.AlongColumn(row, group); // both are stored with the same offset
-            values[i] = (_codes.AlongRow(row, i) - zero) * _scales[row * _groups + group];
+            values[i] = (_codes.AlongRow(row, i) - zero) * _scales![row * _groups + group];
         }
     }
 
-    private int[] EvenGroups(IReadOnlyCollection<long> sizes)
+    private long GroupSize()
     {
-        long size = _groups == 1 ? _inputs : sizes.FirstOrDefault(size => (_inputs + size - 1) / size == _groups);
-        if (size == 0)
-            throw Fault($"has {_groups} groups of scales for {_inputs} inputs, which fits no group size of the configuration ({string.Join(", ", sizes)})");
+        long size = _groups == 1 ? _inputs : _groupSizes.FirstOrDefault(size => (_inputs + size - 1) / size == _groups);
+        return size != 0
+            ? size
+            : throw Fault($"has {_groups} groups of scales for {_inputs} inputs, which fits no group size of the configuration ({string.Join(", ", _groupSizes)})");
+    }
+
+    private int[] EvenGroups()
+    {
+        long size = GroupSize();
         return [.. Enumerable.Range(0, (int)_inputs).Select(i => (int)(i / size))];
     }
 

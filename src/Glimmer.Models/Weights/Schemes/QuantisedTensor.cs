@@ -1,3 +1,5 @@
+using Glimmer.Kernels;
+
 namespace Glimmer.Models.Weights.Schemes;
 
 /// <summary>
@@ -16,6 +18,16 @@ internal abstract class QuantisedTensor(string location, string name)
     /// <summary>Shape of the weight, outermost first; the last two dimensions are outputs and inputs.</summary>
     public abstract long[] Shape { get; }
 
+    /// <summary>Bytes of the file that <see cref="Open"/> goes on reading.</summary>
+    public abstract long MappedBytes { get; }
+
+    /// <summary>Bytes that <see cref="Open"/> takes in memory of its own.</summary>
+    public abstract long CopiedBytes { get; }
+
+    /// <summary>The weight as rows that are computed when they are read: about as large as in the file, and equal to <see cref="Dequantise"/> bit for bit.</summary>
+    /// <exception cref="ModelFileException">The parts do not fit each other.</exception>
+    public abstract RowSource Open();
+
     /// <summary>Computes the weight into memory of its own.</summary>
     /// <exception cref="ModelFileException">The parts do not fit each other.</exception>
     public unsafe StoredTensor Dequantise()
@@ -25,6 +37,7 @@ internal abstract class QuantisedTensor(string location, string name)
         if (columns > int.MaxValue)
             throw Fault($"has rows of {columns} numbers");
         long rows = columns == 0 ? 0 : count / columns;
+        Prepare();
         NativeFloats memory = new(count);
         float* start = memory.Start;
         if (count < ParallelFrom)
@@ -40,6 +53,9 @@ internal abstract class QuantisedTensor(string location, string name)
         GC.KeepAlive(memory);
         return new StoredTensor(name, shape, Kernels.Formats.BlockFormat.F32, (nint)start, count * sizeof(float), memory);
     }
+
+    /// <summary>Reads scales and the like, once, before rows are computed; until then nothing but shapes was looked at.</summary>
+    protected abstract void Prepare();
 
     /// <summary>Computes one row (counted over all leading dimensions). Called from several threads.</summary>
     protected abstract void DequantiseRow(long row, Span<float> values);

@@ -1,3 +1,4 @@
+using Glimmer.Kernels;
 using Glimmer.Kernels.Formats;
 
 namespace Glimmer.Models.Weights.Schemes;
@@ -9,7 +10,8 @@ namespace Glimmer.Models.Weights.Schemes;
 internal sealed unsafe class ScaledTensor : QuantisedTensor
 {
     private readonly StoredTensor _codes;
-    private readonly float[] _scales;
+    private readonly StoredTensor _storedScales;
+    private float[]? _scales;
     private readonly BlockCodec _codec;
     private readonly long _rows;
     private readonly long _columns;
@@ -44,13 +46,29 @@ internal sealed unsafe class ScaledTensor : QuantisedTensor
         bool flat = _scaleColumns == 1 && scales.Shape.AsSpan().SequenceEqual(expected.AsSpan()[..^1]);
         if (scales.Count != 1 && !flat)
             RequireShape(scales, expected);
-        _scales = ReadScales(scales);
+        _storedScales = scales;
         if (stacked > 1 && scales.Count == 1)
             _rows *= stacked; // one scale for all: a single tall matrix
     }
 
     /// <inheritdoc/>
     public override long[] Shape => _codes.Shape;
+
+    /// <inheritdoc/>
+    public override long MappedBytes => _codes.ByteLength;
+
+    /// <inheritdoc/>
+    public override long CopiedBytes => _storedScales.Count * sizeof(float);
+
+    /// <inheritdoc/>
+    public override RowSource Open()
+    {
+        Prepare();
+        return new ScaledRows(_codes, _scales!, (_rows, _columns), (_blockRows, _blockColumns), (_scaleRows, _scaleColumns));
+    }
+
+    /// <inheritdoc/>
+    protected override void Prepare() => _scales ??= ReadScales(_storedScales);
 
     /// <inheritdoc/>
     protected override void DequantiseRow(long row, Span<float> values)
@@ -60,7 +78,7 @@ internal sealed unsafe class ScaledTensor : QuantisedTensor
         int first = (int)((stack * _scaleRows + row % _rows / _blockRows) * _scaleColumns);
         for (int start = 0, block = 0; start < values.Length; start += (int)Math.Min(_blockColumns, values.Length), block++)
         {
-            float scale = _scales[first + block];
+            float scale = _scales![first + block];
             foreach (ref float value in values[start..(int)Math.Min(values.Length, start + _blockColumns)])
                 value *= scale;
         }

@@ -1,3 +1,4 @@
+using System.Diagnostics.Metrics;
 using Glimmer.Dialogue.Output;
 using Glimmer.Engine;
 using Glimmer.Inference.Embedded.Hosting;
@@ -30,6 +31,24 @@ public sealed class BundledModelHostTests : IDisposable
 
         Assert.Equal(need, host.Statistics.UsedBytes);
         Assert.Equal([2, 1], host.Statistics.Models.Select(model => model.Loads));
+        Assert.Equal([1, 1], host.Statistics.Models.Select(model => model.Evictions));
+
+        using Meter meter = new("test");
+        ModelHostMetrics.Publish(host, meter);
+        Dictionary<string, List<(long, string?)>> seen = [];
+        using MeterListener listener = new() { InstrumentPublished = (instrument, listening) => { if (instrument.Meter == meter) listening.EnableMeasurementEvents(instrument); } };
+        listener.SetMeasurementEventCallback<long>((instrument, value, tags, _) =>
+        {
+            if (!seen.TryGetValue(instrument.Name, out List<(long, string?)>? values))
+                seen[instrument.Name] = values = [];
+            values.Add((value, tags.Length == 0 ? null : (string?)tags[0].Value));
+        });
+        listener.Start();
+        listener.RecordObservableInstruments();
+        Assert.Equal([(need, null)], seen["glimmer.models.memory.used"]);
+        Assert.Equal([(1, "first"), (0, "second")], seen["glimmer.model.loaded"]);
+        Assert.Equal([(2, "first"), (1, "second")], seen["glimmer.model.loads"]);
+        Assert.Equal([(1, "first"), (1, "second")], seen["glimmer.model.evictions"]);
     }
 
     [Fact]

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Glimmer.Kernels;
 using Glimmer.Kernels.Formats;
 using Glimmer.Models.Weights;
 using Glimmer.Models.Weights.Schemes;
@@ -223,8 +224,25 @@ public sealed class CheckpointSchemeTests
         }
     }
 
-    private static float[] Floats(IWeightSource source, string name) =>
-        source.TryGet(name, out StoredTensor? tensor) ? tensor.ToFloats() : throw new KeyNotFoundException(name);
+    // The expanded weight; that its rows read one by one are the same bit for bit is checked on the way.
+    private static float[] Floats(IWeightSource source, string name)
+    {
+        float[] expanded = source.TryGet(name, out StoredTensor? tensor) ? tensor.ToFloats() : throw new KeyNotFoundException(name);
+        if (source is not DequantisedSource computing || !computing.TryFind(name, out QuantisedTensor? quantised))
+            return expanded;
+        RowSource rows = computing.Open(quantised);
+        Assert.Same(rows, computing.Open(quantised));
+        Assert.Equal(expanded.Length, (long)rows.Rows * rows.Columns);
+        Assert.InRange(rows.Bytes, 1, quantised.MappedBytes + quantised.CopiedBytes);
+        float[] row = new float[rows.Columns];
+        for (int r = 0; r < rows.Rows; r++)
+        {
+            rows.Read(r, row);
+            Assert.Equal(expanded.AsSpan(r * row.Length, row.Length).ToArray().Select(BitConverter.SingleToUInt32Bits), row.Select(BitConverter.SingleToUInt32Bits));
+        }
+
+        return expanded;
+    }
 
     private static IWeightSource Wrap(string configuration, SafetensorsBytes bytes)
     {

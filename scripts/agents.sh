@@ -1,0 +1,8 @@
+#!/usr/bin/env bash
+# Drives the built server with coding agents (tests/Conformance/agents), which come as packages of some hundred megabytes.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+. scripts/node.sh
+cd tests/Conformance/agents
+npm ci --silent --no-fund --no-audit
+node --test --test-timeout=300000 --test-reporter=tap --test-concurrency=1 "${@:-agents.mjs}"

@@ -1,0 +1,210 @@
+using System.Collections.Concurrent;
+using System.Diagnostics.CodeAnalysis;
+using Glimmer.Platform.Store;
+using Glimmer.Protocol.Errors;
+
+namespace Glimmer.Platform.Ledger;
+
+/// <summary>
+/// The ledger: wallets in memory, which requests meet, and the double-entry books in the store, which follow by group
+/// commit. What is in the store counts; a restart reads the wallets from it and knows no reservation.
+/// </summary>
+public sealed partial class PlatformLedger : ILedger, IAsyncDisposable
+{
+    private static readonly TimeSpan _patience = TimeSpan.FromSeconds(20);
+    private readonly ConcurrentDictionary<(string Account, Currency Currency), Wallet> _wallets = new();
+    private readonly ConcurrentDictionary<(string Key, Currency Currency), KeySpend> _keys = new();
+    private readonly ConcurrentDictionary<string, Currency[]> _currencies = new(StringComparer.Ordinal);
+    private readonly PlatformStore _store;
+    private readonly LedgerSettings _settings;
+    private readonly LedgerWriter _writer;
+    private readonly LedgerPump _pump;
+    private readonly TimeProvider _time;
+    private readonly CancellationTokenSource _stop = new();
+    private readonly IDisposable _watch;
+    private readonly Task _sweeper;
+    private readonly long _run;
+    private long _count;
+
+    private PlatformLedger(PlatformStore store, LedgerSettings settings)
+    {
+        _store = store;
+        _settings = settings;
+        _time = store.Time;
+        Calendar = new BillingCalendar(settings.BillingOffset);
+        _run = store.Write(session => session.Scalar<long>("INSERT INTO ledger_runs (started) VALUES (@now) RETURNING id", new { now = store.Now })) << 36;
+        _writer = new LedgerWriter(this, Calendar);
+        _pump = new LedgerPump(store.Writes, _writer);
+        long version = store.Read(session => LedgerLoader.Load(session, this), snapshot: true);
+        _writer.Seen = version;
+        _watch = store.Changes.Watch(LedgerWriter.Topic, version, seen =>
+        {
+            if (seen > Volatile.Read(ref _writer.Seen))
+                _pump.Refresh().GetAwaiter().GetResult();
+        });
+        _sweeper = settings.SweepEvery > TimeSpan.Zero ? SweepLoopAsync() : Task.CompletedTask;
+    }
+
+    /// <summary>Settled requests that the store does not have yet.</summary>
+    public int Backlog => _pump.Waiting;
+
+    internal BillingCalendar Calendar { get; }
+
+    internal PlatformStore Store => _store;
+
+    internal long Now => _time.GetUtcNow().ToUnixTimeMilliseconds();
+
+    /// <summary>Reads the wallets from the store and starts.</summary>
+    public static PlatformLedger Open(PlatformStore store, LedgerSettings settings)
+    {
+        if (settings.BillingOffset.Ticks % TimeSpan.TicksPerHour != 0 || settings.BillingOffset.Duration() > TimeSpan.FromHours(14))
+            throw new ArgumentException("The billing offset is whole hours, from -14 to 14.", nameof(settings));
+        return new PlatformLedger(store, settings);
+    }
+
+    /// <inheritdoc/>
+    public bool TryReserve(
+        in Payer payer,
+        in Quote worstCase,
+        string requestId,
+        [NotNullWhen(true)] out Reservation? reservation,
+        [NotNullWhen(false)] out PlatformError? error)
+    {
+        reservation = null;
+        if (_pump.Waiting > _settings.BacklogLimit)
+        {
+            error = PlatformError.Of(BusinessCode.AccountUnavailable) with { RetryAfter = TimeSpan.FromSeconds(2) };
+            return false;
+        }
+
+        Quote quote = worstCase.WorstCase.IsValid ? worstCase : worstCase with { WorstCase = worstCase.WorstCase.Clamped() };
+        Currency currency = quote.Price.Currency;
+        Wallet wallet = WalletOf(payer.AccountId, currency);
+        bool charged = quote.Mode == ChargeMode.Balance && !quote.Price.IsFree;
+        KeySpend? key = charged && payer.KeyId.Length > 0 ? KeyOf(payer.KeyId, currency) : null;
+        var held = new LedgerReservation(payer, quote, StoredText.Of(requestId, StoredText.IdLength), wallet, key);
+        if (charged)
+        {
+            long now = Now;
+            if (!wallet.TryReserve(held, now, _settings.CoverWorstCase))
+            {
+                error = PlatformError.Of(BusinessCode.AccountInArrears);
+                return false;
+            }
+
+            if (key is not null && !key.TryReserve(payer.Cap, held.HeldUnits, Calendar.Of(now)))
+            {
+                wallet.Release(held);
+                error = CapReached(payer.Cap!.Value);
+                return false;
+            }
+        }
+
+        reservation = held;
+        error = null;
+        return true;
+    }
+
+    /// <inheritdoc/>
+    public Settlement Settle(Reservation reservation, in UsageUnits units, in SettleDetails details = default)
+    {
+        LedgerReservation held = Own(reservation);
+        Price price = details.Price ?? held.Quote.Price;
+        if (price.Currency != held.Wallet.Currency)
+            throw new ArgumentException($"The request was reserved in {held.Wallet.Currency} and cannot be settled in {price.Currency}.", nameof(details));
+        if (!held.TryEnd())
+            return new Settlement(Money.FromUnits(held.Charge.Cash + held.Charge.Credit, price.Currency), held.Durable ?? Task.CompletedTask);
+
+        long now = Now;
+        ref Charge charge = ref held.Charge;
+        charge.Id = NextId();
+        charge.At = now;
+        charge.Price = price;
+        charge.Units = units.IsValid ? units : units.Clamped();
+        charge.Mode = held.Quote.Mode;
+        charge.PlanUnits = details.PlanUnits;
+        charge.Surface = details.Surface;
+        charge.Failed = details.Failed;
+        long keyHeld = held.HeldUnits;
+        held.Wallet.Settle(held, ref charge);
+        if (held.Key is { } key)
+        {
+            key.Release(keyHeld);
+            key.Spend(charge.Cash + charge.Credit + charge.PackValue, Calendar.Of(now));
+        }
+
+        Task durable = _pump.Add(held);
+        held.Durable = durable;
+        return new Settlement(Money.FromUnits(charge.Cash + charge.Credit, price.Currency), durable);
+    }
+
+    /// <inheritdoc/>
+    public void Release(Reservation reservation)
+    {
+        LedgerReservation held = Own(reservation);
+        if (!held.TryEnd())
+            return;
+        held.Key?.Release(held.HeldUnits);
+        held.Wallet.Release(held);
+    }
+
+    /// <summary>What a key has spent of the balance in the period that runs now.</summary>
+    public Money KeySpent(string keyId, Currency currency, CapPeriod period) =>
+        Money.FromUnits(_keys.TryGetValue((keyId, currency), out KeySpend? spend) ? spend.Spent(period, Calendar.Of(Now)) : 0, currency);
+
+    /// <summary>Waits until everything settled so far is stored.</summary>
+    public Task FlushAsync() => _pump.DrainAsync();
+
+    /// <summary>Stores what waits and stops. The store stays open.</summary>
+    public async ValueTask DisposeAsync()
+    {
+        if (_stop.IsCancellationRequested)
+            return;
+        await _stop.CancelAsync();
+        _watch.Dispose();
+        await _sweeper.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+
+        // A database that is away is waited for a while; what waits then fails when the store is closed.
+        await _pump.DrainAsync().WaitAsync(_patience, CancellationToken.None).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        _stop.Dispose();
+    }
+
+    internal Wallet WalletOf(string accountId, Currency currency) =>
+        _wallets.TryGetValue((accountId, currency), out Wallet? wallet) ? wallet : MakeWallet(accountId, currency);
+
+    internal KeySpend KeyOf(string keyId, Currency currency) =>
+        _keys.TryGetValue((keyId, currency), out KeySpend? spend) ? spend : _keys.GetOrAdd((keyId, currency), static key => new KeySpend(key.Key, key.Currency));
+
+    internal IEnumerable<Wallet> Wallets => _wallets.Values;
+
+    /// <summary>Unique for ever: the number of this run of the process, then a count.</summary>
+    internal long NextId() => _run | Interlocked.Increment(ref _count);
+
+    private Wallet MakeWallet(string accountId, Currency currency)
+    {
+        Wallet wallet = _wallets.GetOrAdd((accountId, currency), static key => new Wallet(key.Account, key.Currency, new Lot(0, LotKind.Cash, 0, 0, 0, Lot.Never, null)));
+        _currencies.AddOrUpdate(
+            accountId,
+            static (_, added) => [added],
+            static (_, known, added) => known.Contains(added) ? known : [.. known.Append(added).OrderBy(static each => each.Code, StringComparer.Ordinal)],
+            currency);
+        return wallet;
+    }
+
+    private LedgerReservation Own(Reservation reservation) =>
+        reservation as LedgerReservation ?? throw new ArgumentException("The reservation is not this ledger's.", nameof(reservation));
+
+    private static PlatformError CapReached(SpendCap cap)
+    {
+        (string english, string chinese) = cap.Period switch
+        {
+            CapPeriod.Day => (" per day", "每日"),
+            CapPeriod.Month => (" per month", "每月"),
+            _ => ("", ""),
+        };
+        return new PlatformError(BusinessCode.AccountInArrears, $"The spend cap of this API key is reached ({cap.Amount}{english}); raise it or use another key")
+        {
+            Chinese = $"该 API Key 的{chinese}消费上限 {cap.Amount} 已达到，请提高上限或使用其他 Key",
+        };
+    }
+}

@@ -1,0 +1,40 @@
+namespace Glimmer.Protocol.Errors;
+
+/// <summary>The dialects in which the platform is spoken to.</summary>
+public enum WireDialect
+{
+    /// <summary>The platform's own (<c>/api/paas/v4</c>, <c>/api/coding/paas/v4</c> and everything else).</summary>
+    Native,
+
+    /// <summary>OpenAI's (<c>/v1</c>).</summary>
+    OpenAI,
+
+    /// <summary>Anthropic's (<c>/api/anthropic</c>, <c>/v1/messages</c>).</summary>
+    Anthropic,
+
+    /// <summary>Ollama's (<c>/api/chat</c>, <c>/api/generate</c> …).</summary>
+    Ollama,
+}
+
+/// <summary>Finds the dialect of a path.</summary>
+public static class WireDialects
+{
+    private static readonly string[] OllamaPaths =
+    [
+        "/api/chat", "/api/generate", "/api/tags", "/api/show", "/api/embed", "/api/embeddings", "/api/version", "/api/ps", "/api/pull", "/api/push", "/api/create", "/api/copy", "/api/delete",
+    ];
+
+    /// <summary>The dialect that errors on this path are told in.</summary>
+    /// <param name="path">Normalised path.</param>
+    public static WireDialect Of(string path)
+    {
+        if (IsUnder(path, "/api/anthropic") || IsUnder(path, "/v1/messages"))
+            return WireDialect.Anthropic;
+        if (IsUnder(path, "/v1"))
+            return WireDialect.OpenAI;
+        return Array.Exists(OllamaPaths, known => path.Equals(known, StringComparison.OrdinalIgnoreCase)) ? WireDialect.Ollama : WireDialect.Native;
+    }
+
+    private static bool IsUnder(string path, string folder) =>
+        path.StartsWith(folder, StringComparison.OrdinalIgnoreCase) && (path.Length == folder.Length || path[folder.Length] == '/');
+}

@@ -1,0 +1,52 @@
+using Glimmer.Dialogue.Output;
+using Glimmer.Inference;
+using Glimmer.Platform.Admission;
+using Glimmer.Server.Transport;
+
+namespace Glimmer.Server.Answers;
+
+/// <summary>
+/// Charges an answer once. Made and delivered, wholly or in part: its exact units. Nothing made, or nothing delivered through a fault of
+/// this side: nothing.
+/// </summary>
+internal sealed partial class AnswerCharge(AdmittedCall call, RequestRecord record, ILogger log)
+{
+    private bool _closed;
+
+    /// <summary>Gives everything back: the client gets nothing for it.</summary>
+    public void Forgo()
+    {
+        _closed = true;
+        call.Release();
+    }
+
+    /// <summary>Charges what was used, unless it was closed before; completes when the record is durable.</summary>
+    public async Task CloseAsync(ChatUsage usage, FinishReason finish)
+    {
+        if (_closed)
+            return;
+        _closed = true;
+        bool cutOff = finish is FinishReason.BackendFault or FinishReason.Cancelled;
+        if (cutOff && record.FirstEvent == 0)
+        {
+            call.Release();
+            return;
+        }
+
+        try
+        {
+            await call.Settle(CallUnits.Of(usage), finish is FinishReason.BackendFault);
+        }
+        catch (Exception fault)
+        {
+            // The ledger has taken the charge back; the answer was made, so the client gets its end.
+            Log.NotStored(log, record.Id, FaultText.Of(fault));
+        }
+    }
+
+    private static partial class Log
+    {
+        [LoggerMessage(2003, LogLevel.Error, "Request {RequestId}: its usage could not be stored and was not charged: {Fault}")]
+        public static partial void NotStored(ILogger log, string requestId, string fault);
+    }
+}

@@ -1,0 +1,140 @@
+using Glimmer.Platform.Accounts;
+using Glimmer.Platform.Admission;
+using Glimmer.Platform.Catalog;
+using Glimmer.Platform.Ledger;
+using Glimmer.Platform.Plans;
+using Glimmer.Platform.Store;
+using Glimmer.Server.Billing;
+
+namespace Glimmer.Server.Hosting;
+
+/// <summary>Store, ledger, catalogue, plans and admission of one server, opened together and closed in the right order.</summary>
+internal sealed class PlatformParts : IAsyncDisposable
+{
+    private const int MostRequestIds = 200_000;
+
+    private static readonly TimeSpan ClockEvery = TimeSpan.FromSeconds(20);
+    private readonly CancellationTokenSource _stop = new();
+    private readonly TimeProvider _time;
+    private Task _clock = Task.CompletedTask;
+
+    private PlatformParts(PlatformAccounts accounts, PlatformLedger ledger, GlimmerOptions options, GlimmerServices services)
+    {
+        _time = services.Time;
+        PlatformStore store = accounts.Store;
+        Store = store;
+        Accounts = accounts;
+        Ledger = ledger;
+        string catalogueFile = Path.Combine(options.DataFolder, Glimmer.Platform.Catalog.Catalogue.FileName);
+        string plansFile = Path.Combine(options.DataFolder, PlanRules.FileName);
+        Catalogue = new CatalogueSource(Glimmer.Platform.Catalog.Catalogue.Load(catalogueFile));
+        Plans = new PlanGate(PlanRules.Load(plansFile));
+        Versions = CatalogueVersions.Open(store, Catalogue, Plans, catalogueFile, plansFile);
+        Subscriptions = Subscriptions.Open(store, ledger, Plans);
+        Places = services.Admission ?? new FairAdmission(
+            new AdmissionLimits(options.MaxOpenRequests, options.MaxOpenRequestsPerKey, options.QueueLength, options.QueueLengthPerAccount, options.QueuePatience), services.Time);
+        Callers = services.Callers ?? new DirectoryCallers(accounts.Directory, options.BillingCurrency);
+        Calls = new CallAdmission(
+            Callers,
+            Places,
+            Plans,
+            Catalogue,
+            new CallRates(Plans.Rules.Calendar),
+            options.RequestIdWindow > TimeSpan.Zero ? new RequestIdWindow(options.RequestIdWindow, MostRequestIds, services.Time) : null,
+            options.BillingMode,
+            options.BillingCurrency,
+            services.Time,
+            ledger);
+        Billing = new BillingParts(ledger, options.Billing);
+        Tools = new ToolAdmission(Callers, Plans, Catalogue, options.BillingCurrency, services.Time, ledger);
+    }
+
+    public PlatformStore Store { get; }
+
+    public PlatformAccounts Accounts { get; }
+
+    public PlatformLedger Ledger { get; }
+
+    public CatalogueSource Catalogue { get; }
+
+    public PlanGate Plans { get; }
+
+    public CatalogueVersions Versions { get; }
+
+    public Subscriptions Subscriptions { get; }
+
+    public IAdmission Places { get; }
+
+    public ICallerPolicy Callers { get; }
+
+    public CallAdmission Calls { get; }
+
+    public ToolAdmission Tools { get; }
+
+    public BillingParts Billing { get; }
+
+    /// <summary>Opens everything.</summary>
+    /// <exception cref="StoreException">The store cannot be used.</exception>
+    /// <exception cref="Glimmer.Platform.Keys.KeyRingException">The protection key cannot be used.</exception>
+    /// <exception cref="CatalogException">Catalogue or plans are wrong.</exception>
+    public static PlatformParts Open(GlimmerOptions options, GlimmerServices services)
+    {
+        PlatformStore store = PlatformStore.Open(options.Store(services.Time));
+        PlatformAccounts? accounts = null;
+        PlatformLedger? ledger = null;
+        try
+        {
+            accounts = PlatformAccounts.Open(store);
+            ledger = PlatformLedger.Open(store, new LedgerSettings { CoverWorstCase = options.CoverWorstCase, BillingOffset = TimeSpan.FromHours(options.Billing.ZoneHours) });
+            return new PlatformParts(accounts, ledger, options, services);
+        }
+        catch
+        {
+            ledger?.DisposeAsync().AsTask().GetAwaiter().GetResult();
+            accounts?.DisposeAsync().AsTask().GetAwaiter().GetResult();
+            store.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>Begins to look for what is due: renewals, refunds, rewards.</summary>
+    /// <param name="failed">Called when a look failed; the next one tries again.</param>
+    public void StartClock(Action<Exception> failed) => _clock = RunClockAsync(failed);
+
+    public async ValueTask DisposeAsync()
+    {
+        await _stop.CancelAsync();
+        await _clock.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        Subscriptions.Dispose();
+        Billing.Dispose();
+        Versions.Dispose();
+        await Ledger.DisposeAsync();
+        await Accounts.DisposeAsync();
+        await Store.DisposeAsync();
+        if (Places is FairAdmission line)
+            line.Dispose();
+        _stop.Dispose();
+    }
+
+    private async Task RunClockAsync(Action<Exception> failed)
+    {
+        using var timer = new PeriodicTimer(ClockEvery, _time);
+        while (await timer.WaitForNextTickAsync(_stop.Token))
+        {
+            await TryAsync(() => Subscriptions.RunDueAsync(), failed);
+            await TryAsync(() => Billing.RunDueAsync(_stop.Token), failed);
+        }
+    }
+
+    private async Task TryAsync(Func<Task> work, Action<Exception> failed)
+    {
+        try
+        {
+            await work();
+        }
+        catch (Exception fault) when (!_stop.IsCancellationRequested)
+        {
+            failed(fault);
+        }
+    }
+}

@@ -1,0 +1,2 @@
+// All agents in one process. Each file also runs alone.
+import './claude-code.test.mjs';
