@@ -156,7 +156,6 @@ public sealed class GlimmerServer : IAsyncDisposable
             .AddSingleton(parts.Callers)
             .AddSingleton(new UsageSeries(parts.Store))
             .AddSingleton<MonitorEndpoints>()
-            .AddSingleton<IBillingCallers, KeyBillingCallers>()
             .AddBilling(parts.Billing)
             .AddSingleton(backends)
             .AddSingleton(new Authenticator(parts.Accounts.Directory))
