@@ -17,6 +17,7 @@ using Glimmer.Server.Home;
 using Glimmer.Server.Messages;
 using Glimmer.Server.Models;
 using Glimmer.Server.Monitor;
+using Glimmer.Server.OpenAI;
 using Glimmer.Server.Routing;
 using Glimmer.Server.Telemetry;
 using Glimmer.Server.Transport;
@@ -171,6 +172,7 @@ public sealed class GlimmerServer : IAsyncDisposable
             .AddSingleton<ModelNames>()
             .AddSingleton<MessagesEndpoint>()
             .AddSingleton<MessagesModels>()
+            .AddOpenAI()
             .AddSingleton<HealthEndpoints>()
             .AddSingleton<HomePage>();
         AccountRoutes.Add(builder.Services, options, parts.Accounts, services.Time);
@@ -277,6 +279,7 @@ public sealed class GlimmerServer : IAsyncDisposable
             app.MapMethods($"{address}/models/{{id}}", get, models.GetAsync);
         }
 
+        OpenAIRoutes.Map(app);
         var messages = app.Services.GetRequiredService<MessagesEndpoint>();
         foreach (string address in new[] { "/api/anthropic/v1/messages", "/v1/messages" })
         {

@@ -213,6 +213,10 @@ public static class GlimmerSettings
         {
             Apply = (options, text) => Messages.ModelNames.IsValid(text) ? options with { ModelNames = text } : null,
         },
+        new("Dialects:OpenAIModelNames", "What other vendors' model names stand for on the OpenAI base", "rules PATTERN=CODE separated by semicolons, such as gpt-*mini*=glm-4.5-air;gpt-*=glm-4.7", "")
+        {
+            Apply = (options, text) => Messages.ModelNames.IsValid(text) ? options with { OpenAIModelNames = text } : null,
+        },
         new("Metrics:Enabled", "Whether /metrics answers", "true or false", "true")
         {
             Apply = (options, text) => bool.TryParse(text, out bool flag) ? options with { Metrics = flag } : null,
