@@ -6,3 +6,5 @@ import './framing.test.mjs';
 import './errors.test.mjs';
 import './transport.test.mjs';
 import './anthropic.test.mjs';
+import './ollama.test.mjs';
+import './llama.test.mjs';

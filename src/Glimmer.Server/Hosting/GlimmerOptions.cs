@@ -72,6 +72,9 @@ public sealed record GlimmerOptions
     /// <summary>Rules <c>PATTERN=CODE;…</c> that turn other vendors' model names into codes on the OpenAI base; empty for none.</summary>
     public string OpenAIModelNames { get; init; } = "";
 
+    /// <summary>Public id of the key that counts on Ollama's paths for programs of this machine that send none; empty for none.</summary>
+    public string OllamaKey { get; init; } = "";
+
     /// <summary>Whether <c>/metrics</c> answers.</summary>
     public bool Metrics { get; init; } = true;
 

@@ -14,9 +14,11 @@ using Glimmer.Server.Billing;
 using Glimmer.Server.Chat;
 using Glimmer.Server.Health;
 using Glimmer.Server.Home;
+using Glimmer.Server.Llama;
 using Glimmer.Server.Messages;
 using Glimmer.Server.Models;
 using Glimmer.Server.Monitor;
+using Glimmer.Server.Ollama;
 using Glimmer.Server.OpenAI;
 using Glimmer.Server.Routing;
 using Glimmer.Server.Telemetry;
@@ -173,6 +175,8 @@ public sealed class GlimmerServer : IAsyncDisposable
             .AddSingleton<MessagesEndpoint>()
             .AddSingleton<MessagesModels>()
             .AddOpenAI()
+            .AddOllama()
+            .AddSingleton<LlamaEndpoints>()
             .AddSingleton<HealthEndpoints>()
             .AddSingleton<HomePage>();
         AccountRoutes.Add(builder.Services, options, parts.Accounts, services.Time);
@@ -280,6 +284,8 @@ public sealed class GlimmerServer : IAsyncDisposable
         }
 
         OpenAIRoutes.Map(app);
+        OllamaRoutes.Map(app);
+        LlamaRoutes.Map(app);
         var messages = app.Services.GetRequiredService<MessagesEndpoint>();
         foreach (string address in new[] { "/api/anthropic/v1/messages", "/v1/messages" })
         {

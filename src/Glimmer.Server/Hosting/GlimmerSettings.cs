@@ -217,6 +217,10 @@ public static class GlimmerSettings
         {
             Apply = (options, text) => Messages.ModelNames.IsValid(text) ? options with { OpenAIModelNames = text } : null,
         },
+        new("Dialects:OllamaKey", "Key that counts on Ollama's paths for programs of this machine that send none", "the part of a key before its dot (glimmer keys list)", "")
+        {
+            Apply = (options, text) => text.Length is >= 8 and <= 128 && text.All(char.IsAsciiLetterOrDigit) ? options with { OllamaKey = text } : null,
+        },
         new("Metrics:Enabled", "Whether /metrics answers", "true or false", "true")
         {
             Apply = (options, text) => bool.TryParse(text, out bool flag) ? options with { Metrics = flag } : null,
