@@ -17,6 +17,7 @@ using Glimmer.Server.Home;
 using Glimmer.Server.Messages;
 using Glimmer.Server.Models;
 using Glimmer.Server.Monitor;
+using Glimmer.Server.OpenAI;
 using Glimmer.Server.Routing;
 using Glimmer.Server.Telemetry;
 using Glimmer.Server.Transport;
@@ -91,7 +92,7 @@ public sealed class GlimmerServer : IAsyncDisposable
     public PaymentDesk Payments => _parts.Billing.Payments;
 
     /// <summary>Invitations and their rewards.</summary>
-    public Invitations Invitations => _parts.Billing.Invitations;
+    public Glimmer.Platform.Billing.Invitations Invitations => _parts.Billing.Invitations;
 
     /// <summary>Places in flight and the line before them.</summary>
     public IAdmission Places => _parts.Places;
@@ -156,7 +157,6 @@ public sealed class GlimmerServer : IAsyncDisposable
             .AddSingleton(parts.Callers)
             .AddSingleton(new UsageSeries(parts.Store))
             .AddSingleton<MonitorEndpoints>()
-            .AddSingleton<IBillingCallers, KeyBillingCallers>()
             .AddBilling(parts.Billing)
             .AddSingleton(backends)
             .AddSingleton(new Authenticator(parts.Accounts.Directory))
@@ -172,6 +172,7 @@ public sealed class GlimmerServer : IAsyncDisposable
             .AddSingleton<ModelNames>()
             .AddSingleton<MessagesEndpoint>()
             .AddSingleton<MessagesModels>()
+            .AddOpenAI()
             .AddSingleton<HealthEndpoints>()
             .AddSingleton<HomePage>();
         AccountRoutes.Add(builder.Services, options, parts.Accounts, services.Time);
@@ -278,6 +279,7 @@ public sealed class GlimmerServer : IAsyncDisposable
             app.MapMethods($"{address}/models/{{id}}", get, models.GetAsync);
         }
 
+        OpenAIRoutes.Map(app);
         var messages = app.Services.GetRequiredService<MessagesEndpoint>();
         foreach (string address in new[] { "/api/anthropic/v1/messages", "/v1/messages" })
         {
