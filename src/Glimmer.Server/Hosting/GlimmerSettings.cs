@@ -1,8 +1,8 @@
 using System.Globalization;
 using Glimmer.Platform.Accounts.Mail;
 using Glimmer.Platform.Accounts.SignIn;
-using Glimmer.Platform.Keys;
 using Glimmer.Platform.Admission;
+using Glimmer.Platform.Keys;
 using Glimmer.Platform.Ledger;
 using Glimmer.Platform.Store;
 
