@@ -164,12 +164,13 @@ public sealed partial class InferenceEngine
         // 4. Hand them over.
         foreach (Sequence sequence in _planned)
             Deliver(sequence);
+        long computed = _time.GetTimestamp() - began;
         if (drafts)
             Draft();
         long ticks = _time.GetTimestamp() - began;
         if (prompts == 0 && _draft is not null)
             _trial.Note(planned, ticks, (int)(_generatedTokens - generated));
-        _scheduler.Times.Note(rows, prompts, ticks);
+        _scheduler.Times.Note(rows, prompts, ticks, computed);
         _scheduler.KeepAhead();
         _passes++;
         PublishStatistics();

@@ -22,6 +22,7 @@ internal static partial class BenchCommand
         }
 
         using ModelPackage package = LocalModel.Load(settings);
+        await package.Rearranged;
         EngineOptions options = settings.Engine with { MaxBatch = Math.Max(sizes.Streams + 1, settings.Engine.MaxBatch) };
         if (scenario == "speculation")
             return await SpeculationAsync(package, options, sizes, cancel);

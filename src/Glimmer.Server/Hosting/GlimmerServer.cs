@@ -17,6 +17,7 @@ using Glimmer.Server.Home;
 using Glimmer.Server.Messages;
 using Glimmer.Server.Models;
 using Glimmer.Server.Monitor;
+using Glimmer.Server.OpenAI;
 using Glimmer.Server.Routing;
 using Glimmer.Server.Telemetry;
 using Glimmer.Server.Transport;
@@ -91,7 +92,7 @@ public sealed class GlimmerServer : IAsyncDisposable
     public PaymentDesk Payments => _parts.Billing.Payments;
 
     /// <summary>Invitations and their rewards.</summary>
-    public Invitations Invitations => _parts.Billing.Invitations;
+    public Glimmer.Platform.Billing.Invitations Invitations => _parts.Billing.Invitations;
 
     /// <summary>Places in flight and the line before them.</summary>
     public IAdmission Places => _parts.Places;
@@ -171,6 +172,7 @@ public sealed class GlimmerServer : IAsyncDisposable
             .AddSingleton<ModelNames>()
             .AddSingleton<MessagesEndpoint>()
             .AddSingleton<MessagesModels>()
+            .AddOpenAI()
             .AddSingleton<HealthEndpoints>()
             .AddSingleton<HomePage>();
         AccountRoutes.Add(builder.Services, options, parts.Accounts, services.Time);
@@ -277,6 +279,7 @@ public sealed class GlimmerServer : IAsyncDisposable
             app.MapMethods($"{address}/models/{{id}}", get, models.GetAsync);
         }
 
+        OpenAIRoutes.Map(app);
         var messages = app.Services.GetRequiredService<MessagesEndpoint>();
         foreach (string address in new[] { "/api/anthropic/v1/messages", "/v1/messages" })
         {
@@ -288,13 +291,13 @@ public sealed class GlimmerServer : IAsyncDisposable
         app.MapMethods("/api/anthropic/v1/models", get, messagesModels.ListAsync);
         app.MapMethods("/api/anthropic/v1/models/{id}", get, messagesModels.GetAsync);
         app.MapMethods("/api/paas/v4/tokenizer", post, app.Services.GetRequiredService<TokenizerEndpoint>().HandleAsync);
-        AccountRoutes.Map(app);
         var monitor = app.Services.GetRequiredService<MonitorEndpoints>();
         app.MapMethods("/api/monitor/usage/quota/limit", get, monitor.QuotaAsync);
         app.MapMethods("/api/monitor/usage/model-usage", get, monitor.ModelUsageAsync);
         app.MapMethods("/api/monitor/usage/tool-usage", get, monitor.ToolUsageAsync);
         app.MapMethods("/api/biz/subscription/list", get, monitor.SubscriptionsAsync);
         app.MapBilling();
+        AccountRoutes.Map(app);
         var health = app.Services.GetRequiredService<HealthEndpoints>();
         app.MapMethods("/health/live", get, HealthEndpoints.LiveAsync);
         app.MapMethods("/health/ready", get, health.ReadyAsync);

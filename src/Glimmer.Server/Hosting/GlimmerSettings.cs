@@ -213,6 +213,10 @@ public static class GlimmerSettings
         {
             Apply = (options, text) => Messages.ModelNames.IsValid(text) ? options with { ModelNames = text } : null,
         },
+        new("Dialects:OpenAIModelNames", "What other vendors' model names stand for on the OpenAI base", "rules PATTERN=CODE separated by semicolons, such as gpt-*mini*=glm-4.5-air;gpt-*=glm-4.7", "")
+        {
+            Apply = (options, text) => Messages.ModelNames.IsValid(text) ? options with { OpenAIModelNames = text } : null,
+        },
         new("Metrics:Enabled", "Whether /metrics answers", "true or false", "true")
         {
             Apply = (options, text) => bool.TryParse(text, out bool flag) ? options with { Metrics = flag } : null,
@@ -265,14 +269,14 @@ public static class GlimmerSettings
         return options;
     }
 
-    private static GlimmerOptions SignIn(GlimmerOptions options, Func<SignInSettings, SignInSettings> change) =>
-        options with { Accounts = options.Accounts with { SignIn = change(options.Accounts.SignIn) } };
-
     private static long? Signed(string text, long least, long most) =>
         long.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out long value) && value >= least && value <= most ? value : null;
 
     private static decimal? Amount(string text) =>
         decimal.TryParse(text, NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out decimal value) && value is > 0 and <= 1_000_000_000 && decimal.Round(value, 2) == value ? value : null;
+
+    private static GlimmerOptions SignIn(GlimmerOptions options, Func<SignInSettings, SignInSettings> change) =>
+        options with { Accounts = options.Accounts with { SignIn = change(options.Accounts.SignIn) } };
 
     private static long? Whole(string text, long min, long max) =>
         long.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out long number) && number >= min && number <= max ? number : null;

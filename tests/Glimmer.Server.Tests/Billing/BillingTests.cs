@@ -4,8 +4,10 @@ using System.Text.Json;
 using System.Threading.Channels;
 using Glimmer.Dialogue.Output;
 using Glimmer.Inference;
+using Glimmer.Platform.Accounts;
 using Glimmer.Platform.Admission;
 using Glimmer.Platform.Catalog;
+using Glimmer.Platform.Keys;
 using Glimmer.Platform.Ledger;
 using Glimmer.Platform.Plans;
 using Glimmer.Server.Tests.Chat;
@@ -179,6 +181,29 @@ public sealed class BillingTests
         await AssertCodeAsync(harness, Coding, "glm-4.7", "1310");
         clock.Advance(TimeSpan.FromDays(60));
         await AssertCodeAsync(harness, Coding, "glm-4.7", "1309");
+    }
+
+    [Fact]
+    public async Task Rules_of_keys_accounts_and_end_users_hold_over_http()
+    {
+        await using ServerHarness harness = await StartAsync();
+        PlatformAccounts accounts = harness.Server.Accounts;
+        AccountEntry team = (await accounts.Accounts.CreateAsync(Actor.System, "team")).Value!;
+        await harness.Server.Ledger.DepositAsync(team.PublicId, Money.Of(1, Currency.Usd), "team");
+        var rules = new KeyRules { Models = ["glm-4.7"], SpendCap = Money.Of(0.0001m, Currency.Usd).Units };
+        string key = (await accounts.Keys.CreateAsync(Actor.System, team.Id, null, "capped", rules: rules)).Value.Credential;
+        harness.Client.DefaultRequestHeaders.Authorization = new AuthenticationHeaderValue("Bearer", key);
+
+        await AssertCodeAsync(harness, General, "glm-4.6", "1220");
+        await harness.ChatAsync(Body("glm-4.7"));
+        await harness.ChatAsync(Body("glm-4.7"));
+        await AssertCodeAsync(harness, General, "glm-4.7", "1113");
+        Assert.Equal(1 - (2 * Cost), harness.Server.Ledger.BalanceOf(team.PublicId, Currency.Usd).Cash.Amount);
+        Assert.Equal(0, Cash(harness));
+
+        await accounts.Accounts.LockEndUserAsync(Actor.System, team.Id, "troll-17");
+        using HttpResponseMessage locked = await harness.PostAsync(Body("glm-4.7", ",\"user_id\":\"troll-17\""));
+        Assert.Equal((429, "1121"), ((int)locked.StatusCode, await CodeAsync(locked)));
     }
 
     [Fact]

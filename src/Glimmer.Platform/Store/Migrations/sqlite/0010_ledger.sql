@@ -191,8 +191,10 @@ CREATE TABLE ledger_key_spend (
   month_spent BIGINT NOT NULL,
   day BIGINT NOT NULL,
   day_spent BIGINT NOT NULL,
+  version BIGINT NOT NULL,
   PRIMARY KEY (key_id, currency)
 ) WITHOUT ROWID;
+CREATE INDEX ledger_key_spend_version ON ledger_key_spend (version);
 
 -- Recharges by payment provider or by hand.
 CREATE TABLE ledger_payments (
