@@ -6,6 +6,7 @@ using Glimmer.Platform.Catalog;
 using Glimmer.Platform.Keys;
 using Glimmer.Platform.Ledger;
 using Glimmer.Platform.Plans;
+using Glimmer.Platform.Responses;
 using Glimmer.Platform.Store;
 using Glimmer.Server.Answers;
 using Glimmer.Server.Chat;
@@ -113,9 +114,11 @@ public sealed class GlimmerServer : IAsyncDisposable
         services ??= new GlimmerServices();
         NewAccessKey? firstKey = null;
         PlatformParts? parts = null;
+        ReasoningSeal seal;
         try
         {
             parts = PlatformParts.Open(options, services);
+            seal = ReasoningSeal.Open(options.DataFolder);
             if (parts.Accounts.OwnerKeys.Keys.Count == 0)
                 firstKey = parts.Accounts.OwnerKeys.Create("first key");
         }
@@ -162,7 +165,7 @@ public sealed class GlimmerServer : IAsyncDisposable
             .AddSingleton<ModelNames>()
             .AddSingleton<MessagesEndpoint>()
             .AddSingleton<MessagesModels>()
-            .AddOpenAI()
+            .AddOpenAI(seal)
             .AddSingleton<HealthEndpoints>()
             .AddSingleton<HomePage>();
         WebApplication app = builder.Build();
