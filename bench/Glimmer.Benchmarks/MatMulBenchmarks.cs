@@ -5,7 +5,7 @@ using Glimmer.Kernels.Formats;
 
 namespace Glimmer.Benchmarks;
 
-/// <summary>Matrix products of Q8_0 weights: exact and with 8-bit activations, each beside its scalar twin.</summary>
+/// <summary>Matrix products of quantised weights: exact and with 8-bit activations, each beside its scalar twin.</summary>
 [MemoryDiagnoser(displayGenColumns: false)]
 public unsafe class MatMulBenchmarks : IWorkload
 {
@@ -13,12 +13,16 @@ public unsafe class MatMulBenchmarks : IWorkload
     private WeightMatrix _weights = null!;
     private float[] _x = [], _y = [];
 
+    /// <summary>Format of the weights.</summary>
+    [Params(BlockFormat.Q8_0, BlockFormat.Q4_0, BlockFormat.Q4_K, BlockFormat.Q6_K)]
+    public BlockFormat Format { get; set; }
+
     /// <summary>Rows and columns of the matrix.</summary>
-    [Params(256, 2048)]
+    [Params(2048)]
     public int Size { get; set; }
 
     /// <summary>Rows of activations: 1 is a decode step, 64 a piece of a prompt.</summary>
-    [Params(1, 4, 64)]
+    [Params(1, 8, 64)]
     public int Rows { get; set; }
 
     /// <summary>Threads of the team.</summary>
@@ -29,7 +33,7 @@ public unsafe class MatMulBenchmarks : IWorkload
     public static Work Describe(ParameterInstances parameters)
     {
         double size = (int)parameters["Size"], rows = (int)parameters["Rows"];
-        return new Work(size * size * 34 / 32, 2 * size * size * rows);
+        return new Work(BlockCodecs.For((BlockFormat)parameters["Format"]).BytesFor((long)(size * size)), 2 * size * size * rows);
     }
 
     /// <summary>Fills weights and activations.</summary>
@@ -37,12 +41,18 @@ public unsafe class MatMulBenchmarks : IWorkload
     public void Setup()
     {
         var random = new Random(1);
-        byte[] bytes = GC.AllocateUninitializedArray<byte>(Size / 32 * 34 * Size, pinned: true);
-        random.NextBytes(bytes);
-        for (int at = 0; at < bytes.Length; at += 34)
-            BitConverter.TryWriteBytes(bytes.AsSpan(at), (Half)0.01);
+        BlockCodec codec = BlockCodecs.For(Format);
+        byte[] bytes = GC.AllocateUninitializedArray<byte>((int)codec.BytesFor((long)Size * Size), pinned: true);
+        float[] row = new float[Size];
+        for (int at = 0; at < bytes.Length; at += (int)codec.BytesFor(Size))
+        {
+            for (int i = 0; i < Size; i++)
+                row[i] = random.NextSingle() - 0.5f;
+            codec.Quantise(row, bytes.AsSpan(at, (int)codec.BytesFor(Size)));
+        }
+
         fixed (byte* data = bytes)
-            _weights = new WeightMatrix(BlockFormat.Q8_0, Size, Size, data, bytes).Pack();
+            _weights = new WeightMatrix(Format, Size, Size, data, bytes).Pack();
         _x = [.. Enumerable.Range(0, Rows * Size).Select(_ => random.NextSingle() - 0.5f)];
         _y = new float[Rows * Size];
         _team = new ThreadTeam(Threads);

@@ -25,6 +25,8 @@ internal sealed class Comparison(ComparisonOptions options, IReadOnlyList<PlanSt
         .. options.Ik is { Length: > 0 } ik ? [LlamaContender.Ik(ik)] : (Contender[])[],
     ];
 
+    // The same program with a kept copy of the rearranged weights; it matters to the start alone.
+    private readonly GlimmerContender? _packed = options.Packed is { } folder ? new GlimmerContender(Ours + ", copy kept", options.Glimmer, [.. options.Settings, "Model:PackedFolder=" + folder]) : null;
     private readonly DateTime _began = DateTime.UtcNow;
     private readonly string _loadBefore = Load();
 
@@ -33,8 +35,16 @@ internal sealed class Comparison(ComparisonOptions options, IReadOnlyList<PlanSt
         Directory.CreateDirectory(options.Out);
         long start = Stopwatch.GetTimestamp();
         bool whole = true;
+        foreach (Contender contender in _contenders)
+        {
+            if (contender.AskVersion is { } call)
+                contender.ReadVersion(await FinishedProcess.RunAsync(_context.Cores.Start(call, 1), options.Limit));
+        }
+
         foreach (PlanStep step in plan)
         {
+            if (step.Measure == "start" && _packed is not null)
+                await FillAsync(step, _packed);
             for (int round = 1; round <= step.Rounds; round++)
             {
                 if (Stopwatch.GetElapsedTime(start) > options.Time)
@@ -50,6 +60,8 @@ internal sealed class Comparison(ComparisonOptions options, IReadOnlyList<PlanSt
                 // The order changes with the round, so that nobody always comes first.
                 for (int i = 0; i < _contenders.Length; i++)
                     await TakeTurnAsync(step, _contenders[(i + round - 1) % _contenders.Length], round);
+                if (step.Measure == "start" && _packed is not null)
+                    await TakeTurnAsync(step, _packed, round);
             }
 
             await WriteAsync();
@@ -57,6 +69,12 @@ internal sealed class Comparison(ComparisonOptions options, IReadOnlyList<PlanSt
 
         return whole ? 0 : 75;
     }
+
+    private Task FillAsync(PlanStep step, GlimmerContender contender) => GuardAsync(step, contender, async () =>
+    {
+        await using ModelServer server = await ModelServer.StartAsync(contender, _context.Cores, new ServerCall(_context.FileOf(step), step.Threads, 0, 1, 4096, ""));
+        await ChatStream.RunAsync(server, Prompts.Text(16, 0), 1);
+    });
 
     private async Task ReadMemoryAsync(PlanStep step, int round)
     {
@@ -67,11 +85,13 @@ internal sealed class Comparison(ComparisonOptions options, IReadOnlyList<PlanSt
         readings.Add(bandwidth);
     }
 
-    private async Task TakeTurnAsync(PlanStep step, Contender contender, int round)
+    private Task TakeTurnAsync(PlanStep step, Contender contender, int round) => GuardAsync(step, contender, () => Measuring.RunAsync(_context, step, contender, round));
+
+    private async Task GuardAsync(PlanStep step, Contender contender, Func<Task> turn)
     {
         try
         {
-            await Measuring.RunAsync(_context, step, contender, round);
+            await turn();
         }
         catch (Exception fault) when (fault is InvalidOperationException or FormatException or IOException or HttpRequestException or System.ComponentModel.Win32Exception)
         {
@@ -84,10 +104,11 @@ internal sealed class Comparison(ComparisonOptions options, IReadOnlyList<PlanSt
     {
         List<Sample> samples = [.. _context.Samples, .. Target.Slowdowns(_context.Samples)];
         IReadOnlyList<Row> rows = Row.From(samples, Ours);
-        string[] names = [.. _contenders.Select(contender => contender.Name)];
+        Contender[] shown = _packed is not null && samples.Exists(sample => sample.Contender == _packed.Name) ? [.. _contenders, _packed] : _contenders;
+        string[] names = [.. shown.Select(contender => contender.Name)];
         ReportHead head = new(
             Ours,
-            [.. _contenders.Select(contender => (contender.Name, contender.Version))],
+            [.. shown.Select(contender => (contender.Name, contender == _packed ? "the same with Model:PackedFolder" : contender.Version))],
             Facts(),
             _bandwidth.ToDictionary(pair => pair.Key, pair => Spread.Of(pair.Value)),
             _context.Notes);

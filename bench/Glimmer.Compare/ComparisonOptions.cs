@@ -10,6 +10,7 @@ internal sealed record ComparisonOptions
           --llama FOLDER      llama.cpp's binaries (llama-bench, llama-server); default: GLIMMER_PEER_LLAMA
           --ik FOLDER         ik_llama.cpp's binaries; default: GLIMMER_PEER_IK
           --set KEY=VALUE     a setting of Glimmer, may be repeated
+          --packed FOLDER     where Glimmer keeps rearranged weights in a second start measure; it is filled before
           --cores 2,3         cores of the contenders; a step with n threads takes the first n
           --launcher PROGRAM  starts the contenders instead of taskset; it is given the program and its arguments
           --minutes N         begin no more rounds after that time; default: no limit
@@ -28,6 +29,8 @@ internal sealed record ComparisonOptions
     public string? Ik { get; init; } = Environment.GetEnvironmentVariable("GLIMMER_PEER_IK");
 
     public IReadOnlyList<string> Settings { get; init; } = [];
+
+    public string? Packed { get; init; }
 
     public IReadOnlyList<int> Cores { get; init; } = [];
 
@@ -58,6 +61,7 @@ internal sealed record ComparisonOptions
                 "--llama" => options with { Llama = value },
                 "--ik" => options with { Ik = value },
                 "--set" => options with { Settings = [.. options.Settings, value] },
+                "--packed" => options with { Packed = Path.GetFullPath(value) },
                 "--cores" => options with { Cores = [.. value.Split(',').Select(part => Whole(name, part))] },
                 "--launcher" => options with { Launcher = value },
                 "--minutes" => options with { Time = TimeSpan.FromMinutes(Whole(name, value)) },

@@ -16,6 +16,8 @@ using Glimmer.Cli.Commands;
     ("quantize", QuantizeCommand.Create),
     ("eval", EvalCommand.Create),
     ("keys", KeysCommand.Create),
+    ("catalogue", CatalogueCommand.Create),
+    ("plans", PlansCommand.Create),
     ("pull", PullCommand.Create),
     ("models", ModelsCommand.Create),
     ("verify", ModelsCommand.CreateVerify),

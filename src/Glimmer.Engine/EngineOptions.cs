@@ -1,3 +1,5 @@
+using Glimmer.Engine.Placement;
+using Glimmer.Models.Memory;
 using Glimmer.Models;
 
 namespace Glimmer.Engine;
@@ -9,6 +11,9 @@ public sealed record EngineOptions
 
     /// <summary>Threads of a forward pass; 0 takes one per physical core.</summary>
     public int Threads { get; init; }
+
+    /// <summary>How threads are bound to processors. On machines with several memory nodes the KV cache is spread over those in use.</summary>
+    public ThreadPlacement Placement { get; init; } = ThreadPlacement.None;
 
     /// <summary>Tokens per page of the KV cache, a multiple of 32 up to 1024.</summary>
     public int PageTokens { get; init; } = 64;

@@ -1,4 +1,5 @@
 using System.Diagnostics.CodeAnalysis;
+using Glimmer.Engine.Placement;
 using Glimmer.Engine.Scheduling;
 using Glimmer.Engine.Speculation;
 using Glimmer.Models;
@@ -21,6 +22,8 @@ public sealed partial class InferenceEngine
     private void Run()
     {
         bool idle = false;
+        if (_placement is not null)
+            LogThreadPlacement(_logger, TeamPlacement.Pin(_team, _placement, SystemPlacement.TryPin), _team.Threads, _placement.Nodes.Count);
         while (true)
         {
             // Reset before looking: whatever is set after this is seen in the next round.
@@ -161,12 +164,13 @@ public sealed partial class InferenceEngine
         // 4. Hand them over.
         foreach (Sequence sequence in _planned)
             Deliver(sequence);
+        long computed = _time.GetTimestamp() - began;
         if (drafts)
             Draft();
         long ticks = _time.GetTimestamp() - began;
         if (prompts == 0 && _draft is not null)
             _trial.Note(planned, ticks, (int)(_generatedTokens - generated));
-        _scheduler.Times.Note(rows, prompts, ticks);
+        _scheduler.Times.Note(rows, prompts, ticks, computed);
         _scheduler.KeepAhead();
         _passes++;
         PublishStatistics();

@@ -69,6 +69,12 @@ public sealed partial class InferenceEngine
     [LoggerMessage(6, LogLevel.Error, "The model's draft layer failed; answers go on without it.")]
     private static partial void LogDraftFault(ILogger logger, Exception exception);
 
+    [LoggerMessage(7, LogLevel.Information, "{Bound} of {Threads} threads are bound to processors of {Nodes} memory nodes.")]
+    private static partial void LogThreadPlacement(ILogger logger, int bound, int threads, int nodes);
+
+    [LoggerMessage(8, LogLevel.Information, "Spread the KV cache over {Nodes} memory nodes: {Done}.")]
+    private static partial void LogCachePlacement(ILogger logger, bool done, int nodes);
+
     [LoggerMessage(5, LogLevel.Critical, "The idle engine still holds memory: {Leak}")]
     private static partial void LogLeak(ILogger logger, string leak);
 }

@@ -1,6 +1,7 @@
 using Glimmer.Dialogue.Constraints;
 using Glimmer.Dialogue.Tokenization;
 using Glimmer.Engine.Memory;
+using Glimmer.Engine.Placement;
 using Glimmer.Engine.Sampling;
 using Glimmer.Engine.Scheduling;
 using Glimmer.Engine.Speculation;
@@ -36,6 +37,7 @@ public sealed partial class InferenceEngine : IDisposable
     private readonly Sampler[] _samplers;
     private readonly (int Start, int Length)[] _unused;
     private readonly int _vocabulary;
+    private readonly PlacementPlan? _placement;
     private ModelDraft? _draft;
     private readonly int _maskWords;
     private readonly Thread _thread;
@@ -76,6 +78,9 @@ public sealed partial class InferenceEngine : IDisposable
         _arena = new KvArena(model.KvLayout, pages, options.PageTokens, options.MaxBatch, model.KvFormat);
         int threads = options.Threads > 0 ? options.Threads : PhysicalCores.Count;
         _team = new ThreadTeam(threads);
+        _placement = options.Placement == ThreadPlacement.None ? null : PlacementPlan.Make(NumaTopology.Read(), options.Placement, threads);
+        if (_placement is { Nodes.Count: > 1 })
+            SpreadCache(_placement.Nodes);
         _samplers = [.. Enumerable.Range(0, threads).Select(_ => new Sampler())];
         if (options is { PrefixSpill: { } folder, PrefixCache: true } && _arena.StateSlots == 0)
             _spill = PrefixSpill.Open(folder, options.PrefixSpillBytes, SpillIdentity.Of(options.ModelIdentity!, model, _arena), _arena.PageMemory(0).Length, _logger);
@@ -194,6 +199,13 @@ public sealed partial class InferenceEngine : IDisposable
             _inbox.Enqueue(sequence);
             return SubmissionOutcome.Accepted;
         }
+    }
+
+    /// <summary>Pages of all sequences are read by all threads: no node should have to serve them alone.</summary>
+    private unsafe void SpreadCache(IReadOnlyList<int> nodes)
+    {
+        fixed (byte* pages = _arena.PageMemory(0))
+            LogCachePlacement(_logger, SystemPlacement.TryInterleave(pages, (long)_arena.PageMemory(0).Length * _arena.Pages, nodes), nodes.Count);
     }
 
     private static (int Start, int Length)[] FindUnused(ITokenizer? tokenizer, int vocabulary)

@@ -63,6 +63,7 @@ public static unsafe class MatMul
             return;
         if (job.IsInteger)
         {
+            job.Weights.MakePacked(); // here, not in the team, whose threads would spin for it
             bool super = job.IsSuper;
             int columns = job.Weights.Columns;
             job = job with { Activations = new QuantisedRows(QuantisedRows.Reserve(QuantisedRows.Size(job.Count, columns, super)), job.Count, columns, super) };
@@ -101,6 +102,7 @@ public static unsafe class MatMul
         {
             if (!jobs[i].IsInteger || jobs[i].Count == 0)
                 continue;
+            jobs[i].Weights.MakePacked();
             int same = FindShared(jobs, i);
             jobs[i] = jobs[i] with { IsShared = same >= 0, FirstPart = same };
             if (same >= 0)
@@ -199,6 +201,8 @@ public static unsafe class MatMul
             return;
         }
 
+        if (job.Weights.Data == null && !job.Weights.IsComputed)
+            throw new InvalidOperationException("A matrix without its stored form cannot be multiplied exactly.");
         var kernel = new RowsKernel(job, start, end);
         LaneDispatch.Run(set, ref kernel);
     }

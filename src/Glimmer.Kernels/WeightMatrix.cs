@@ -10,6 +10,10 @@ namespace Glimmer.Kernels;
 /// <remarks>Immutable and safe to share between threads.</remarks>
 public sealed unsafe class WeightMatrix
 {
+    private PackedMatrix? _packed;
+    private LaterPacked? _later;
+    private int _firstPackedRow;
+
     /// <summary>Wraps <paramref name="data"/>, which must hold <paramref name="rows"/> rows of whole blocks.</summary>
     /// <param name="format">How the numbers are stored.</param>
     /// <param name="rows">Outputs, at least 1.</param>
@@ -82,10 +86,17 @@ public sealed unsafe class WeightMatrix
     public long PackedBytes => TileLayout.Find(Format)?.Bytes(Rows, Columns) ?? 0;
 
     /// <summary>Whether a rearranged copy for <see cref="ActivationMode.Int8"/> exists.</summary>
-    public bool IsPacked => Packed is not null;
+    public bool IsPacked => _packed is not null || _later is not null;
 
-    /// <summary>The rearranged copy.</summary>
-    internal PackedMatrix? Packed { get; private init; }
+    /// <summary>The rearranged copy, made now if it is one for later; null when there is none.</summary>
+    internal PackedMatrix? Packed
+    {
+        get => _packed ??= _later?.Get().RowRange(_firstPackedRow, Rows); // whoever sets it sets the same view
+        private init => _packed = value;
+    }
+
+    /// <summary>How the rearranged copy lies, without making it.</summary>
+    internal TileLayout PackedLayout => _packed?.Layout ?? TileLayout.Find(Format)!;
 
     /// <summary>
     /// The same matrix with a copy beside it, rearranged for <see cref="ActivationMode.Int8"/>, at most 4 % larger than the original. Exact products and
@@ -93,6 +104,23 @@ public sealed unsafe class WeightMatrix
     /// </summary>
     /// <exception cref="NotSupportedException">The format cannot be packed (<see cref="CanPack"/>).</exception>
     public WeightMatrix Pack() => IsPacked ? this : new WeightMatrix(Format, Rows, Columns, Data, Owner) { Packed = PackedMatrix.Pack(this) };
+
+    /// <summary>
+    /// The same matrix with a copy as by <see cref="Pack"/>, which is made when it is first needed, by <see cref="MakePacked"/> or by a product. Views of rows share it.
+    /// </summary>
+    /// <param name="made">Called once after it was made; null for nothing.</param>
+    /// <exception cref="NotSupportedException">The format cannot be packed.</exception>
+    public WeightMatrix PackLater(Action? made = null)
+    {
+        if (IsPacked)
+            return this;
+        if (!CanPack)
+            return Pack(); // says why not
+        return new WeightMatrix(Format, Rows, Columns, Data, Owner) { _later = new LaterPacked(this, made) };
+    }
+
+    /// <summary>Makes the copy that <see cref="PackLater"/> promised, unless it is there; other threads that need it wait.</summary>
+    public void MakePacked() => _ = Packed;
 
     /// <summary>Changes when the form of packed bytes does, so that kept ones are told apart.</summary>
     public static int PackedLayoutVersion => PackedMatrix.LayoutVersion;
@@ -105,6 +133,12 @@ public sealed unsafe class WeightMatrix
     /// <param name="owner">Whatever must stay reachable while the bytes are in use.</param>
     /// <exception cref="NotSupportedException">The format cannot be packed.</exception>
     public WeightMatrix WithPacked(byte* packed, object owner) => new(Format, Rows, Columns, Data, Owner) { Packed = PackedMatrix.Wrap(this, packed, owner) };
+
+    /// <summary>A packed matrix without its stored form, whose memory may then go: it can only be multiplied, with <see cref="ActivationMode.Int8"/>.</summary>
+    /// <exception cref="InvalidOperationException">The matrix is not packed.</exception>
+    public WeightMatrix PackedOnly() => Packed is null
+        ? throw new InvalidOperationException("A matrix that is not packed has nothing but its stored form.")
+        : new WeightMatrix(Format, Rows, Columns, null, Packed.Owner) { Packed = Packed };
 
     /// <summary>Copies floats into memory of its own and wraps them.</summary>
     public static WeightMatrix FromFloats(int rows, int columns, ReadOnlySpan<float> values)
@@ -126,6 +160,9 @@ public sealed unsafe class WeightMatrix
             return;
         }
 
+        if (Data == null)
+            throw new InvalidOperationException("The stored form of this matrix was given up (PackedOnly).");
+
         BlockCodecs.For(Format).Dequantise(new ReadOnlySpan<byte>(Data + row * RowBytes, checked((int)RowBytes)), values[..Columns]);
         GC.KeepAlive(Owner);
     }
@@ -138,6 +175,12 @@ public sealed unsafe class WeightMatrix
         ArgumentOutOfRangeException.ThrowIfGreaterThan((long)start + count, Rows);
         if (Source is not null)
             return new WeightMatrix(Source, FirstRow + start, count);
-        return new WeightMatrix(Format, count, Columns, Data + start * RowBytes, Owner) { Packed = Packed?.RowRange(start, count) };
+        bool later = _packed is null && _later is not null && start % TileLayout.GroupRows == 0;
+        return new WeightMatrix(Format, count, Columns, Data == null ? null : Data + start * RowBytes, Owner)
+        {
+            _later = later ? _later : null,
+            _firstPackedRow = later ? _firstPackedRow + start : 0,
+            Packed = _packed?.RowRange(start, count),
+        };
     }
 }

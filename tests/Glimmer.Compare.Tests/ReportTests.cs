@@ -46,12 +46,16 @@ public sealed class ReportTests
 
             data: {"choices":[{"delta":{"content":"b"}}],"usage":null}
 
-            data: {"choices":[],"usage":{"prompt_tokens":7,"completion_tokens":2}}
+            data: {"choices":[{"text":"c","index":0}]}
+
+            data: {"choices":[{"text":"","index":0}]}
+
+            data: {"choices":[],"usage":{"prompt_tokens":7,"completion_tokens":3}}
 
             data: [DONE]
             """);
         StreamTiming timing = await ChatStream.ReadAsync(reader, Stopwatch.GetTimestamp());
-        Assert.Equal((2, 7, 2), (timing.Arrivals.Count, timing.PromptTokens, timing.Tokens));
+        Assert.Equal((3, 7, 3), (timing.Arrivals.Count, timing.PromptTokens, timing.Tokens));
     }
 
     [Theory]

@@ -2,12 +2,14 @@ using System.Diagnostics;
 using System.Globalization;
 using Glimmer.Platform.Ledger;
 using Glimmer.Platform.Store;
+using Glimmer.Testing;
+using Npgsql;
 
 namespace Glimmer.Benchmarks.Ledger;
 
 /// <summary>
 /// How many requests a second the ledger reserves, settles and has on disk, and what one costs in CPU time of the whole
-/// process. <c>-- ledger [sqlite|postgres-connection-string] [requests] [accounts] [full|normal|off]</c>. Pin it to one core to
+/// process. <c>-- ledger [sqlite|postgres] [requests] [accounts] [full|normal|off]</c>. Pin it to one core to
 /// measure one core.
 /// </summary>
 internal static class LedgerThroughput
@@ -16,7 +18,16 @@ internal static class LedgerThroughput
 
     public static async Task RunAsync(string[] args)
     {
-        string connection = args.Length > 0 && args[0] != "sqlite" ? args[0] : "";
+        string connection = "";
+        if (args.Length > 0 && args[0] == "postgres")
+        {
+            connection = PostgresServer.ConnectionString(out string schema);
+            await using var administration = new NpgsqlConnection(PostgresServer.Administration);
+            await administration.OpenAsync();
+            await using var command = new NpgsqlCommand($"CREATE SCHEMA {schema}", administration);
+            await command.ExecuteNonQueryAsync();
+        }
+
         int requests = args.Length > 1 ? int.Parse(args[1], CultureInfo.InvariantCulture) : 200_000;
         int accounts = args.Length > 2 ? int.Parse(args[2], CultureInfo.InvariantCulture) : 100;
         StoreDurability durability = args.Length > 3 ? Enum.Parse<StoreDurability>(args[3], ignoreCase: true) : StoreDurability.Full;

@@ -65,7 +65,7 @@ internal static class UsagePages
         var end = new DateOnly(2025, 12, 30);
         await TimeAsync("30 days by model", () => usage.ReadAsync(new UsageQuery(Large, end.AddDays(-29), end, UsageSpan.Day, UsageSplit.Model)));
         await TimeAsync("7 days by hour and model", () => usage.ReadAsync(new UsageQuery(Large, end.AddDays(-6), end, UsageSpan.Hour, UsageSplit.Model)));
-        await TimeAsync("31 days by hour", () => usage.ReadAsync(new UsageQuery(Large, end.AddDays(-30), end, UsageSpan.Hour)));
+        await TimeAsync("14 days by hour", () => usage.ReadAsync(new UsageQuery(Large, end.AddDays(-13), end, UsageSpan.Hour)));
         await TimeAsync("year by month and key", () => usage.ReadAsync(new UsageQuery(Large, end.AddDays(-363), end, UsageSpan.Month, UsageSplit.Key)));
         await TimeAsync("year in all", () => usage.ReadAsync(new UsageQuery(Large, end.AddDays(-363), end, UsageSpan.Total)));
         await TimeAsync("30 days of one key", () => usage.ReadAsync(new UsageQuery(Large, end.AddDays(-29), end, KeyId: "key-0-3")));

@@ -31,16 +31,22 @@ internal abstract class Contender(string name)
     /// <exception cref="FormatException">It is not what such a program prints.</exception>
     public abstract IReadOnlyList<(string Metric, double Rate)> ReadBench(string output);
 
+    /// <summary>The call that prints the version; null when the bench's output has it.</summary>
+    public virtual ProgramCall? AskVersion => null;
+
+    /// <summary>Takes what <see cref="AskVersion"/> printed.</summary>
+    public void ReadVersion(string output) => Version = output.Trim();
+
     /// <summary>The call that starts the server.</summary>
     public abstract ProgramCall Serve(ServerCall call);
 
     /// <summary>Path that answers 200 once the server is ready.</summary>
     public abstract string HealthPath { get; }
 
-    /// <summary>Path of the chat surface.</summary>
+    /// <summary>Path of the surface that answers prompts.</summary>
     public abstract string ChatPath { get; }
 
-    /// <summary>Body of a streamed greedy chat request that asks for exactly <paramref name="tokens"/> tokens.</summary>
+    /// <summary>Body of a streamed greedy request that asks for exactly <paramref name="tokens"/> tokens.</summary>
     public abstract byte[] ChatBody(string prompt, int tokens);
 
     /// <summary>A key that the server printed in this line of its output; null when there is none.</summary>

@@ -15,6 +15,8 @@ internal sealed partial class GlimmerContender(string name, string program, IRea
 
     public override bool NeedsKey => true;
 
+    public override ProgramCall? AskVersion => new("dotnet", [program, "--version"]);
+
     private IEnumerable<string> Set => settings.SelectMany(setting => (string[])["--set", setting]);
 
     public override ProgramCall? Bench(string modelFile, PlanStep step) => new("dotnet",

@@ -21,7 +21,7 @@ internal sealed class LlamaContender(string name, string folder, IReadOnlyList<s
 
     public override string HealthPath => "/health";
 
-    public override string ChatPath => "/v1/chat/completions";
+    public override string ChatPath => "/v1/completions";
 
     public override ProgramCall? Bench(string modelFile, PlanStep step)
     {
@@ -73,6 +73,6 @@ internal sealed class LlamaContender(string name, string folder, IReadOnlyList<s
         max_tokens = tokens,
         ignore_eos = true,
         cache_prompt = true,
-        messages = new[] { new { role = "user", content = prompt } },
+        prompt,
     });
 }

@@ -9,10 +9,12 @@ using Glimmer.Compare.Processes;
 namespace Glimmer.Compare.Measures;
 
 /// <summary>How fast the machine reads memory: the ceiling of decoding, where every weight is read once per token.</summary>
-internal static class ReadBandwidth
+internal static partial class ReadBandwidth
 {
     private const nuint Span = 512u << 20; // per thread, well beyond every cache
     private const nuint Ahead = 4096;
+    private const nuint HugePage = 2u << 20;
+    private const int AdviseHugePages = 14;
 
     /// <summary>Measures in a process of its own, on the cores of the contenders. GB/s, the best of some passes.</summary>
     public static async Task<double> MeasureAsync(Cores cores, int threads, TimeSpan limit)
@@ -27,7 +29,9 @@ internal static class ReadBandwidth
         byte*[] spans = new byte*[threads];
         for (int i = 0; i < threads; i++)
         {
-            spans[i] = (byte*)NativeMemory.AlignedAlloc(Span, 4096);
+            spans[i] = (byte*)NativeMemory.AlignedAlloc(Span, HugePage);
+            if (OperatingSystem.IsLinux())
+                _ = Advise(spans[i], Span, AdviseHugePages); // a hint: the ceiling is with them where the system has them
             NativeMemory.Fill(spans[i], Span, 1);
         }
 
@@ -83,6 +87,9 @@ internal static class ReadBandwidth
 
         return Vector512.Sum(a + b + c + d);
     }
+
+    [LibraryImport("libc", EntryPoint = "madvise")]
+    private static unsafe partial int Advise(void* address, nuint length, int advice);
 
     private static void InterlockedMax(ref long target, long value)
     {

@@ -67,11 +67,13 @@ internal static class ChatStream
 
     private static bool HasText(JsonElement chunk)
     {
-        if (!chunk.TryGetProperty("choices", out JsonElement choices) || choices.ValueKind != JsonValueKind.Array || choices.GetArrayLength() == 0 || !choices[0].TryGetProperty("delta", out JsonElement delta))
+        if (!chunk.TryGetProperty("choices", out JsonElement choices) || choices.ValueKind != JsonValueKind.Array || choices.GetArrayLength() == 0)
             return false;
-        foreach (string name in (string[])["content", "reasoning_content"])
+        // Chat answers have a delta, plain completions the text itself.
+        JsonElement piece = choices[0].TryGetProperty("delta", out JsonElement delta) ? delta : choices[0];
+        foreach (string name in (string[])["content", "reasoning_content", "text"])
         {
-            if (delta.TryGetProperty(name, out JsonElement text) && text.ValueKind == JsonValueKind.String && text.GetString() is { Length: > 0 })
+            if (piece.TryGetProperty(name, out JsonElement text) && text.ValueKind == JsonValueKind.String && text.GetString() is { Length: > 0 })
                 return true;
         }
 

@@ -123,6 +123,7 @@ internal static partial class BenchCommand
         }
 
         using ModelPackage package = LocalModel.Load(settings);
+        await package.Rearranged;
         bool deep = plan.Tests.Any(test => test.Depth > 0);
         // All conversations run at once. Without a depth every round computes everything anew; with one, the depth is computed once.
         EngineOptions options = settings.Engine with { PrefixCache = deep, MaxBatch = Math.Max(plan.Tests.Max(test => test.Streams), settings.Engine.MaxBatch) };

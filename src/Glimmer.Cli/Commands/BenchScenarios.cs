@@ -4,6 +4,7 @@ using Glimmer.Cli.Benchmarks;
 using Glimmer.Cli.Hosting;
 using Glimmer.Engine;
 using Glimmer.Engine.Packages;
+using Glimmer.Engine.Placement;
 
 namespace Glimmer.Cli.Commands;
 
@@ -14,7 +15,14 @@ internal static partial class BenchCommand
 
     private static async Task<int> RunScenarioAsync(string scenario, EngineSettings settings, Sizes sizes, CancellationToken cancel)
     {
+        if (scenario == "predict")
+        {
+            Console.Write(ScalingModel.Table(ScalingModel.ReferenceMachine, ScalingModel.ReferenceModels));
+            return 0;
+        }
+
         using ModelPackage package = LocalModel.Load(settings);
+        await package.Rearranged;
         EngineOptions options = settings.Engine with { MaxBatch = Math.Max(sizes.Streams + 1, settings.Engine.MaxBatch) };
         if (scenario == "speculation")
             return await SpeculationAsync(package, options, sizes, cancel);

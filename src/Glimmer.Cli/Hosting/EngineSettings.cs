@@ -1,6 +1,7 @@
 using System.Globalization;
 using Glimmer.Dialogue.Output;
 using Glimmer.Engine;
+using Glimmer.Engine.Placement;
 using Glimmer.Kernels;
 using Glimmer.Kernels.Formats;
 using Glimmer.Models.Weights;
@@ -61,6 +62,8 @@ internal sealed record EngineSettings
             (settings, text) => Whole(text, 1, 65536) is { } n ? settings.With(settings.Engine with { PrefillTokens = (int)n }) : null),
         ("Engine:PrefixCache", "Whether computed prefixes are reused", "true or false",
             (settings, text) => bool.TryParse(text, out bool flag) ? settings.With(settings.Engine with { PrefixCache = flag }) : null),
+        ("Engine:Placement", "How threads are bound to processors", "none, auto (only with several memory nodes), spread or compact",
+            (settings, text) => Enum.TryParse(text, ignoreCase: true, out ThreadPlacement placement) && !char.IsAsciiDigit(text[0]) && Enum.IsDefined(placement) ? settings.With(settings.Engine with { Placement = placement }) : null),
         ("Engine:PrefixSpill", "Folder for computed prefixes that memory has no room for", "a path; nothing is written when it is not set",
             (settings, text) => text.Length > 0 ? settings.With(settings.Engine with { PrefixSpill = text }) : null),
         ("Engine:PrefixSpillBytes", "Most bytes of the file in that folder, one per model", "a number of bytes from 1",

@@ -20,7 +20,7 @@ internal sealed partial class PrefixSpill : IDisposable
     private readonly Lock _gate = new();
     private readonly Stack<byte[]> _buffers = new();
     private readonly Queue<(SpillKey Key, int Slot, byte[] Buffer)> _wanted = new();
-    private readonly HashSet<SpillKey> _onTheWay = [];
+    private readonly Dictionary<SpillKey, byte[]> _onTheWay = [];
     private readonly SemaphoreSlim _work = new(0);
     private readonly Thread _thread;
     private readonly int _pageBytes;
@@ -89,11 +89,11 @@ internal sealed partial class PrefixSpill : IDisposable
     /// <summary>The key before a scope's first page.</summary>
     public SpillKey Root(string scope) => SpillKey.Root(_identity, scope);
 
-    /// <summary>Whether the page is in the file.</summary>
+    /// <summary>Whether the page is in the file or on its way there.</summary>
     public bool Contains(SpillKey key)
     {
         lock (_gate)
-            return _slots.ContainsKey(key);
+            return _slots.ContainsKey(key) || _onTheWay.ContainsKey(key);
     }
 
     /// <summary>Takes a copy of a page to be written, unless it is there already; false when no buffer is free.</summary>
@@ -101,7 +101,7 @@ internal sealed partial class PrefixSpill : IDisposable
     {
         lock (_gate)
         {
-            if (_failed || _slots.ContainsKey(key) || _onTheWay.Contains(key))
+            if (_failed || _slots.ContainsKey(key) || _onTheWay.ContainsKey(key))
                 return true;
             if (!_buffers.TryPop(out byte[]? buffer))
             {
@@ -113,7 +113,7 @@ internal sealed partial class PrefixSpill : IDisposable
 
             page.CopyTo(buffer);
             int slot = FindSlot();
-            _onTheWay.Add(key);
+            _onTheWay.Add(key, buffer);
             _wanted.Enqueue((key, slot, buffer));
         }
 
@@ -127,6 +127,14 @@ internal sealed partial class PrefixSpill : IDisposable
         int slot;
         lock (_gate)
         {
+            // What is still to be written is read from its buffer, which is not used again before it left this list.
+            if (_onTheWay.TryGetValue(key, out byte[]? buffer))
+            {
+                buffer.CopyTo(page);
+                Restored++;
+                return true;
+            }
+
             if (!_slots.TryGetValue(key, out slot))
                 return false;
             _used[slot] = true;

@@ -65,6 +65,9 @@ public sealed class ModelPackage : IDisposable
     /// <exception cref="IOException">A file cannot be read any more.</exception>
     public string FindIdentity() => $"{WeightIdentity.Of(_path)} {_load}";
 
+    /// <inheritdoc cref="LoadedModel.Rearranged"/>
+    public Task Rearranged => _loaded.Rearranged;
+
     /// <summary>Doubtful things about the files that do not prevent their use.</summary>
     public IReadOnlyList<string> Warnings => _loaded.Warnings;
 

@@ -17,6 +17,8 @@ internal sealed class PassTimes
     private readonly double[] _alone = new double[MostRows + 1];
     private double _perPromptToken;
     private int _sinceAlone;
+    private int _lastPromptTokens;
+    private readonly double[] _computed = new double[MostRows + 1];
 
     /// <summary>Ticks that a prompt token adds to a pass; 0 when none was measured.</summary>
     public double PerPromptToken => _perPromptToken;
@@ -25,7 +27,8 @@ internal sealed class PassTimes
     /// <param name="rows">Rows of running answers, guesses included.</param>
     /// <param name="promptTokens">Prompt tokens beside them.</param>
     /// <param name="ticks">How long it took.</param>
-    public void Note(int rows, int promptTokens, long ticks)
+    /// <param name="computed">Of that, what the rows took, without making guesses for the next pass.</param>
+    public void Note(int rows, int promptTokens, long ticks, long computed)
     {
         if (rows == 0)
             return;
@@ -35,9 +38,13 @@ internal sealed class PassTimes
         if (promptTokens == 0)
         {
             _alone[rows] = Blend(_alone[rows], ticks);
+            _computed[rows] = Blend(_computed[rows], Math.Max(1, computed));
             _sinceAlone = 0;
+            return;
         }
-        else if (Alone(rows) is > 0 and var alone)
+
+        _lastPromptTokens = promptTokens;
+        if (Alone(rows) is > 0 and var alone)
         {
             // Never nothing: a pass that was quick by chance must not open the door to any number of tokens.
             _perPromptToken = Blend(_perPromptToken, Math.Max(ticks - alone, 0.01 * ticks) / promptTokens);
@@ -63,7 +70,9 @@ internal sealed class PassTimes
         double room = Math.Max(ratio * alone, leastTicks) - alone;
         if (limitTicks > 0)
             room = Math.Min(room, limitTicks - alone);
-        return (int)Math.Clamp(room / _perPromptToken, 1, int.MaxValue);
+        // Little by little upwards: what few tokens cost is measured badly beside what the answers take.
+        int most = _lastPromptTokens + _lastPromptTokens / 4 + 1;
+        return (int)Math.Clamp(room / _perPromptToken, 1, most);
     }
 
     /// <summary>
@@ -75,9 +84,9 @@ internal sealed class PassTimes
     /// <param name="guesses">Guesses of all of them together, at least 1.</param>
     public double BreakEven(int answers, int guesses)
     {
-        if (answers + guesses > MostRows || _alone[answers] == 0 || _alone[answers + guesses] == 0)
+        if (answers + guesses > MostRows || _computed[answers] == 0 || _computed[answers + guesses] == 0)
             return -1;
-        return Math.Clamp(answers * (_alone[answers + guesses] / _alone[answers] - 1) / guesses, 0.05, 0.95);
+        return Math.Clamp(answers * (_computed[answers + guesses] / _computed[answers] - 1) / guesses, 0.05, 0.95);
     }
 
     private static double Blend(double known, double ticks) =>

@@ -26,7 +26,7 @@ internal sealed partial class Scheduler
     private readonly int[] _matched;
     private readonly List<int> _foreseen = [];
     private int _prefillTurn;
-    private const int FirstMixedTokens = 16;
+    private const int FirstMixedTokens = 4;
 
     /// <summary>A scheduler over an empty arena.</summary>
     /// <param name="options">How the machine is used.</param>

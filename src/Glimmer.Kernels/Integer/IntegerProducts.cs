@@ -53,13 +53,13 @@ internal static unsafe class IntegerProducts
         switch (set)
         {
             case InstructionSet.Avx512:
-                VectorTile<ByteDots512>.Run(weights.Layout, group, panel, width, weights.Blocks, results);
+                VectorTile<ByteDots512, Lanes512>.Run(weights.Layout, group, panel, width, weights.Blocks, results);
                 break;
             case InstructionSet.Avx2:
-                VectorTile<ByteDots256>.Run(weights.Layout, group, panel, width, weights.Blocks, results);
+                VectorTile<ByteDots256, Lanes256>.Run(weights.Layout, group, panel, width, weights.Blocks, results);
                 break;
             case InstructionSet.Neon:
-                VectorTile<ByteDots128>.Run(weights.Layout, group, panel, width, weights.Blocks, results);
+                VectorTile<ByteDots128, Lanes128>.Run(weights.Layout, group, panel, width, weights.Blocks, results);
                 break;
             default:
                 ScalarTile.Run(weights.Layout, group, panel, width, weights.Blocks, results);

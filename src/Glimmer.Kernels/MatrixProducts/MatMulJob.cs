@@ -71,7 +71,7 @@ public readonly unsafe struct MatMulJob
     internal QuantisedRows Activations { get; init; }
 
     /// <summary>Whether the activations of an integer product have one scale per 256.</summary>
-    internal bool IsSuper => Weights.Packed!.Layout.IsSuper;
+    internal bool IsSuper => Weights.PackedLayout.IsSuper;
 
     /// <summary>Whether another job before this one has the same activations, so that they are quantised once.</summary>
     internal bool IsShared { get; init; }

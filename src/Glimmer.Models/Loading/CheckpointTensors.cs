@@ -11,6 +11,7 @@ namespace Glimmer.Models.Loading;
 /// <summary>The tensors of a checkpoint. Matrices stay where they are unless they are to be quantised while loading.</summary>
 internal sealed unsafe class CheckpointTensors(IWeightSource source, ITensorNames names, BlockFormat? wanted = null, ActivationMode mode = ActivationMode.Exact, PackedCopies? copies = null) : ITensorProvider
 {
+    private readonly List<WeightMatrix> _later = [];
     private readonly HashSet<string> _counted = new(StringComparer.Ordinal);
 
     /// <inheritdoc/>
@@ -38,6 +39,9 @@ internal sealed unsafe class CheckpointTensors(IWeightSource source, ITensorName
         return (int)tensor.Shape[0];
     }
 
+    /// <summary>Matrices that are rearranged when they are first needed, in the order in which a pass needs them.</summary>
+    public IReadOnlyList<WeightMatrix> Later => _later;
+
     /// <inheritdoc/>
     public float[] Floats(string canonical, params ReadOnlySpan<long> shape)
     {
@@ -61,15 +65,24 @@ internal sealed unsafe class CheckpointTensors(IWeightSource source, ITensorName
         if (!WeightPlacement.Packs(canonical, matrix, mode))
             return matrix;
         PackedBytes += matrix.PackedBytes;
-        WeightMatrix packed = copies?.Pack(canonical, matrix) ?? matrix.Pack();
-        if (matrix.Owner is FileBytes file && !WeightPlacement.IsReadByRow(canonical, this))
+        if (matrix.Owner is FileBytes || WeightPlacement.IsReadByRow(canonical, this))
         {
-            // The stored form is not read again: its pages may go, and come back by themselves if they are.
-            MappedBytes -= matrix.Bytes;
-            file.Release(matrix.Data, matrix.Bytes);
+            // Once the stored form is not read again, its pages may go, and come back by themselves if they are.
+            Action? made = null;
+            if (matrix.Owner is FileBytes { CanRelease: true } file && !WeightPlacement.IsReadByRow(canonical, this))
+            {
+                MappedBytes -= matrix.Bytes;
+                made = () => file.Release(matrix.Data, matrix.Bytes);
+            }
+
+            WeightMatrix packed = copies?.Pack(canonical, matrix, made) ?? matrix.PackLater(made);
+            _later.Add(packed);
+            return packed;
         }
 
-        return packed;
+        // Quantised while loading: the stored form was only a step on the way.
+        CopiedBytes -= matrix.Bytes;
+        return (copies?.Pack(canonical, matrix, null) ?? matrix.Pack()).PackedOnly();
     }
 
     /// <inheritdoc/>

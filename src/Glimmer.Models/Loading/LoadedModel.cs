@@ -10,8 +10,11 @@ public sealed record TokenizerSource(string? Folder, GgufMetadata? Metadata);
 /// <summary>A model ready to run, with what belongs to it. Disposing it closes the weights.</summary>
 public sealed class LoadedModel : IDisposable
 {
-    internal LoadedModel(LanguageModel model, IWeightSource weights, TokenizerSource tokenizer, GenerationDefaults generation, string? displayName, IReadOnlyList<string> warnings)
+    private readonly Rearrangement _rearrangement;
+
+    internal LoadedModel(LanguageModel model, IWeightSource weights, TokenizerSource tokenizer, GenerationDefaults generation, string? displayName, IReadOnlyList<string> warnings, Rearrangement rearrangement)
     {
+        _rearrangement = rearrangement;
         Model = model;
         Weights = weights;
         Tokenizer = tokenizer;
@@ -41,9 +44,16 @@ public sealed class LoadedModel : IDisposable
     /// <inheritdoc cref="LanguageModel.Description"/>
     public ModelDescription Description => Model.Description;
 
+    /// <summary>
+    /// Completes when all weights that integer products read are rearranged for them. The model can be used before: what is not yet done is then done by the pass that needs it.
+    /// Fails when memory is short.
+    /// </summary>
+    public Task Rearranged => _rearrangement.Done;
+
     /// <inheritdoc/>
     public void Dispose()
     {
+        _rearrangement.Dispose();
         Model.Dispose();
         Weights.Dispose();
     }

@@ -28,7 +28,7 @@ public static class ModelLoader
             copies.Finish();
             if (copies.Fault is { } fault)
                 warnings.Add($"{options.PackedFolder}: no rearranged copy of the weights could be kept: {fault}");
-            return new LoadedModel(model, files.Logical, files.Tokenizer, files.Generation(), files.DisplayName, warnings);
+            return new LoadedModel(model, files.Logical, files.Tokenizer, files.Generation(), files.DisplayName, warnings, new Rearrangement(tensors.Later));
         }
         catch
         {

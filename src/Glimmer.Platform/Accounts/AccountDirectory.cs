@@ -31,9 +31,10 @@ public sealed class AccountDirectory : IKeySource, IDisposable
     {
         _store = store;
         _seal = seal;
-        _keys = new KeyTable(store.Read(session => session.Scalar<long?>("SELECT MAX(id) FROM access_keys") ?? 0));
+        long most = store.Read(session => session.Scalar<long?>("SELECT MAX(id) FROM access_keys") ?? 0);
+        _keys = new KeyTable(most);
         _accounts = [];
-        Refresh();
+        Load(most);
         _watch = store.Changes.Watch(Topic, _version, _ => Refresh());
     }
 
@@ -131,6 +132,36 @@ public sealed class AccountDirectory : IKeySource, IDisposable
             {
                 foreach (AccountEntry account in changed)
                     Array.ForEach(_followers, follower => follower.Tell(account));
+            }
+        }
+    }
+
+    /// <summary>Loads everything. Nothing of it becomes garbage, so that collecting meanwhile would only copy it about.</summary>
+    private void Load(long keys)
+    {
+        bool quiet = false;
+        if (keys > 20_000)
+        {
+            try
+            {
+                quiet = GC.TryStartNoGCRegion(Math.Min(keys * 300, 1L << 30));
+            }
+            catch (Exception fault) when (fault is ArgumentOutOfRangeException or InvalidOperationException)
+            {
+                // More than this machine lets one keep back, or somebody else has such a region: load the usual way.
+            }
+        }
+
+        Refresh();
+        if (quiet && System.Runtime.GCSettings.LatencyMode == System.Runtime.GCLatencyMode.NoGCRegion)
+        {
+            try
+            {
+                GC.EndNoGCRegion();
+            }
+            catch (InvalidOperationException)
+            {
+                // It ended by itself: more was needed than asked for.
             }
         }
     }

@@ -24,6 +24,8 @@ public sealed class PlatformAccounts : IAsyncDisposable
         Audit = new AuditLog(store);
         Accounts = new AccountService(store, Directory);
         Keys = new KeyService(store, Directory, seal);
+        Members = new MemberService(store, Directory);
+        Data = new AccountData(this);
         OwnerKeys = new OwnerKeys(this, Actor.System);
         _lastUsed = store.Writes.Lane<(long Number, long LastUsed)>(static (session, values) =>
         {
@@ -38,6 +40,12 @@ public sealed class PlatformAccounts : IAsyncDisposable
 
     /// <summary>Changes accounts and projects.</summary>
     public AccountService Accounts { get; }
+
+    /// <summary>Export and deletion.</summary>
+    public AccountData Data { get; }
+
+    /// <summary>Who belongs to which account.</summary>
+    public MemberService Members { get; }
 
     /// <summary>Changes keys.</summary>
     public KeyService Keys { get; }

@@ -43,7 +43,7 @@ public enum UsageSplit
 /// <summary>What to report. Days are of the billing time zone, both ends included.</summary>
 /// <param name="AccountId">Whose.</param>
 /// <param name="From">First day.</param>
-/// <param name="To">Last day; hours reach over at most 31 days, other spans over 1,100.</param>
+/// <param name="To">Last day; hours reach over at most 14 days, other spans over 1,100.</param>
 /// <param name="Span">The steps.</param>
 /// <param name="Split">By what it is split.</param>
 /// <param name="KeyId">Only this key.</param>
@@ -53,7 +53,7 @@ public sealed record UsageQuery(
     string AccountId, DateOnly From, DateOnly To, UsageSpan Span = UsageSpan.Day, UsageSplit Split = UsageSplit.None, string? KeyId = null, string? ProjectId = null, string? Model = null)
 {
     /// <summary>Most days of a report in hours.</summary>
-    public const int MostHourDays = 31;
+    public const int MostHourDays = 14;
 
     /// <summary>Most days of other reports.</summary>
     public const int MostDays = 1100;
@@ -97,15 +97,35 @@ public sealed class UsageReport(PlatformLedger ledger)
         int most = query.Span == UsageSpan.Hour ? UsageQuery.MostHourDays : UsageQuery.MostDays;
         if (days < 1 || days > most)
             throw new ArgumentException($"The days {query.From:yyyy-MM-dd} to {query.To:yyyy-MM-dd} are {days}; legal is 1 to {most}.", nameof(query));
-        List<UsageLine> lines = await ledger.Store.ReadAsync(session => Read(session, query), cancel: cancel);
-        return query.Span is UsageSpan.Month ? Gather(lines, line => new DateTimeOffset(line.Start.Year, line.Start.Month, 1, 0, 0, 0, line.Start.Offset)) : lines;
+        return await ledger.Store.ReadAsync(
+            session => query.Span is UsageSpan.Hour or UsageSpan.Day ? Read(session, query, query.Span == UsageSpan.Hour ? "hour" : "day", query.From, query.To) : ReadMonths(session, query),
+            cancel: cancel);
     }
 
-    private List<UsageLine> Read(StoreSession session, UsageQuery query)
+    /// <summary>Whole months from their own roll-up, days for what is left at both ends.</summary>
+    private List<UsageLine> ReadMonths(StoreSession session, UsageQuery query)
     {
-        bool hours = query.Span == UsageSpan.Hour;
-        string span = hours ? "hour" : "day";
-        long scale = hours ? 24 : 1;
+        DateOnly first = query.From.Day == 1 ? query.From : new DateOnly(query.From.Year, query.From.Month, 1).AddMonths(1);
+        DateOnly end = query.To.AddDays(1).Day == 1 ? query.To.AddDays(1) : new DateOnly(query.To.Year, query.To.Month, 1);
+        var lines = new List<UsageLine>();
+        if (first >= end)
+        {
+            lines.AddRange(Read(session, query, "day", query.From, query.To));
+        }
+        else
+        {
+            if (query.From < first)
+                lines.AddRange(Read(session, query, "day", query.From, first.AddDays(-1)));
+            lines.AddRange(Read(session, query, "month", first, end.AddDays(-1)));
+            if (end <= query.To)
+                lines.AddRange(Read(session, query, "day", end, query.To));
+        }
+
+        return Gather(lines, query.Span == UsageSpan.Total ? line => lines[0].Start : static line => new DateTimeOffset(line.Start.Year, line.Start.Month, 1, 0, 0, 0, line.Start.Offset));
+    }
+
+    private List<UsageLine> Read(StoreSession session, UsageQuery query, string span, DateOnly from, DateOnly to)
+    {
         if (LedgerNames.Find(session, query.AccountId) is not { } account)
             return [];
         string where = $"r.account = @account AND r.{span} BETWEEN @first AND @last";
@@ -128,24 +148,30 @@ public sealed class UsageReport(PlatformLedger ledger)
         string sums = string.Join(", ", UsageSums.Columns.Split(", ").Select(static column => $"CAST(SUM(r.{column}) AS BIGINT)"));
         string sql = $"SELECT g.*, m.name, k.name, p.name FROM (SELECT {Named(groups)}, {sums} FROM ledger_usage_{span}s r WHERE {where} GROUP BY 1, 2, 3, 4, 5, 6) g "
             + "LEFT JOIN ledger_names m ON m.id = g.g2 LEFT JOIN ledger_names k ON k.id = g.g3 LEFT JOIN ledger_names p ON p.id = g.g4 ORDER BY g.g0, g.g1, m.name, k.name, p.name, g.g5";
-        long first = BillingCalendar.DayOf(query.From) * scale;
-        long last = ((BillingCalendar.DayOf(query.To) + 1) * scale) - 1;
+        (long first, long last) = span switch
+        {
+            "hour" => (BillingCalendar.DayOf(from) * 24, ((BillingCalendar.DayOf(to) + 1) * 24) - 1),
+            "day" => (BillingCalendar.DayOf(from), BillingCalendar.DayOf(to)),
+            _ => (MonthOf(from), MonthOf(to)),
+        };
         var lines = new List<UsageLine>();
         using DbDataReader reader = session.Read(sql, new { account, first, last, key, project, model });
         while (reader.Read())
-            lines.Add(Line(reader, query, hours));
+            lines.Add(Line(reader, query, span, from));
         return lines;
     }
 
-    private UsageLine Line(DbDataReader reader, UsageQuery query, bool hours)
+    private UsageLine Line(DbDataReader reader, UsageQuery query, string span, DateOnly from)
     {
         const int Sums = 6;
         const int Names = Sums + UsageSums.Figures;
         var currency = Currency.Parse(reader.GetString(1));
-        long start = query.Span switch
+        long step = reader.GetInt64(0);
+        long start = query.Span == UsageSpan.Total ? ledger.Calendar.StartOfDay(BillingCalendar.DayOf(query.From)) : span switch
         {
-            UsageSpan.Total => ledger.Calendar.StartOfDay(BillingCalendar.DayOf(query.From)),
-            _ => hours ? ledger.Calendar.StartOfHour(reader.GetInt64(0)) : ledger.Calendar.StartOfDay(reader.GetInt64(0)),
+            "hour" => ledger.Calendar.StartOfHour(step),
+            "day" => ledger.Calendar.StartOfDay(step),
+            _ => ledger.Calendar.StartOfDay(BillingCalendar.DayOf(new DateOnly((int)(step / 12), (int)(step % 12) + 1, 1))),
         };
         long[] units = new long[UsageUnits.Kinds];
         for (int kind = 0; kind < units.Length; kind++)
@@ -184,7 +210,15 @@ public sealed class UsageReport(PlatformLedger ledger)
             group.Aggregate(Money.Zero(group.Key.Currency), static (sum, line) => sum + line.Cash),
             group.Aggregate(Money.Zero(group.Key.Currency), static (sum, line) => sum + line.Credits),
             group.Aggregate(Money.Zero(group.Key.Currency), static (sum, line) => sum + line.PackValue),
-            group.Sum(static line => line.PackQuantity)))];
+            group.Sum(static line => line.PackQuantity)))
+            .OrderBy(static line => line.Start)
+            .ThenBy(static line => line.Cash.Currency.Code, StringComparer.Ordinal)
+            .ThenBy(static line => line.Model, StringComparer.Ordinal)
+            .ThenBy(static line => line.KeyId, StringComparer.Ordinal)
+            .ThenBy(static line => line.ProjectId, StringComparer.Ordinal)
+            .ThenBy(static line => line.Mode)];
+
+    private static long MonthOf(DateOnly date) => (date.Year * 12L) + date.Month - 1;
 
     private static string Named(string groups) => string.Join(", ", groups.Split(", ").Select(static (column, i) => $"{column} AS g{i}"));
 }

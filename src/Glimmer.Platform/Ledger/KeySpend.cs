@@ -5,6 +5,7 @@ internal sealed class KeySpend(string keyId, Currency currency)
 {
     private readonly Lock _gate = new();
     private long _held;
+    private long _pending;
     private long _total;
     private long _dayNumber;
     private long _day;
@@ -46,6 +47,7 @@ internal sealed class KeySpend(string keyId, Currency currency)
         lock (_gate)
         {
             Turn(day);
+            _pending += amount;
             _total += amount;
             _day += day.Day == _dayNumber ? amount : 0;
             _month += day.Month == _monthNumber ? amount : 0;
@@ -62,11 +64,24 @@ internal sealed class KeySpend(string keyId, Currency currency)
         }
     }
 
-    /// <summary>Takes over what is stored.</summary>
+    /// <summary>Notes that so much of what was spent is stored now.</summary>
+    public void Stored(long amount)
+    {
+        lock (_gate)
+            _pending -= amount;
+    }
+
+    /// <summary>Takes over what is stored, by this process and others; what is spent here and not stored yet is added.</summary>
     public void Load(long total, long monthNumber, long month, long dayNumber, long day)
     {
         lock (_gate)
-            (_total, _monthNumber, _month, _dayNumber, _day) = (total, monthNumber, month, dayNumber, day);
+        {
+            _total = total + _pending;
+            if (monthNumber >= _monthNumber)
+                (_monthNumber, _month) = (monthNumber, month + _pending);
+            if (dayNumber >= _dayNumber)
+                (_dayNumber, _day) = (dayNumber, day + _pending);
+        }
     }
 
     // Only forwards: what is settled a moment before midnight and noted after it counts for the total alone.

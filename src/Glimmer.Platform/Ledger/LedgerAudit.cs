@@ -50,6 +50,13 @@ internal static class LedgerAudit
                 $"SELECT 0, (SELECT COUNT(*) FROM ledger_usage) - (SELECT COALESCE(SUM(requests), 0) FROM {table}) WHERE (SELECT COUNT(*) FROM ledger_usage) <> (SELECT COALESCE(SUM(requests), 0) FROM {table})");
         }
 
+        foreach (string column in UsageSums.Columns.Split(", "))
+        {
+            Find(session, faults, $"ledger_usage_months of account number {{0}} differs from its days in {column} by {{1}}",
+                $"SELECT COALESCE(m.account, d.account), COALESCE(m.figure, 0) - COALESCE(d.figure, 0) FROM (SELECT account, SUM({column}) AS figure FROM ledger_usage_days GROUP BY account) d LEFT JOIN "
+                + $"(SELECT account, SUM({column}) AS figure FROM ledger_usage_months GROUP BY account) m ON m.account = d.account WHERE COALESCE(m.figure, 0) <> COALESCE(d.figure, 0)");
+        }
+
         Find(session, faults, "The spend of key number {0} differs from its usage rows by {1}",
             "SELECT n.id, k.total - COALESCE(u.spent, 0) FROM ledger_key_spend k JOIN ledger_names n ON n.name = k.key_id LEFT JOIN "
             + "(SELECT key, currency, SUM(cash + credit + pack_value) AS spent FROM ledger_usage GROUP BY key, currency) u ON u.key = n.id AND u.currency = k.currency WHERE k.total <> COALESCE(u.spent, 0)");

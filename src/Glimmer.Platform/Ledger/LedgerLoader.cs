@@ -18,22 +18,30 @@ internal static class LedgerLoader
                 Row.Read(reader).Apply(ledger);
         }
 
-        using DbDataReader keys = session.Read("SELECT key_id, currency, total, month, month_spent, day, day_spent FROM ledger_key_spend");
-        while (keys.Read())
-        {
-            ledger.KeyOf(keys.GetString(0), Currency.Parse(keys.GetString(1)))
-                .Load(keys.GetInt64(2), keys.GetInt64(3), keys.GetInt64(4), keys.GetInt64(5), keys.GetInt64(6));
-        }
-
+        foreach (ForeignSpend spend in ReadSpends(session, since: 0))
+            spend.Apply(ledger);
         return version;
     }
 
-    /// <summary>Finds the lots that other processes changed after a version, as they are before this transaction changes them.</summary>
-    public static void ReadChanges(StoreSession session, PlatformLedger ledger, long since, LedgerFindings findings)
+    /// <summary>Finds the lots and spends that other processes changed after a version, as they are before this transaction changes them.</summary>
+    public static void ReadChanges(StoreSession session, long since, LedgerFindings findings)
     {
-        using DbDataReader reader = session.Read($"SELECT {Columns} FROM ledger_lots WHERE version > @since", new { since });
-        while (reader.Read())
-            findings.Foreign.Add(Row.Read(reader));
+        using (DbDataReader reader = session.Read($"SELECT {Columns} FROM ledger_lots WHERE version > @since", new { since }))
+        {
+            while (reader.Read())
+                findings.Foreign.Add(Row.Read(reader));
+        }
+
+        findings.ForeignSpends.AddRange(ReadSpends(session, since));
+    }
+
+    private static List<ForeignSpend> ReadSpends(StoreSession session, long since)
+    {
+        var list = new List<ForeignSpend>();
+        using DbDataReader keys = session.Read("SELECT key_id, currency, total, month, month_spent, day, day_spent FROM ledger_key_spend WHERE version > @since", new { since });
+        while (keys.Read())
+            list.Add(new ForeignSpend(keys.GetString(0), Currency.Parse(keys.GetString(1)), keys.GetInt64(2), keys.GetInt64(3), keys.GetInt64(4), keys.GetInt64(5), keys.GetInt64(6)));
+        return list;
     }
 
     private static class Row
@@ -53,6 +61,12 @@ internal static class LedgerLoader
                 reader.GetInt32(10),
                 reader.GetString(11));
     }
+}
+
+/// <summary>What a key has spent, as the store has it.</summary>
+internal sealed record ForeignSpend(string Key, Currency Currency, long Total, long MonthNumber, long Month, long DayNumber, long Day)
+{
+    public void Apply(PlatformLedger ledger) => ledger.KeyOf(Key, Currency).Load(Total, MonthNumber, Month, DayNumber, Day);
 }
 
 /// <summary>A lot as the store has it; <see cref="Apply"/> brings memory to it.</summary>

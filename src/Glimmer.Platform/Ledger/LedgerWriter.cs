@@ -25,20 +25,23 @@ internal sealed class LedgerWriter(PlatformLedger ledger, BillingCalendar calend
         bool writes = group.Charges.Count > 0 || group.Postings.Count > 0;
         findings.Version = writes ? session.NextVersion(Topic) : session.Version(Topic);
         if (findings.Version > Seen + (writes ? 1 : 0))
-            LedgerLoader.ReadChanges(session, ledger, Seen, findings);
+            LedgerLoader.ReadChanges(session, Seen, findings);
 
+        var batch = new StatementBatch(session);
         foreach (Posting posting in group.Postings)
-            posting.Outcome = Write(session, posting, findings);
+            posting.Outcome = Write(session, batch, posting, findings);
         if (group.Charges.Count > 0)
-            Write(session, group.Charges, findings);
+            Write(session, batch, group.Charges, findings);
         foreach ((Lot lot, LotChange change) in findings.Changes)
         {
             if (change.Units != 0 || change.Quantity != 0)
             {
-                session.Statement("UPDATE ledger_lots SET units = units + @p0, quantity = quantity + @p1, version = @p2 WHERE id = @p3")
-                    .With(change.Units).With(change.Quantity).With(findings.Version).With(findings.IdOf(lot)).Execute();
+                batch.Add(
+                    "UPDATE ledger_lots SET units = units + @p0, quantity = quantity + @p1, version = @p2 WHERE id = @p3", change.Units, change.Quantity, findings.Version, findings.IdOf(lot));
             }
         }
+
+        batch.Flush();
     }
 
     /// <summary>Tells memory what a committed group did.</summary>
@@ -54,6 +57,10 @@ internal sealed class LedgerWriter(PlatformLedger ledger, BillingCalendar calend
 
         foreach (ForeignChange foreign in findings.Foreign)
             foreign.Apply(ledger);
+        foreach (ForeignSpend foreign in findings.ForeignSpends)
+            foreign.Apply(ledger);
+        foreach (LedgerReservation reservation in group.Charges)
+            reservation.Key?.Stored(Spent(ref reservation.Charge));
         foreach ((Lot lot, LotChange change) in findings.Changes)
         {
             lot.StoredUnits += change.Units;
@@ -88,41 +95,46 @@ internal sealed class LedgerWriter(PlatformLedger ledger, BillingCalendar calend
         {
             ref Charge charge = ref reservation.Charge;
             reservation.Wallet.Undo(ref charge);
-            reservation.Key?.Spend(-(charge.Cash + charge.Credit + charge.PackValue), calendar.Of(charge.At));
+            reservation.Key?.Spend(-Spent(ref charge), calendar.Of(charge.At));
         }
     }
 
-    private PostingOutcome Write(StoreSession session, Posting posting, LedgerFindings findings)
+    private static long Spent(ref Charge charge) => charge.Cash + charge.Credit + charge.PackValue;
+
+    private PostingOutcome Write(StoreSession session, StatementBatch batch, Posting posting, LedgerFindings findings)
     {
         if (posting.Sum() != 0)
             throw new InvalidOperationException($"The entries of {posting.Id} add up to {posting.Sum()}.");
+
+        // One of the same id may be in this very group.
+        batch.Flush();
         if (session.Scalar<long>("SELECT COUNT(*) FROM ledger_transactions WHERE id = @Id", new { posting.Id }) != 0)
             return PostingOutcome.Duplicate;
         if (posting.Guard is { } guard && !guard(session))
             return PostingOutcome.Refused;
 
-        WriteTransaction(session, posting.Seq, posting.Id, posting.Kind, posting.Wallet, posting.At, posting.Memo, posting.Reference);
+        WriteTransaction(batch, posting.Seq, posting.Id, posting.Kind, posting.Wallet, posting.At, posting.Memo, posting.Reference);
         int line = 0;
         foreach (Draw draw in posting.Draws)
         {
             Ensure(session, posting.Wallet, draw.Lot, findings);
             findings.Change(draw.Lot, -draw.Units, -draw.Quantity);
-            WriteEntry(session, posting.Seq, line++, (Book)draw.Lot.Kind, findings.IdOf(draw.Lot), -draw.Units, -draw.Quantity);
+            WriteEntry(batch, posting.Seq, line++, (Book)draw.Lot.Kind, findings.IdOf(draw.Lot), -draw.Units, -draw.Quantity);
         }
 
         foreach (PostingGift gift in posting.Gifts)
         {
             Ensure(session, posting.Wallet, gift.Lot, findings);
             findings.Change(gift.Lot, gift.Units, gift.Quantity);
-            WriteEntry(session, posting.Seq, line++, (Book)gift.Lot.Kind, findings.IdOf(gift.Lot), gift.Units, gift.Quantity);
+            WriteEntry(batch, posting.Seq, line++, (Book)gift.Lot.Kind, findings.IdOf(gift.Lot), gift.Units, gift.Quantity);
         }
 
         foreach ((Book book, long units) in posting.Others)
-            WriteEntry(session, posting.Seq, line++, book, null, units, 0);
+            WriteEntry(batch, posting.Seq, line++, book, null, units, 0);
         return PostingOutcome.Stored;
     }
 
-    private void Write(StoreSession session, List<LedgerReservation> charges, LedgerFindings findings)
+    private void Write(StoreSession session, StatementBatch batch, List<LedgerReservation> charges, LedgerFindings findings)
     {
         var sums = new UsageSums(calendar);
         var books = new Dictionary<Wallet, WalletSums>();
@@ -153,33 +165,34 @@ internal sealed class LedgerWriter(PlatformLedger ledger, BillingCalendar calend
 
         foreach ((Wallet wallet, WalletSums sum) in books)
         {
-            WriteTransaction(session, sum.Seq, null, TransactionKind.Usage, wallet, sum.At, "", "");
+            WriteTransaction(batch, sum.Seq, null, TransactionKind.Usage, wallet, sum.At, "", "");
             int line = 0;
             foreach ((Lot lot, LotChange change) in sum.Lots)
             {
                 Ensure(session, wallet, lot, findings);
                 findings.Change(lot, change.Units, change.Quantity);
-                WriteEntry(session, sum.Seq, line++, (Book)lot.Kind, findings.IdOf(lot), change.Units, change.Quantity);
+                WriteEntry(batch, sum.Seq, line++, (Book)lot.Kind, findings.IdOf(lot), change.Units, change.Quantity);
             }
 
             for (int kind = 0; kind < UsageUnits.Kinds; kind++)
             {
                 if (sum.Revenue[kind] != 0)
-                    WriteEntry(session, sum.Seq, line++, Book.UsageRevenue + kind, null, sum.Revenue[kind], 0);
+                    WriteEntry(batch, sum.Seq, line++, Book.UsageRevenue + kind, null, sum.Revenue[kind], 0);
             }
         }
 
+        batch.Flush();
         _rows.Write(session, rows);
-        sums.Write(session);
+        sums.Write(batch, findings.Version);
     }
 
-    private static void WriteTransaction(StoreSession session, long seq, string? id, TransactionKind kind, Wallet wallet, long at, string memo, string reference) =>
-        session.Statement("INSERT INTO ledger_transactions (seq, id, kind, account, currency, at, memo, reference) VALUES (@p0, @p1, @p2, @p3, @p4, @p5, @p6, @p7)")
-            .With(seq).With(id).With((long)kind).With(wallet.AccountId).With(wallet.Currency.Code).With(at).With(memo).With(reference).Execute();
+    private static void WriteTransaction(StatementBatch batch, long seq, string? id, TransactionKind kind, Wallet wallet, long at, string memo, string reference) =>
+        batch.Add(
+            "INSERT INTO ledger_transactions (seq, id, kind, account, currency, at, memo, reference) VALUES (@p0, @p1, @p2, @p3, @p4, @p5, @p6, @p7)",
+            seq, id, (long)kind, wallet.AccountId, wallet.Currency.Code, at, memo, reference);
 
-    private static void WriteEntry(StoreSession session, long seq, int line, Book book, long? lot, long amount, long quantity) =>
-        session.Statement("INSERT INTO ledger_entries (seq, line, book, lot, amount, quantity) VALUES (@p0, @p1, @p2, @p3, @p4, @p5)")
-            .With(seq).With((long)line).With((long)book).With(lot).With(amount).With(quantity).Execute();
+    private static void WriteEntry(StatementBatch batch, long seq, int line, Book book, long? lot, long amount, long quantity) =>
+        batch.Add("INSERT INTO ledger_entries (seq, line, book, lot, amount, quantity) VALUES (@p0, @p1, @p2, @p3, @p4, @p5)", seq, (long)line, (long)book, lot, amount, quantity);
 
     /// <summary>Makes a lot's row when it has none. Another process may have made a wallet's cash meanwhile.</summary>
     private void Ensure(StoreSession session, Wallet wallet, Lot lot, LedgerFindings findings)
@@ -263,6 +276,8 @@ internal sealed class LedgerFindings
     public Dictionary<Lot, LotChange> Changes { get; } = [];
 
     public List<ForeignChange> Foreign { get; } = [];
+
+    public List<ForeignSpend> ForeignSpends { get; } = [];
 
     public long IdOf(Lot lot) => NewLots.TryGetValue(lot, out long id) ? id : lot.Id;
 

@@ -11,6 +11,7 @@ namespace Glimmer.Platform.Ledger;
 /// </summary>
 public sealed partial class PlatformLedger : ILedger, IAsyncDisposable
 {
+    private static readonly TimeSpan _patience = TimeSpan.FromSeconds(20);
     private readonly ConcurrentDictionary<(string Account, Currency Currency), Wallet> _wallets = new();
     private readonly ConcurrentDictionary<(string Key, Currency Currency), KeySpend> _keys = new();
     private readonly ConcurrentDictionary<string, Currency[]> _currencies = new(StringComparer.Ordinal);
@@ -162,7 +163,9 @@ public sealed partial class PlatformLedger : ILedger, IAsyncDisposable
         await _stop.CancelAsync();
         _watch.Dispose();
         await _sweeper.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-        await _pump.DrainAsync();
+
+        // A database that is away is waited for a while; what waits then fails when the store is closed.
+        await _pump.DrainAsync().WaitAsync(_patience, CancellationToken.None).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         _stop.Dispose();
     }
 

@@ -3,7 +3,7 @@ using Glimmer.Platform.Store;
 
 namespace Glimmer.Platform.Ledger;
 
-/// <summary>Adds up a group's requests by hour and day for the roll-ups, and by key for the spend caps.</summary>
+/// <summary>Adds up a group's requests by hour, day and month for the roll-ups, and by key for the spend caps.</summary>
 internal sealed class UsageSums(BillingCalendar calendar)
 {
     /// <summary>Figures of a roll-up: requests, failed, the units, plan units, cash, credit, pack value, pack quantity.</summary>
@@ -14,8 +14,10 @@ internal sealed class UsageSums(BillingCalendar calendar)
 
     private static readonly string _hours = Upsert("ledger_usage_hours", "hour");
     private static readonly string _days = Upsert("ledger_usage_days", "day");
+    private static readonly string _months = Upsert("ledger_usage_months", "month");
     private readonly Dictionary<RollupKey, long[]> _byHour = [];
     private readonly Dictionary<RollupKey, long[]> _byDay = [];
+    private readonly Dictionary<RollupKey, long[]> _byMonth = [];
     private readonly Dictionary<(string Key, Currency Currency, long Day, long Month), long> _byKey = [];
 
     public void Add(in UsageRow row)
@@ -23,27 +25,27 @@ internal sealed class UsageSums(BillingCalendar calendar)
         ref Charge charge = ref row.Request.Charge;
         var key = new RollupKey(row.Account, calendar.HourOf(charge.At), row.Key, row.Model, row.Project, row.Request.Wallet.Currency, charge.Mode);
         Add(_byHour, key, ref charge);
-        Add(_byDay, key with { Span = calendar.DayOf(charge.At) }, ref charge);
+        BillingDay day = calendar.Of(charge.At);
+        Add(_byDay, key with { Span = day.Day }, ref charge);
+        Add(_byMonth, key with { Span = day.Month }, ref charge);
         long spent = charge.Cash + charge.Credit + charge.PackValue;
         if (spent != 0 && row.Request.Payer.KeyId.Length > 0)
-        {
-            BillingDay day = calendar.Of(charge.At);
             CollectionsMarshal.GetValueRefOrAddDefault(_byKey, (row.Request.Payer.KeyId, row.Request.Wallet.Currency, day.Day, day.Month), out _) += spent;
-        }
     }
 
-    public void Write(StoreSession session)
+    public void Write(StatementBatch batch, long version)
     {
-        Write(session, _hours, _byHour);
-        Write(session, _days, _byDay);
+        Write(batch, _hours, _byHour);
+        Write(batch, _days, _byDay);
+        Write(batch, _months, _byMonth);
         foreach (((string key, Currency currency, long day, long month), long spent) in _byKey)
         {
-            session.Statement(
-                "INSERT INTO ledger_key_spend (key_id, currency, total, month, month_spent, day, day_spent) VALUES (@p0, @p1, @p2, @p3, @p4, @p5, @p6) "
+            batch.Add(
+                "INSERT INTO ledger_key_spend (key_id, currency, total, month, month_spent, day, day_spent, version) VALUES (@p0, @p1, @p2, @p3, @p4, @p5, @p6, @p7) "
                 + "ON CONFLICT (key_id, currency) DO UPDATE SET total = ledger_key_spend.total + excluded.total, "
                 + "month_spent = excluded.month_spent + CASE WHEN ledger_key_spend.month = excluded.month THEN ledger_key_spend.month_spent ELSE 0 END, month = excluded.month, "
-                + "day_spent = excluded.day_spent + CASE WHEN ledger_key_spend.day = excluded.day THEN ledger_key_spend.day_spent ELSE 0 END, day = excluded.day")
-                .With(key).With(currency.Code).With(spent).With(month).With(spent).With(day).With(spent).Execute();
+                + "day_spent = excluded.day_spent + CASE WHEN ledger_key_spend.day = excluded.day THEN ledger_key_spend.day_spent ELSE 0 END, day = excluded.day, version = excluded.version",
+                key, currency.Code, spent, month, spent, day, spent, version);
         }
     }
 
@@ -63,15 +65,15 @@ internal sealed class UsageSums(BillingCalendar calendar)
         sum[at + 4] += charge.PackQuantity;
     }
 
-    private static void Write(StoreSession session, string sql, Dictionary<RollupKey, long[]> sums)
+    private static void Write(StatementBatch batch, string sql, Dictionary<RollupKey, long[]> sums)
     {
-        StoreStatement statement = session.Statement(sql);
+        object?[] values = new object?[7 + Figures];
         foreach ((RollupKey key, long[] sum) in sums)
         {
-            statement.With(key.Account).With(key.Span).With(key.Key).With(key.Model).With(key.Project).With(key.Currency.Code).With((long)key.Mode);
-            foreach (long figure in sum)
-                statement.With(figure);
-            statement.Execute();
+            (values[0], values[1], values[2], values[3], values[4], values[5], values[6]) = (key.Account, key.Span, key.Key, key.Model, key.Project, key.Currency.Code, (long)key.Mode);
+            for (int i = 0; i < sum.Length; i++)
+                values[7 + i] = sum[i];
+            batch.Add(sql, values);
         }
     }
 

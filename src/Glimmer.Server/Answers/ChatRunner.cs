@@ -160,6 +160,9 @@ internal sealed partial class ChatRunner(CallAdmission calls, AnswerDrain drain,
         var body = new ArrayBufferWriter<byte>(1024);
         dialect.WriteWhole(body, messages, events.End);
         await dialect.KeepAsync();
+
+        // Durable before the first byte of the answer leaves.
+        await charge.CloseAsync(events.Usage, events.Finish);
         context.Response.ContentType = "application/json";
         context.Response.ContentLength = body.WrittenCount;
         await context.Response.Body.WriteAsync(body.WrittenMemory, context.RequestAborted);

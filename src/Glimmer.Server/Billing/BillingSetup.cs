@@ -1,6 +1,3 @@
-using Glimmer.Platform.Billing;
-using Glimmer.Platform.Ledger;
-
 namespace Glimmer.Server.Billing;
 
 /// <summary>Puts the billing pages into a server.</summary>
@@ -9,20 +6,16 @@ internal static class BillingSetup
     private static readonly string[] _get = [HttpMethods.Get, HttpMethods.Head];
     private static readonly string[] _post = [HttpMethods.Post];
 
-    /// <summary>Adds what the pages need besides <see cref="PlatformLedger"/> and <see cref="IBillingCallers"/>.</summary>
-    public static IServiceCollection AddBilling(this IServiceCollection services, PlatformLedger ledger, BillingOptions options)
-    {
-        // Redirects would carry the secret key elsewhere; pooled connections follow changes of the address.
-        var http = new HttpClient(new SocketsHttpHandler { AllowAutoRedirect = false, PooledConnectionLifetime = TimeSpan.FromMinutes(5) }) { Timeout = TimeSpan.FromSeconds(20) };
-        IPaymentProvider[] providers = options.Checkout is { } checkout ? [new CheckoutProvider(http, checkout)] : [];
-        return services
-            .AddSingleton(options)
-            .AddSingleton(new PaymentDesk(ledger, providers, options.Payments))
-            .AddSingleton(new InvoiceDesk(ledger, options.Issuer))
-            .AddSingleton<StatementEndpoints>()
-            .AddSingleton<PaymentEndpoints>()
-            .AddSingleton<InvoiceEndpoints>();
-    }
+    /// <summary>Adds the pages, and what they need besides <see cref="IBillingCallers"/>.</summary>
+    public static IServiceCollection AddBilling(this IServiceCollection services, BillingParts parts) => services
+        .AddSingleton(parts.Ledger)
+        .AddSingleton(parts.Options)
+        .AddSingleton(parts.Payments)
+        .AddSingleton(parts.Invoices)
+        .AddSingleton(parts.Invitations)
+        .AddSingleton<StatementEndpoints>()
+        .AddSingleton<PaymentEndpoints>()
+        .AddSingleton<InvoiceEndpoints>();
 
     /// <summary>Maps <c>/api/billing/…</c>.</summary>
     public static void MapBilling(this IEndpointRouteBuilder app)

@@ -1,6 +1,8 @@
 using Glimmer.Platform.Admission;
 using Glimmer.Platform.Ledger;
 using Glimmer.Platform.Store;
+using Glimmer.Server.Accounts;
+using Glimmer.Server.Billing;
 
 namespace Glimmer.Server.Hosting;
 
@@ -21,6 +23,9 @@ public sealed record GlimmerOptions
 
     /// <summary>What a finished write to the store survives.</summary>
     public StoreDurability StoreDurability { get; init; } = StoreDurability.Full;
+
+    /// <summary>How people get in and where mails go.</summary>
+    public AccountOptions Accounts { get; init; } = new();
 
     /// <summary>Largest request body in bytes.</summary>
     public long MaxBodyBytes { get; init; } = 32 << 20;
@@ -51,6 +56,9 @@ public sealed record GlimmerOptions
 
     /// <summary>Whether a request needs funds for all it can cost at most; otherwise it needs any.</summary>
     public bool CoverWorstCase { get; init; }
+
+    /// <summary>Bills, recharges and invoices.</summary>
+    public BillingOptions Billing { get; init; } = new();
 
     /// <summary>How long answers in flight may go on when the server stops.</summary>
     public TimeSpan DrainTime { get; init; } = TimeSpan.FromSeconds(20);

@@ -2,13 +2,16 @@ using System.Net;
 using System.Net.Sockets;
 using Glimmer.Platform.Accounts;
 using Glimmer.Platform.Admission;
+using Glimmer.Platform.Billing;
 using Glimmer.Platform.Catalog;
 using Glimmer.Platform.Keys;
 using Glimmer.Platform.Ledger;
 using Glimmer.Platform.Plans;
 using Glimmer.Platform.Responses;
 using Glimmer.Platform.Store;
+using Glimmer.Server.Accounts;
 using Glimmer.Server.Answers;
+using Glimmer.Server.Billing;
 using Glimmer.Server.Chat;
 using Glimmer.Server.Health;
 using Glimmer.Server.Home;
@@ -86,6 +89,12 @@ public sealed class GlimmerServer : IAsyncDisposable
     /// <summary>The ledger: balances, usage and its books.</summary>
     public PlatformLedger Ledger => _parts.Ledger;
 
+    /// <summary>Recharges, and their refunds.</summary>
+    public PaymentDesk Payments => _parts.Billing.Payments;
+
+    /// <summary>Invitations and their rewards.</summary>
+    public Glimmer.Platform.Billing.Invitations Invitations => _parts.Billing.Invitations;
+
     /// <summary>Places in flight and the line before them.</summary>
     public IAdmission Places => _parts.Places;
 
@@ -151,6 +160,7 @@ public sealed class GlimmerServer : IAsyncDisposable
             .AddSingleton(parts.Callers)
             .AddSingleton(new UsageSeries(parts.Store))
             .AddSingleton<MonitorEndpoints>()
+            .AddBilling(parts.Billing)
             .AddSingleton(backends)
             .AddSingleton(new Authenticator(parts.Accounts.Directory))
             .AddSingleton<RequestGate>()
@@ -168,6 +178,7 @@ public sealed class GlimmerServer : IAsyncDisposable
             .AddOpenAI(seal)
             .AddSingleton<HealthEndpoints>()
             .AddSingleton<HomePage>();
+        AccountRoutes.Add(builder.Services, options, parts.Accounts, services.Time);
         WebApplication app = builder.Build();
         ServerLog.Attach(parts.Store, app.Logger);
         parts.StartClock(fault => ServerLog.PlansNotRun(app.Logger, FaultText.Of(fault)));
@@ -288,6 +299,8 @@ public sealed class GlimmerServer : IAsyncDisposable
         app.MapMethods("/api/monitor/usage/model-usage", get, monitor.ModelUsageAsync);
         app.MapMethods("/api/monitor/usage/tool-usage", get, monitor.ToolUsageAsync);
         app.MapMethods("/api/biz/subscription/list", get, monitor.SubscriptionsAsync);
+        app.MapBilling();
+        AccountRoutes.Map(app);
         var health = app.Services.GetRequiredService<HealthEndpoints>();
         app.MapMethods("/health/live", get, HealthEndpoints.LiveAsync);
         app.MapMethods("/health/ready", get, health.ReadyAsync);
@@ -332,6 +345,6 @@ internal static partial class ServerLog
     [LoggerMessage(1005, LogLevel.Warning, "Store: {Warning}")]
     private static partial void StoreWarning(ILogger log, string warning);
 
-    [LoggerMessage(1006, LogLevel.Error, "Renewals of plans could not be run and will be tried again: {Fault}")]
+    [LoggerMessage(1006, LogLevel.Error, "Renewals, refunds or rewards could not be run and will be tried again: {Fault}")]
     public static partial void PlansNotRun(ILogger log, string fault);
 }

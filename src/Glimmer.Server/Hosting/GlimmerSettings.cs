@@ -1,5 +1,8 @@
 using System.Globalization;
+using Glimmer.Platform.Accounts.Mail;
+using Glimmer.Platform.Accounts.SignIn;
 using Glimmer.Platform.Admission;
+using Glimmer.Platform.Keys;
 using Glimmer.Platform.Ledger;
 using Glimmer.Platform.Store;
 
@@ -23,6 +26,9 @@ public sealed class GlimmerStartupException : Exception
 /// <param name="Default">The default as text.</param>
 public sealed record GlimmerSetting(string Key, string Meaning, string Legal, string Default)
 {
+    /// <summary>Whether the value may hold a secret, which no message repeats.</summary>
+    public bool IsSecret { get; init; }
+
     internal Func<GlimmerOptions, string, GlimmerOptions?> Apply { get; init; } = static (options, _) => options;
 }
 
@@ -51,11 +57,63 @@ public static class GlimmerSettings
         },
         new("Store:ConnectionString", "PostgreSQL database that holds the store; without it SQLite in the data folder does", "an Npgsql connection string such as Host=localhost;Database=glimmer;Username=glimmer", "")
         {
+            IsSecret = true,
             Apply = (options, text) => text.Contains('=', StringComparison.Ordinal) ? options with { StoreConnectionString = text } : null,
         },
         new("Store:Durability", "What a finished write survives: full outlives power loss, normal may lose the last moments then, off is for tests", "full, normal or off", "full")
         {
             Apply = (options, text) => Enum.TryParse(text, ignoreCase: true, out StoreDurability level) && Enum.IsDefined(level) && !char.IsAsciiDigit(text[0]) ? options with { StoreDurability = level } : null,
+        },
+        new("Listen:TrustedProxies", "Proxies whose X-Forwarded-For and X-Forwarded-Proto are believed", "addresses or networks such as 10.0.0.0/8, separated by commas", "")
+        {
+            Apply = (options, text) =>
+            {
+                var networks = new List<System.Net.IPNetwork>();
+                foreach (string entry in text.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries))
+                {
+                    if (!KeyRules.TryParseNetwork(entry, out System.Net.IPNetwork network))
+                        return null;
+                    networks.Add(network);
+                }
+
+                return options with { Accounts = options.Accounts with { TrustedProxies = networks } };
+            },
+        },
+        new("Accounts:SignUp", "Who may sign up", "open, invited or closed", "open")
+        {
+            Apply = (options, text) => Enum.TryParse(text, ignoreCase: true, out SignUpRule rule) && Enum.IsDefined(rule) && !char.IsAsciiDigit(text[0]) ? SignIn(options, signIn => signIn with { SignUp = rule }) : null,
+        },
+        new("Accounts:ConfirmEmail", "Whether an account is inactive until its e-mail address is confirmed", "true or false", "false")
+        {
+            Apply = (options, text) => bool.TryParse(text, out bool flag) ? SignIn(options, signIn => signIn with { ConfirmEmail = flag }) : null,
+        },
+        new("Accounts:PublicUrl", "Address of the platform as people reach it, for links in mails and other logins", "an http or https address such as https://glm.example.com/", "")
+        {
+            Apply = (options, text) => Uri.TryCreate(text, UriKind.Absolute, out Uri? uri) && uri.Scheme is "http" or "https" && uri.Query.Length == 0 && uri.Fragment.Length == 0
+                ? options with { Accounts = options.Accounts with { PublicUrl = uri.AbsoluteUri.EndsWith('/') ? uri : new Uri(uri.AbsoluteUri + "/") } }
+                : null,
+        },
+        new("Accounts:SessionIdleHours", "A session ends when nothing came for so long", "a number from 1 to 8760", "168")
+        {
+            Apply = (options, text) => Whole(text, 1, 8760) is { } hours ? SignIn(options, signIn => signIn with { SessionIdle = TimeSpan.FromHours(hours) }) : null,
+        },
+        new("Accounts:SessionDays", "A session ends after so long, whatever came", "a number from 1 to 365", "30")
+        {
+            Apply = (options, text) => Whole(text, 1, 365) is { } days ? SignIn(options, signIn => signIn with { SessionLife = TimeSpan.FromDays(days) }) : null,
+        },
+        new("Accounts:Providers", "Other places to log in by", "entries such as google=ID:SECRET, github=ID:SECRET or corp=ID:SECRET@https://login.example.com, separated by blanks", "")
+        {
+            IsSecret = true,
+            Apply = (options, text) => LoginProvider.Parse(text) is { } providers ? SignIn(options, signIn => signIn with { Providers = providers }) : null,
+        },
+        new("Mail:Smtp", "SMTP server for mails; without it they are files in DATA/outbox", "smtp://user:password@host:587 (STARTTLS) or smtps://user:password@host:465", "")
+        {
+            IsSecret = true,
+            Apply = (options, text) => Uri.TryCreate(text, UriKind.Absolute, out Uri? uri) && uri.Scheme is "smtp" or "smtps" && uri.Host.Length > 0 ? options with { Accounts = options.Accounts with { Smtp = uri } } : null,
+        },
+        new("Mail:From", "Sender of mails", "an e-mail address", "no-reply@localhost")
+        {
+            Apply = (options, text) => MailMessage.IsAddress(text) ? options with { Accounts = options.Accounts with { MailFrom = text } } : null,
         },
         new("Limits:BodyBytes", "Largest request body", "a number of bytes from 1024 to 1073741824", "33554432")
         {
@@ -96,6 +154,46 @@ public static class GlimmerSettings
         new("Billing:CoverWorstCase", "Whether a request needs funds for all it can cost", "true or false", "false")
         {
             Apply = (options, text) => bool.TryParse(text, out bool flag) ? options with { CoverWorstCase = flag } : null,
+        },
+        new("Billing:ZoneHours", "Hours from UTC in which days and months of bills are reckoned; set it before the first request is billed", "a number from -12 to 14", "8")
+        {
+            Apply = (options, text) => Signed(text, -12, 14) is { } hours ? options with { Billing = options.Billing with { ZoneHours = (int)hours } } : null,
+        },
+        new("Billing:LeastRecharge", "Smallest recharge", "an amount such as 0.50", "0.50")
+        {
+            Apply = (options, text) => Amount(text) is { } amount ? options with { Billing = options.Billing with { Payments = options.Billing.Payments with { Least = amount } } } : null,
+        },
+        new("Billing:MostRecharge", "Largest recharge through a payment provider", "an amount such as 10000", "10000")
+        {
+            Apply = (options, text) => Amount(text) is { } amount ? options with { Billing = options.Billing with { Payments = options.Billing.Payments with { Most = amount } } } : null,
+        },
+        new("Billing:ProviderAddress", "Base address of the Stripe-type payment provider", "an https address (http on loopback only)", "https://api.stripe.com")
+        {
+            Apply = (options, text) => Uri.TryCreate(text, UriKind.Absolute, out Uri? uri) && (uri.Scheme == "https" || (uri.Scheme == "http" && uri.IsLoopback)) ? options with { Billing = options.Billing with { ProviderAddress = uri } } : null,
+        },
+        new("Billing:ProviderKey", "Secret key at the payment provider; without it there are no recharges by card", "a key such as sk_live_…", "")
+        {
+            Apply = (options, text) => options with { Billing = options.Billing with { ProviderKey = text } },
+        },
+        new("Billing:WebhookSecrets", "Secrets that the payment provider signs its messages with", "one or more secrets separated by commas", "")
+        {
+            Apply = (options, text) => text.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries) is { Length: > 0 } secrets ? options with { Billing = options.Billing with { WebhookSecrets = secrets } } : null,
+        },
+        new("Billing:ReturnAddress", "Where payers go after the payment page", "an address; without it /billing of this server", "")
+        {
+            Apply = (options, text) => Uri.TryCreate(text, UriKind.Absolute, out Uri? uri) && uri.Scheme is "http" or "https" ? options with { Billing = options.Billing with { ReturnAddress = uri } } : null,
+        },
+        new("Billing:IssuerName", "Who issues invoices", "a name", "Glimmer")
+        {
+            Apply = (options, text) => options with { Billing = options.Billing with { Issuer = options.Billing.Issuer with { Name = text } } },
+        },
+        new("Billing:IssuerAddress", "The issuer's address on invoices", "a text; \\n begins a line", "")
+        {
+            Apply = (options, text) => options with { Billing = options.Billing with { Issuer = options.Billing.Issuer with { Address = text.Replace("\\n", "\n", StringComparison.Ordinal) } } },
+        },
+        new("Billing:IssuerTaxNumber", "The issuer's tax number on invoices", "a text", "")
+        {
+            Apply = (options, text) => options with { Billing = options.Billing with { Issuer = options.Billing.Issuer with { TaxNumber = text } } },
         },
         new("Shutdown:DrainSeconds", "How long answers in flight may go on when the server stops", "a number from 0 to 3600", "20")
         {
@@ -150,7 +248,7 @@ public static class GlimmerSettings
             if (section[setting.Key] is not { Length: > 0 } text)
                 continue;
             options = setting.Apply(options, text.Trim())
-                ?? throw new GlimmerStartupException($"The setting {Section}:{setting.Key} is \"{text}\". Use {setting.Legal}.", 78);
+                ?? throw new GlimmerStartupException($"The setting {Section}:{setting.Key} is {(setting.IsSecret ? "wrong" : $"\"{text}\"")}. Use {setting.Legal}.", 78);
         }
 
         foreach (string group in All.Select(setting => setting.Key.Split(':')).Where(parts => parts.Length == 2).Select(parts => parts[0]).Distinct(StringComparer.Ordinal))
@@ -174,6 +272,15 @@ public static class GlimmerSettings
             options = options with { OtlpEndpoint = otlp };
         return options;
     }
+
+    private static long? Signed(string text, long least, long most) =>
+        long.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out long value) && value >= least && value <= most ? value : null;
+
+    private static decimal? Amount(string text) =>
+        decimal.TryParse(text, NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out decimal value) && value is > 0 and <= 1_000_000_000 && decimal.Round(value, 2) == value ? value : null;
+
+    private static GlimmerOptions SignIn(GlimmerOptions options, Func<SignInSettings, SignInSettings> change) =>
+        options with { Accounts = options.Accounts with { SignIn = change(options.Accounts.SignIn) } };
 
     private static long? Whole(string text, long min, long max) =>
         long.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out long number) && number >= min && number <= max ? number : null;

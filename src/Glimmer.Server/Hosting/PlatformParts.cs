@@ -4,6 +4,7 @@ using Glimmer.Platform.Catalog;
 using Glimmer.Platform.Ledger;
 using Glimmer.Platform.Plans;
 using Glimmer.Platform.Store;
+using Glimmer.Server.Billing;
 
 namespace Glimmer.Server.Hosting;
 
@@ -29,7 +30,8 @@ internal sealed class PlatformParts : IAsyncDisposable
         Catalogue = new CatalogueSource(Glimmer.Platform.Catalog.Catalogue.Load(catalogueFile));
         Plans = new PlanGate(PlanRules.Load(plansFile));
         Versions = CatalogueVersions.Open(store, Catalogue, Plans, catalogueFile, plansFile);
-        Subscriptions = Subscriptions.Open(store, ledger, Plans);
+        Billing = new BillingParts(ledger, options.Billing, Plans.Rules.Invitation);
+        Subscriptions = Subscriptions.Open(store, ledger, Plans, Billing.Invitations);
         Places = services.Admission ?? new FairAdmission(
             new AdmissionLimits(options.MaxOpenRequests, options.MaxOpenRequestsPerKey, options.QueueLength, options.QueueLengthPerAccount, options.QueuePatience), services.Time);
         Callers = services.Callers ?? new DirectoryCallers(accounts.Directory, options.BillingCurrency);
@@ -69,6 +71,8 @@ internal sealed class PlatformParts : IAsyncDisposable
 
     public ToolAdmission Tools { get; }
 
+    public BillingParts Billing { get; }
+
     /// <summary>Opens everything.</summary>
     /// <exception cref="StoreException">The store cannot be used.</exception>
     /// <exception cref="Glimmer.Platform.Keys.KeyRingException">The protection key cannot be used.</exception>
@@ -81,7 +85,7 @@ internal sealed class PlatformParts : IAsyncDisposable
         try
         {
             accounts = PlatformAccounts.Open(store);
-            ledger = PlatformLedger.Open(store, new LedgerSettings { CoverWorstCase = options.CoverWorstCase });
+            ledger = PlatformLedger.Open(store, new LedgerSettings { CoverWorstCase = options.CoverWorstCase, BillingOffset = TimeSpan.FromHours(options.Billing.ZoneHours) });
             return new PlatformParts(accounts, ledger, options, services);
         }
         catch
@@ -93,7 +97,7 @@ internal sealed class PlatformParts : IAsyncDisposable
         }
     }
 
-    /// <summary>Begins to look for renewals that are due.</summary>
+    /// <summary>Begins to look for what is due: renewals, refunds, rewards.</summary>
     /// <param name="failed">Called when a look failed; the next one tries again.</param>
     public void StartClock(Action<Exception> failed) => _clock = RunClockAsync(failed);
 
@@ -102,6 +106,7 @@ internal sealed class PlatformParts : IAsyncDisposable
         await _stop.CancelAsync();
         await _clock.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         Subscriptions.Dispose();
+        Billing.Dispose();
         Versions.Dispose();
         await Ledger.DisposeAsync();
         await Accounts.DisposeAsync();
@@ -116,14 +121,20 @@ internal sealed class PlatformParts : IAsyncDisposable
         using var timer = new PeriodicTimer(ClockEvery, _time);
         while (await timer.WaitForNextTickAsync(_stop.Token))
         {
-            try
-            {
-                await Subscriptions.RunDueAsync();
-            }
-            catch (Exception fault) when (!_stop.IsCancellationRequested)
-            {
-                failed(fault);
-            }
+            await TryAsync(() => Subscriptions.RunDueAsync(), failed);
+            await TryAsync(() => Billing.RunDueAsync(_stop.Token), failed);
+        }
+    }
+
+    private async Task TryAsync(Func<Task> work, Action<Exception> failed)
+    {
+        try
+        {
+            await work();
+        }
+        catch (Exception fault) when (!_stop.IsCancellationRequested)
+        {
+            failed(fault);
         }
     }
 }

@@ -120,8 +120,8 @@ public sealed class FairnessTests
         SamplingOptions endless = Rig.Greedy with { LogitBias = new Dictionary<int, float> { [Rig.Stop] = -100 } };
         await engine.Start([1, 2, 3], 60, endless).Ended.Soon();
 
-        // The first are the answer's own prompt and a guess; the rest differ by rounding alone.
-        Assert.All(prompts[2..20], tokens => Assert.InRange(tokens, expected - 1, expected + 1));
+        // It begins with few and goes up little by little; then they differ by rounding alone.
+        Assert.All(prompts[16..30], tokens => Assert.InRange(tokens, expected - 1, expected + 1));
     }
 
     private sealed class TickingTime : TimeProvider

@@ -62,6 +62,7 @@ public unsafe class TileTests
         {
             using var group = new NativeBlock(layout.BlockBytes);
             new Span<byte>(group.Start, layout.BlockBytes).Fill(fill);
+            EmittedTiles.LimitRunScales(layout, group.Start);
             for (int row = 0; row < 16 && layout.Scale == ScaleKind.Half; row++)
                 ((Half*)group.Start)[row] = (Half)1;
             for (int row = 0; row < 16 && layout.HasOffsets; row++)
@@ -84,11 +85,11 @@ public unsafe class TileTests
 
     private static List<(string Name, Tile Tile)> Forms(TileLayout layout)
     {
-        List<(string Name, Tile Tile)> forms = [("portable", (group, panel, width, blocks, results) => VectorTile<ByteDots128>.Run(layout, group, panel, width, blocks, results))];
+        List<(string Name, Tile Tile)> forms = [("portable", (group, panel, width, blocks, results) => VectorTile<ByteDots128, Lanes128>.Run(layout, group, panel, width, blocks, results))];
         if (InstructionSets.IsSupported(InstructionSet.Avx2))
-            forms.Add(("256 bits", (group, panel, width, blocks, results) => VectorTile<ByteDots256>.Run(layout, group, panel, width, blocks, results)));
+            forms.Add(("256 bits", (group, panel, width, blocks, results) => VectorTile<ByteDots256, Lanes256>.Run(layout, group, panel, width, blocks, results)));
         if (InstructionSets.IsSupported(InstructionSet.Avx512))
-            forms.Add(("512 bits", (group, panel, width, blocks, results) => VectorTile<ByteDots512>.Run(layout, group, panel, width, blocks, results)));
+            forms.Add(("512 bits", (group, panel, width, blocks, results) => VectorTile<ByteDots512, Lanes512>.Run(layout, group, panel, width, blocks, results)));
         if (EmittedTiles.For(layout) is { } emitted)
         {
             forms.Add(("emitted", (group, panel, width, blocks, results) => emitted.Run(group, panel, width, blocks, results, streaming: false)));

@@ -192,6 +192,18 @@ public unsafe class Int8MatMulTests
     }
 
     [Fact]
+    public void A_matrix_that_gave_up_its_stored_form_is_multiplied_all_the_same()
+    {
+        var random = new Random(26);
+        using var team = new ThreadTeam(1);
+        WeightMatrix w = TestSets.Matrix(random, BlockFormat.Q4_K, 40, 512).Pack(), only = w.PackedOnly();
+        float[] x = TestSets.Normal(random, 2 * 512);
+        TestSets.AssertSameBits(Run(InstructionSets.Best, team, w, x, 2), Run(InstructionSets.Best, team, only, x, 2), "without the stored form");
+        Assert.Throws<InvalidOperationException>(() => only.ReadRow(0, new float[512]));
+        Assert.Throws<InvalidOperationException>(() => MatMul.Multiply(team, only, x, 2, new float[80]));
+    }
+
+    [Fact]
     public void Other_formats_cannot_be_packed()
     {
         WeightMatrix w = WeightMatrix.FromFloats(16, 32, new float[512]);
@@ -205,5 +217,33 @@ public unsafe class Int8MatMulTests
         fixed (float* from = x, to = y)
             MatMul.Multiply(set, team, new MatMulJob(w, from, w.Columns, count, to, w.Rows) { Mode = ActivationMode.Int8 });
         return y;
+    }
+
+    [Fact]
+    public void A_copy_made_later_is_the_same_copy()
+    {
+        Random random = new(77);
+        foreach (BlockFormat format in new[] { BlockFormat.Q4_K, BlockFormat.Q8_0 })
+        {
+            WeightMatrix matrix = TestSets.Matrix(random, format, 80, 512), now = matrix.Pack();
+            int made = 0;
+            WeightMatrix later = matrix.PackLater(() => Interlocked.Increment(ref made)), view = later.RowRange(32, 40), unaligned = later.RowRange(8, 16);
+            float[] x = [.. Enumerable.Range(0, 3 * 512).Select(_ => random.NextSingle() - 0.5f)];
+            float[] expected = new float[3 * 80], actual = new float[3 * 80], part = new float[3 * 40];
+            using ThreadTeam team = new(2);
+
+            Assert.Equal((true, true, false, 0), (later.IsPacked, view.IsPacked, unaligned.IsPacked, made));
+            MatMul.Multiply(team, now, x, 3, expected, ActivationMode.Int8);
+            Parallel.For(0, 8, _ => later.MakePacked());
+            MatMul.Multiply(team, view, x, 3, part, ActivationMode.Int8);
+            MatMul.Multiply(team, later, x, 3, actual, ActivationMode.Int8);
+
+            Assert.Equal(1, made);
+            Assert.Equal(expected, actual);
+            for (int row = 0; row < 3; row++)
+                Assert.Equal(expected.AsSpan(row * 80 + 32, 40).ToArray(), part.AsSpan(row * 40, 40).ToArray());
+        }
+
+        Assert.Throws<NotSupportedException>(() => TestSets.Matrix(random, BlockFormat.F16, 16, 32).PackLater());
     }
 }

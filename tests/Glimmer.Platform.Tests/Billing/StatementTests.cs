@@ -28,7 +28,7 @@ public sealed class StatementTests
         for (int i = 0; i < 200; i++)
         {
             if (i % 10 == 0)
-                test.Time.Advance(TimeSpan.FromHours(7));
+                test.Time.Advance(TimeSpan.FromHours(90));   // two and a half months in all
             charged += (await Use(test, i % 3 == 0 ? _a : _b, $"k{random.Next(3)}", $"p{random.Next(2)}", random.Next(1000), i % 9 == 0 ? ChargeMode.Plan : ChargeMode.Balance)).Amount;
         }
 
@@ -41,7 +41,16 @@ public sealed class StatementTests
         {
             for (int split = 0; split < 16; split++)
             {
-                IReadOnlyList<UsageLine> lines = await report.ReadAsync(query with { Span = span, Split = (UsageSplit)split });
+                var lines = new List<UsageLine>();
+                int most = span == UsageSpan.Hour ? UsageQuery.MostHourDays : UsageQuery.MostDays;
+                for (DateOnly from = query.From; from <= query.To; from = from.AddDays(most))
+                {
+                    DateOnly to = from.AddDays(most - 1);
+                    lines.AddRange(await report.ReadAsync(query with { From = from, To = to < query.To ? to : query.To, Span = span, Split = (UsageSplit)split }));
+                }
+
+                if (span == UsageSpan.Month && split == 0)
+                    Assert.Equal([3, 4, 5], lines.Select(line => line.Start.Month));
                 Assert.Equal(total.Requests, lines.Sum(line => line.Requests));
                 Assert.Equal(total.Charged.Amount, lines.Sum(line => line.Charged.Amount));
                 Assert.Equal(total.PackQuantity, lines.Sum(line => line.PackQuantity));

@@ -177,6 +177,97 @@ public sealed class LedgerTests
         await Task.WhenAll(spends);
         await test.Eventually(() => test.Ledger.BalanceOf("a", Currency.Usd).Funds == Usd(7) && other.BalanceOf("a", Currency.Usd).Funds == Usd(7));
         Assert.Equal(Usd(7), test.Ledger.BalanceOf("a", Currency.Usd).Funds);
+        await test.Eventually(() => test.Ledger.KeySpent("k1", Currency.Usd, CapPeriod.Total) == Usd(6) && other.KeySpent("k1", Currency.Usd, CapPeriod.Total) == Usd(6));
+    }
+
+    [Theory, EachStore]
+    public async Task What_cannot_be_stored_fails_alone_and_is_taken_back(StoreKind kind)
+    {
+        using var test = new TestLedger(kind);
+        PlatformLedger ledger = test.Ledger;
+        await ledger.DepositAsync("a", Usd(10), "d");
+        var good = new List<Task>();
+        var bad = new List<Task>();
+        for (int i = 0; i < 50; i++)
+        {
+            good.Add(test.Spend("a", _cent, 1));
+            good.Add(ledger.DepositAsync("a", Usd(1), $"d{i}"));
+            if (i % 10 == 0)
+                bad.Add(ledger.WithdrawAsync("a", Usd(1), $"w{i}", "", "", force: false, static _ => throw new InvalidOperationException("bad")));
+            if (i % 10 == 5)
+                bad.Add(ledger.DepositAsync("a", Usd(1), $"x{i}", "", "", static session => session.Execute("INSERT INTO no_such_table VALUES (1)") > 0));
+        }
+
+        await Task.WhenAll(good);
+        foreach (Task task in bad)
+            await Assert.ThrowsAnyAsync<Exception>(() => task);
+        Assert.Equal(Usd(59.5m), ledger.BalanceOf("a", Currency.Usd).Cash);
+    }
+
+    [Theory, EachStore]
+    public async Task Many_threads_on_one_wallet_lose_and_double_nothing(StoreKind kind)
+    {
+        using var test = new TestLedger(kind);
+        PlatformLedger ledger = test.Ledger;
+        await ledger.DepositAsync("a", Usd(20), "d");
+        await ledger.BuyPackAsync("a", new PackOffer(700, Usd(0.5m), Scope("glm"), TimeSpan.FromDays(1)), "p");
+        long charged = 0, requests = 0, refused = 0;
+        await Task.WhenAll(Enumerable.Range(0, 8).Select(worker => Task.Run(async () =>
+        {
+            var random = new Random(worker);
+            var last = Task.CompletedTask;
+            for (int i = 0; i < 1500; i++)
+            {
+                if (i % 300 == 0)
+                    await ledger.GrantAsync("a", Usd(0.1m), $"g{worker}-{i}");
+                var worst = new UsageUnits { Input = random.Next(1, 4) };
+                if (!ledger.TryReserve(new Payer("a", "p", $"k{worker}"), new Quote(_cent, worst), "r", out Reservation? held, out _))
+                {
+                    Interlocked.Increment(ref refused);
+                    continue;
+                }
+
+                if (random.Next(5) == 0)
+                {
+                    ledger.Release(held);
+                    continue;
+                }
+
+                Settlement settled = ledger.Settle(held, new UsageUnits { Input = random.Next(worst.Input + 1) });
+                Interlocked.Add(ref charged, settled.Charged.Units);
+                Interlocked.Increment(ref requests);
+                last = settled.Durable;
+            }
+
+            await last;
+        })));
+        Balance balance = ledger.BalanceOf("a", Currency.Usd);
+        Assert.Equal(Usd(20 - 0.5m + (40 * 0.1m)).Units - charged, balance.Funds.Units);
+        Assert.Equal(Usd(0), balance.Held);
+        Assert.True(balance.Cash > Usd(-0.03m), $"{balance.Cash} is more than one worst case below nothing");
+        Assert.True(refused > 0);
+        Assert.Equal(requests, test.Store.Read(session => session.Scalar<long>("SELECT COUNT(*) FROM ledger_usage")));
+    }
+
+    [Theory]
+    [InlineData(StoreKind.Sqlite, StoreKind.Postgres)]
+    [InlineData(StoreKind.Postgres, StoreKind.Sqlite)]
+    public async Task The_books_move_to_the_other_database_by_a_backup(StoreKind from, StoreKind to)
+    {
+        using var test = new TestLedger(from);
+        await test.Ledger.DepositAsync("a", Usd(5), "d");
+        await test.Ledger.BuyPackAsync("a", new PackOffer(10, Usd(1), Scope("glm"), TimeSpan.FromDays(1)), "p");
+        await test.Spend("a", _cent, 30);
+        using var target = new TestStore(to, test.Time);
+        string path = test.Files.File("books");
+        test.Store.Backup(path, portable: true);
+        PlatformStore.Restore(target.Settings, path);
+        using PlatformStore store = target.Open();
+        await using PlatformLedger moved = PlatformLedger.Open(store, new LedgerSettings { SweepEvery = TimeSpan.Zero });
+        await TestLedger.Spend(moved, "a", _cent, 10);
+        await TestLedger.Spend(moved, "new account", Price.Free("glm-new", 1), 10);
+        Assert.Equal(Usd(3.7m), moved.BalanceOf("a", Currency.Usd).Cash);
+        Assert.Empty(await moved.AuditAsync());
     }
 
     [Theory, EachStore]

@@ -157,6 +157,7 @@ public sealed class BillingEndpointTests
         private PlatformStore _store = null!;
         private WebApplication _app = null!;
         private WebApplication? _provider;
+        private BillingParts _parts = null!;
 
         public Clock Time { get; } = new();
 
@@ -182,16 +183,15 @@ public sealed class BillingEndpointTests
                     await context.Response.WriteAsync("""{"id":"cs_1","url":"https://pay.example/cs_1"}""");
                 });
                 await site._provider.StartAsync();
-                options = options with { Checkout = new CheckoutProviderSettings { BaseAddress = AddressOf(site._provider), SecretKey = "sk", WebhookSecrets = ["whsec"] } };
+                options = options with { ProviderAddress = AddressOf(site._provider), ProviderKey = "sk", WebhookSecrets = ["whsec"] };
             }
 
             site._app = New(services => services
                 .AddSingleton(new GlimmerOptions())
                 .AddSingleton<TimeProvider>(site.Time)
                 .AddSingleton<GlimmerTelemetry>()
-                .AddSingleton(site.Ledger)
                 .AddSingleton<IBillingCallers>(site)
-                .AddBilling(site.Ledger, options));
+                .AddBilling(site._parts = new BillingParts(site.Ledger, options)));
             site._app.UseMiddleware<RequestMiddleware>();
             site._app.UseRouting();
             site._app.MapBilling();
@@ -240,6 +240,7 @@ public sealed class BillingEndpointTests
             await _app.DisposeAsync();
             if (_provider is not null)
                 await _provider.DisposeAsync();
+            _parts.Dispose();
             await Ledger.DisposeAsync();
             await _store.DisposeAsync();
             Directory.Delete(_folder, recursive: true);

@@ -111,6 +111,7 @@ internal sealed unsafe class EmittedTiles
         random.NextBytes(new Span<byte>(group, blocks * layout.BlockBytes));
         for (int block = 0; block < blocks; block++, group += layout.BlockBytes)
         {
+            LimitRunScales(layout, group);
             for (int row = 0; row < 16; row++)
             {
                 if (layout.Scale == ScaleKind.Power)
@@ -121,5 +122,14 @@ internal sealed unsafe class EmittedTiles
                     ((Half*)(group + layout.OffsetAt))[row] = (Half)(random.NextSingle() - 0.5f);
             }
         }
+    }
+
+    /// <summary>Brings unsigned run scales and offsets into the six bits that formats give them.</summary>
+    internal static void LimitRunScales(TileLayout layout, byte* block)
+    {
+        if (!layout.IsSuper || layout.SignedScales)
+            return;
+        for (int at = layout.RunScalesAt; at < layout.RunOffsetsAt + layout.Runs * 16; at++)
+            block[at] &= 63;
     }
 }

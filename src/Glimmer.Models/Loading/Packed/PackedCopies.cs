@@ -31,12 +31,22 @@ internal sealed unsafe class PackedCopies : IDisposable
         return new PackedCopies(kept, kept is null ? PackedWriter.Create(file, identity.Hash) : null);
     }
 
-    /// <summary>A matrix in rearranged form.</summary>
-    public WeightMatrix Pack(string canonical, WeightMatrix matrix)
+    /// <summary>A matrix in rearranged form. Where no copy is kept or to be kept, it is rearranged later (<see cref="WeightMatrix.PackLater"/>).</summary>
+    /// <param name="canonical">Its name.</param>
+    /// <param name="matrix">The matrix.</param>
+    /// <param name="made">Called when the stored form is not needed any more.</param>
+    public WeightMatrix Pack(string canonical, WeightMatrix matrix, Action? made)
     {
         int index = _next++;
         if (_kept is null && _writer is null)
-            return matrix.Pack();
+            return matrix.PackLater(made);
+        WeightMatrix packed = PackNow(canonical, matrix, index);
+        made?.Invoke();
+        return packed;
+    }
+
+    private WeightMatrix PackNow(string canonical, WeightMatrix matrix, int index)
+    {
         long key = PackedIdentity.KeyOf(canonical, matrix);
         if (_kept is not null && _kept.Find(index, key, matrix.PackedBytes) is var data && data != null)
             return matrix.WithPacked(data, _kept.Owner);

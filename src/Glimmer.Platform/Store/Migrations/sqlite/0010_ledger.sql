@@ -91,7 +91,7 @@ CREATE TABLE ledger_usage (
 );
 CREATE INDEX ledger_usage_account ON ledger_usage (account, at);
 
--- Sums of usage rows by local hour and local day (billing time zone), kept in the transaction that adds the rows.
+-- Sums of usage rows by local hour, day and month (billing time zone; months are 12 times the year plus 0 to 11), kept in the transaction that adds the rows.
 CREATE TABLE ledger_usage_hours (
   account BIGINT NOT NULL,
   hour BIGINT NOT NULL,
@@ -152,6 +152,36 @@ CREATE TABLE ledger_usage_days (
   PRIMARY KEY (account, day, key, model, project, currency, mode)
 ) WITHOUT ROWID;
 
+CREATE TABLE ledger_usage_months (
+  account BIGINT NOT NULL,
+  month BIGINT NOT NULL,
+  key BIGINT NOT NULL,
+  model BIGINT NOT NULL,
+  project BIGINT NOT NULL,
+  currency TEXT NOT NULL,
+  mode BIGINT NOT NULL,
+  requests BIGINT NOT NULL,
+  failed BIGINT NOT NULL,
+  input BIGINT NOT NULL,
+  cached_input BIGINT NOT NULL,
+  output BIGINT NOT NULL,
+  reasoning BIGINT NOT NULL,
+  images BIGINT NOT NULL,
+  videos BIGINT NOT NULL,
+  audio_milliseconds BIGINT NOT NULL,
+  audio_tokens BIGINT NOT NULL,
+  characters BIGINT NOT NULL,
+  pages BIGINT NOT NULL,
+  searches BIGINT NOT NULL,
+  tools BIGINT NOT NULL,
+  plan_units BIGINT NOT NULL,
+  cash BIGINT NOT NULL,
+  credit BIGINT NOT NULL,
+  pack_value BIGINT NOT NULL,
+  pack_quantity BIGINT NOT NULL,
+  PRIMARY KEY (account, month, key, model, project, currency, mode)
+) WITHOUT ROWID;
+
 -- What each key has spent, for its cap.
 CREATE TABLE ledger_key_spend (
   key_id TEXT NOT NULL,
@@ -161,8 +191,10 @@ CREATE TABLE ledger_key_spend (
   month_spent BIGINT NOT NULL,
   day BIGINT NOT NULL,
   day_spent BIGINT NOT NULL,
+  version BIGINT NOT NULL,
   PRIMARY KEY (key_id, currency)
 ) WITHOUT ROWID;
+CREATE INDEX ledger_key_spend_version ON ledger_key_spend (version);
 
 -- Recharges by payment provider or by hand.
 CREATE TABLE ledger_payments (
