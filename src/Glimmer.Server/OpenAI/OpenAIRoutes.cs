@@ -12,6 +12,8 @@ internal static class OpenAIRoutes
     public static IServiceCollection AddOpenAI(this IServiceCollection services, ReasoningSeal seal) => services
         .AddSingleton<OpenAIModelNames>()
         .AddSingleton<ChatCompletionsEndpoint>()
+        .AddSingleton<CompletionsEndpoint>()
+        .AddSingleton<VectorsEndpoint>()
         .AddSingleton<ResponseStore>()
         .AddSingleton<ConversationStore>()
         .AddSingleton(seal)
@@ -29,6 +31,11 @@ internal static class OpenAIRoutes
         string[] get = [HttpMethods.Get, HttpMethods.Head];
         string[] post = [HttpMethods.Post];
         app.MapMethods("/v1/chat/completions", post, app.Services.GetRequiredService<ChatCompletionsEndpoint>().HandleAsync);
+        app.MapMethods("/v1/completions", post, app.Services.GetRequiredService<CompletionsEndpoint>().HandleAsync);
+        var vectors = app.Services.GetRequiredService<VectorsEndpoint>();
+        app.MapMethods("/v1/embeddings", post, context => vectors.HandleAsync(context, "embeddings"));
+        app.MapMethods("/api/paas/v4/embeddings", post, context => vectors.HandleAsync(context, "embeddings"));
+        app.MapMethods("/api/paas/v4/rerank", post, context => vectors.HandleAsync(context, "rerank"));
 
         // Both vendors' clients ask here; Anthropic's say so in a header.
         var models = app.Services.GetRequiredService<ModelsEndpoint>();
