@@ -8,3 +8,4 @@ import './transport.test.mjs';
 import './anthropic.test.mjs';
 import './ollama.test.mjs';
 import './llama.test.mjs';
+import './openai-v1.test.mjs';

@@ -10,8 +10,10 @@ using Glimmer.Platform.Catalog;
 using Glimmer.Platform.Keys;
 using Glimmer.Platform.Ledger;
 using Glimmer.Platform.Plans;
+using Glimmer.Platform.Store;
 using Glimmer.Server.Tests.Chat;
 using Glimmer.Server.Tests.Support;
+using Microsoft.Data.Sqlite;
 
 namespace Glimmer.Server.Tests.Billing;
 
@@ -42,6 +44,31 @@ public sealed class BillingTests
         await harness.ChatAsync(Body("glm-4.7"));
         Assert.Equal(1 - Cost - 0.107m, Cash(harness));
         Assert.Empty(await harness.Server.Ledger.AuditAsync());
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task The_last_byte_waits_until_the_charge_is_stored(bool stream)
+    {
+        await using ServerHarness harness = await StartAsync();
+        await FundAsync(harness, 1);
+        await using var other = new SqliteConnection($"Data Source={Path.Combine(harness.Folder, StoreSettings.FileName)};Pooling=False");
+        await other.OpenAsync();
+        Execute("BEGIN IMMEDIATE");
+        Task<HttpResponseMessage> asking = harness.PostAsync(Body("glm-4.7", stream ? ",\"stream\":true" : ""));
+        await ServerHarness.UntilAsync(() => Cash(harness) == 1 - Cost);
+        Assert.NotSame(asking, await Task.WhenAny(asking, Task.Delay(300)));
+        Execute("COMMIT");
+        using HttpResponseMessage answered = await asking.WaitAsync(TimeSpan.FromSeconds(20));
+        Assert.Equal(200, (int)answered.StatusCode);
+
+        void Execute(string sql)
+        {
+            using SqliteCommand command = other.CreateCommand();
+            command.CommandText = sql;
+            command.ExecuteNonQuery();
+        }
     }
 
     [Fact]
