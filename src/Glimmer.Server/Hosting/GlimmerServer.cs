@@ -177,13 +177,9 @@ public sealed class GlimmerServer : IAsyncDisposable
             .AddSingleton<ModelNames>()
             .AddSingleton<MessagesEndpoint>()
             .AddSingleton<MessagesModels>()
-<<<<<<< HEAD
-            .AddOpenAI()
+            .AddOpenAI(seal)
             .AddOllama()
             .AddSingleton<LlamaEndpoints>()
-=======
-            .AddOpenAI(seal)
->>>>>>> main
             .AddSingleton<HealthEndpoints>()
             .AddSingleton<HomePage>();
         AccountRoutes.Add(builder.Services, options, parts.Accounts, services.Time);
