@@ -20,6 +20,7 @@ using Glimmer.Cli.Commands;
     ("plans", PlansCommand.Create),
     ("pull", PullCommand.Create),
     ("models", ModelsCommand.Create),
+    ("configure", ConfigureCommand.Create),
     ("verify", ModelsCommand.CreateVerify),
     ("golden", GoldenCommand.Create),
 ];
