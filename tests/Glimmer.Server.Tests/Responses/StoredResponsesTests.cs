@@ -178,6 +178,22 @@ public sealed class StoredResponsesTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task What_is_kept_is_exported_and_erased_with_its_account()
+    {
+        await CreateAsync("\"input\":\"exported question\",\"store\":true");
+        JsonElement conversation = await _harness.ChatAsync("""{"items":[{"role":"user","content":"exported item"}]}""", "/v1/conversations");
+        using var store = PlatformStore.Open(new StoreSettings { DataFolder = _harness.Folder });
+        var data = new ResponsesData(store);
+        Platform.Accounts.AccountEntry account = _harness.Server.Accounts.Directory.Find(Owner)!;
+        string export = (await data.ExportAsync(account, TestContext.Current.CancellationToken))!.ToJsonString();
+        Assert.Contains("exported question", export, StringComparison.Ordinal);
+        Assert.Contains("exported item", export, StringComparison.Ordinal);
+        await data.EraseAsync(account);
+        Assert.DoesNotContain("exported", (await data.ExportAsync(account, TestContext.Current.CancellationToken))!.ToJsonString(), StringComparison.Ordinal);
+        Assert.Null(await new ConversationStore(store).FindAsync(Owner, Id(conversation)));
+    }
+
+    [Fact]
     public async Task What_is_kept_expires()
     {
         var time = new ServerClock(DateTimeOffset.UtcNow);
