@@ -165,6 +165,20 @@ public sealed class StoredResponsesTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task A_server_that_stops_fails_what_is_in_the_making()
+    {
+        await using ServerHarness other = await ServerHarness.StartAsync();
+        other.Backend.Script = _ => ChatScript.Of("x") with { HangAtEnd = true };
+        JsonElement queued = await other.ChatAsync("""{"model":"glm-4.7","input":"a","background":true}""", Path);
+        await ServerHarness.UntilAsync(() => other.Backend.Active == 1);
+        await other.Server.StopAsync(TestContext.Current.CancellationToken);
+        using var store = PlatformStore.Open(new StoreSettings { DataFolder = other.Folder });
+        StoredResponse? kept = await new ResponseStore(store).FindAsync(other.Server.Keys.Keys[0].AccountId, Id(queued));
+        Assert.Equal("failed", kept!.Status);
+        Assert.Contains("stopping", kept.Body, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task What_a_server_left_in_the_middle_is_failed_after_its_restart()
     {
         using var store = PlatformStore.Open(new StoreSettings { DataFolder = _harness.Folder });
