@@ -72,7 +72,16 @@ public sealed record PlanCohort(
 /// <summary>Rules of fair use.</summary>
 public sealed record FairUseRules(int StrikesToBan, TimeSpan Restriction, int CallsPerMinute);
 
-/// <summary>Rules of invitations.</summary>
+/// <summary>Rules of invitations (spec: platform.md §3.5).</summary>
+/// <param name="InviteeDiscount">Part of an invited account's first price that falls away.</param>
+/// <param name="PayableMinimum">Least that is then paid.</param>
+/// <param name="FirstPayment">How long after following a link the first paid order counts for it.</param>
+/// <param name="InviterRate">The inviter's part of what the friend paid in cash.</param>
+/// <param name="Threshold">Rewards wait until there are so many valid friends, then all are granted.</param>
+/// <param name="Round">Friends of a round.</param>
+/// <param name="RoundRate">The extra part of what a round's friends paid.</param>
+/// <param name="Issue">How long an order is under review; refunded within it, it earns nothing.</param>
+/// <param name="Dispute">How long an inviter may object.</param>
 public sealed record InvitationRules(
     decimal InviteeDiscount, decimal PayableMinimum, TimeSpan FirstPayment, decimal InviterRate, int Threshold, int Round, decimal RoundRate, TimeSpan Issue, TimeSpan Dispute);
 

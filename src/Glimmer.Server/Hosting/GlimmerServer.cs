@@ -9,6 +9,7 @@ using Glimmer.Platform.Ledger;
 using Glimmer.Platform.Plans;
 using Glimmer.Platform.Store;
 using Glimmer.Server.Accounts;
+using Glimmer.Server.Admin;
 using Glimmer.Server.Answers;
 using Glimmer.Server.Billing;
 using Glimmer.Server.Chat;
@@ -125,7 +126,7 @@ public sealed class GlimmerServer : IAsyncDisposable
         {
             parts = PlatformParts.Open(options, services);
             if (parts.Accounts.OwnerKeys.Keys.Count == 0)
-                firstKey = parts.Accounts.OwnerKeys.Create("first key");
+                firstKey = parts.Accounts.OwnerKeys.Create("first key", isOperator: true);
         }
         catch (Exception fault) when (fault is KeyRingException or StoreException)
         {
@@ -156,6 +157,8 @@ public sealed class GlimmerServer : IAsyncDisposable
             .AddSingleton(parts.Callers)
             .AddSingleton(new UsageSeries(parts.Store))
             .AddSingleton<MonitorEndpoints>()
+            .AddSingleton(parts.Admin(options))
+            .AddSingleton<AdminEndpoints>()
             .AddSingleton<IBillingCallers, KeyBillingCallers>()
             .AddBilling(parts.Billing)
             .AddSingleton(backends)
@@ -296,6 +299,7 @@ public sealed class GlimmerServer : IAsyncDisposable
         app.MapMethods("/api/biz/subscription/list", get, monitor.SubscriptionsAsync);
         app.MapBilling();
         AccountRoutes.Map(app);
+        app.Services.GetRequiredService<AdminEndpoints>().Map(app);
         var health = app.Services.GetRequiredService<HealthEndpoints>();
         app.MapMethods("/health/live", get, HealthEndpoints.LiveAsync);
         app.MapMethods("/health/ready", get, health.ReadyAsync);

@@ -4,6 +4,7 @@ using Glimmer.Platform.Catalog;
 using Glimmer.Platform.Ledger;
 using Glimmer.Platform.Plans;
 using Glimmer.Platform.Store;
+using Glimmer.Server.Admin;
 using Glimmer.Server.Billing;
 
 namespace Glimmer.Server.Hosting;
@@ -45,7 +46,7 @@ internal sealed class PlatformParts : IAsyncDisposable
             options.BillingCurrency,
             services.Time,
             ledger);
-        Billing = new BillingParts(ledger, options.Billing);
+        Billing = new BillingParts(ledger, Plans, options.Billing);
         Tools = new ToolAdmission(Callers, Plans, Catalogue, options.BillingCurrency, services.Time, ledger);
     }
 
@@ -96,6 +97,10 @@ internal sealed class PlatformParts : IAsyncDisposable
             throw;
         }
     }
+
+    /// <summary>What operators administer.</summary>
+    public AdminPlatform Admin(GlimmerOptions options) =>
+        new(Accounts, Ledger, Catalogue, Plans, Versions, Subscriptions, Billing.Payments, options.BillingCurrency, options.DataFolder);
 
     /// <summary>Begins to look for what is due: renewals, refunds, rewards.</summary>
     /// <param name="failed">Called when a look failed; the next one tries again.</param>
