@@ -25,7 +25,7 @@ internal static class CatalogueOperations
     [
         new("GET", path, $"Lists the versions of {what}, and which is in force.", call => Task.FromResult<Outcome<JsonNode?>>(List(call, kind))),
         new("GET", path + "/versions/{id}", $"Shows the text of a version of {what}.", call =>
-            Task.FromResult<Outcome<JsonNode?>>(Find(call, kind) is { } id && id > 0 ? new JsonObject { ["id"] = id, ["text"] = call.Platform.Versions.TextOf(kind, id) } : AdminErrors.Missing("version", "版本"))),
+            Task.FromResult<Outcome<JsonNode?>>(Find(call, kind) is { } id && id > 0 ? new JsonObject { ["id"] = id, ["text"] = call.Platform.Versions.TextOf(kind, id) } : NoVersion(call))),
         new("POST", path + "/validate", $"Checks a text of {what} and stores nothing: text.", call =>
         {
             string? text = call.Body.Text("text", required: true, max: MostText);
@@ -48,10 +48,13 @@ internal static class CatalogueOperations
             return new JsonObject { ["id"] = id, ["active"] = activate };
         }),
         new("POST", path + "/versions/{id}/activate", $"Puts a version of {what} in force; 0 is what program and data folder bring.", async call =>
-            Find(call, kind) is not { } id ? AdminErrors.Missing("version", "版本") : await ActivateAsync(call, kind, id)),
+            Find(call, kind) is not { } id ? NoVersion(call) : await ActivateAsync(call, kind, id)),
         new("POST", path + "/rollback", $"Puts the version of {what} in force that was before.", async call =>
             call.Platform.Versions.Former(kind) is not { } former ? AdminErrors.Conflict("No version was ever put in force", "尚无版本生效") : await ActivateAsync(call, kind, former)),
     ];
+
+    private static Glimmer.Protocol.Errors.PlatformError NoVersion(AdminCall call) =>
+        long.TryParse(call.Route("id"), NumberStyles.None, CultureInfo.InvariantCulture, out long id) ? AdminErrors.Missing($"version as {Text(id)}", $"版本 {Text(id)} ") : AdminErrors.Missing("version", "版本");
 
     private static long? Find(AdminCall call, VersionKind kind) =>
         long.TryParse(call.Route("id"), NumberStyles.None, CultureInfo.InvariantCulture, out long id) && (id == 0 || call.Platform.Versions.List().Any(version => version.Id == id && version.Kind == kind)) ? id : null;
