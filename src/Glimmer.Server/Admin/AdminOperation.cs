@@ -66,7 +66,7 @@ public sealed class AdminOperation
                     return AdminErrors.Missing("account", "账户");
             }
 
-            var parameters = new QueryCollection(query.ToDictionary(pair => pair.Key, pair => new StringValues(pair.Value)));
+            var parameters = new QueryCollection(query.ToDictionary(pair => pair.Key, pair => new StringValues(pair.Value), StringComparer.OrdinalIgnoreCase));
             var call = new AdminCall(platform, actor, route, new BillingQuery(parameters), json.Root, account, cancel);
             try
             {
