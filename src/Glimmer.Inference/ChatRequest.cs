@@ -33,6 +33,9 @@ public sealed record ChatRequest
     /// <summary>Who asks, for fairness between tenants.</summary>
     public string Tenant { get; init; } = "";
 
+    /// <summary>How many of the most likely tokens to tell with each token of the answer, 0 for the said one alone, at most 20; null tells none.</summary>
+    public int? TopLogProbs { get; init; }
+
     /// <summary>Most tokens of reasoning; null for no limit of its own.</summary>
     public int? ThinkingBudget { get; init; }
 }

@@ -201,6 +201,8 @@ public static unsafe class MatMul
             return;
         }
 
+        if (job.Weights.Data == null && !job.Weights.IsComputed)
+            throw new InvalidOperationException("A matrix without its stored form cannot be multiplied exactly.");
         var kernel = new RowsKernel(job, start, end);
         LaneDispatch.Run(set, ref kernel);
     }

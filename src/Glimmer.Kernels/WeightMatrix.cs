@@ -134,6 +134,12 @@ public sealed unsafe class WeightMatrix
     /// <exception cref="NotSupportedException">The format cannot be packed.</exception>
     public WeightMatrix WithPacked(byte* packed, object owner) => new(Format, Rows, Columns, Data, Owner) { Packed = PackedMatrix.Wrap(this, packed, owner) };
 
+    /// <summary>A packed matrix without its stored form, whose memory may then go: it can only be multiplied, with <see cref="ActivationMode.Int8"/>.</summary>
+    /// <exception cref="InvalidOperationException">The matrix is not packed.</exception>
+    public WeightMatrix PackedOnly() => Packed is null
+        ? throw new InvalidOperationException("A matrix that is not packed has nothing but its stored form.")
+        : new WeightMatrix(Format, Rows, Columns, null, Packed.Owner) { Packed = Packed };
+
     /// <summary>Copies floats into memory of its own and wraps them.</summary>
     public static WeightMatrix FromFloats(int rows, int columns, ReadOnlySpan<float> values)
     {
@@ -154,6 +160,9 @@ public sealed unsafe class WeightMatrix
             return;
         }
 
+        if (Data == null)
+            throw new InvalidOperationException("The stored form of this matrix was given up (PackedOnly).");
+
         BlockCodecs.For(Format).Dequantise(new ReadOnlySpan<byte>(Data + row * RowBytes, checked((int)RowBytes)), values[..Columns]);
         GC.KeepAlive(Owner);
     }
@@ -167,7 +176,7 @@ public sealed unsafe class WeightMatrix
         if (Source is not null)
             return new WeightMatrix(Source, FirstRow + start, count);
         bool later = _packed is null && _later is not null && start % TileLayout.GroupRows == 0;
-        return new WeightMatrix(Format, count, Columns, Data + start * RowBytes, Owner)
+        return new WeightMatrix(Format, count, Columns, Data == null ? null : Data + start * RowBytes, Owner)
         {
             _later = later ? _later : null,
             _firstPackedRow = later ? _firstPackedRow + start : 0,

@@ -38,4 +38,22 @@ public enum ChatEventKind
 /// <param name="Kind">What it is.</param>
 /// <param name="Text">Text, name or JSON piece; empty for the kinds that only mark a point.</param>
 /// <param name="ToolIndex">Which call it belongs to, from 0; −1 for text.</param>
-public readonly record struct ChatEvent(ChatEventKind Kind, string Text, int ToolIndex = -1);
+public readonly record struct ChatEvent(ChatEventKind Kind, string Text, int ToolIndex = -1)
+{
+    /// <summary>Which of several answers to one request it belongs to, from 0.</summary>
+    public int Choice { get; init; }
+
+    /// <summary>The tokens of a piece of content with their probabilities; null when nobody asked for them.</summary>
+    public IReadOnlyList<SaidToken>? Tokens { get; init; }
+}
+
+/// <summary>A token that was said and how likely it was.</summary>
+/// <param name="Bytes">Its bytes, possibly a part of a character.</param>
+/// <param name="LogProb">Natural logarithm of its probability, before bias, penalties, temperature and constraints.</param>
+/// <param name="Top">The most likely tokens in its place, best first; empty when none were asked for.</param>
+public sealed record SaidToken(ReadOnlyMemory<byte> Bytes, float LogProb, IReadOnlyList<TokenChance> Top);
+
+/// <summary>A token that could have been said.</summary>
+/// <param name="Bytes">Its bytes.</param>
+/// <param name="LogProb">Natural logarithm of its probability.</param>
+public readonly record struct TokenChance(ReadOnlyMemory<byte> Bytes, float LogProb);

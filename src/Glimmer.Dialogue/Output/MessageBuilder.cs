@@ -12,6 +12,7 @@ public sealed class MessageBuilder
 {
     private readonly StringBuilder _content = new();
     private readonly StringBuilder _reasoning = new();
+    private List<SaidToken>? _tokens;
     private readonly SortedDictionary<int, (string Name, StringBuilder Arguments)> _calls = [];
 
     /// <summary>The answer; null when there is none, as in a message of calls only.</summary>
@@ -19,6 +20,9 @@ public sealed class MessageBuilder
 
     /// <summary>The reasoning; null when there is none.</summary>
     public string? Reasoning => _reasoning.Length == 0 ? null : _reasoning.ToString();
+
+    /// <summary>The tokens of the answer with their probabilities; null when nobody asked for them.</summary>
+    public IReadOnlyList<SaidToken>? Tokens => _tokens;
 
     /// <summary>The calls, in order.</summary>
     public IReadOnlyList<SaidCall> Calls => [.. _calls.Values.Select(call => new SaidCall(call.Name, call.Arguments.ToString()))];
@@ -37,6 +41,8 @@ public sealed class MessageBuilder
         {
             case ChatEventKind.Content:
                 _content.Append(said.Text);
+                if (said.Tokens is { } tokens)
+                    (_tokens ??= []).AddRange(tokens);
                 break;
             case ChatEventKind.Reasoning:
                 _reasoning.Append(said.Text);

@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using Glimmer.Dialogue.Output;
+using Glimmer.Dialogue.Tokenization;
 using Glimmer.Engine;
 
 namespace Glimmer.Inference.Embedded;
@@ -8,13 +9,14 @@ namespace Glimmer.Inference.Embedded;
 /// One answer of the embedded engine: reads tokens on the engine's thread, so that a stop text ends the generation at
 /// its token and the counts are exact, and hands the events to its reader.
 /// </summary>
-internal sealed class EmbeddedChatAnswer : IChatAnswer, ITokenSink
+internal sealed class EmbeddedChatAnswer : IChatAnswer, ILogProbSink
 {
     private readonly OutputAutomaton _automaton;
     private readonly IReadOnlySet<int> _silentStops;
     private readonly List<ChatEvent> _events = [];
     private readonly EventBuffer _buffer = new();
     private readonly int _promptTokens;
+    private List<SaidToken> _spelled = [];
     private readonly Action? _ended;
     private RunningGeneration? _generation;
     private volatile int _cachedTokens;
@@ -44,6 +46,9 @@ internal sealed class EmbeddedChatAnswer : IChatAnswer, ITokenSink
 
     /// <inheritdoc/>
     public IReadOnlyList<Relaxation> Relaxations { get; init; } = [];
+
+    /// <summary>The vocabulary that probabilities are told in; null when nobody asked for them.</summary>
+    public ITokenizer? Spelling { get; init; }
 
     /// <inheritdoc/>
     public string? StopText => _automaton.StopText;
@@ -82,12 +87,25 @@ internal sealed class EmbeddedChatAnswer : IChatAnswer, ITokenSink
     public void OnPrefilled(int promptTokens, int cachedTokens) => _cachedTokens = cachedTokens;
 
     /// <inheritdoc/>
+    public void OnLogProbs(TokenLogProb chosen, ReadOnlySpan<TokenLogProb> top)
+    {
+        // What is neither reasoning nor a tag belongs to the answer, or turns out to belong to a call.
+        if (Spelling is not { } tokenizer || _automaton.IsReasoning || _automaton.IsThinkPending || tokenizer.KindOf(chosen.Token) != TokenKind.Text)
+            return;
+        var chances = new TokenChance[top.Length];
+        for (int i = 0; i < top.Length; i++)
+            chances[i] = new TokenChance(tokenizer.BytesOf(top[i].Token).ToArray(), top[i].LogProb);
+        _spelled.Add(new SaidToken(tokenizer.BytesOf(chosen.Token).ToArray(), chosen.LogProb, chances));
+    }
+
+    /// <inheritdoc/>
     public bool OnToken(int token)
     {
         if (_silentStops.Contains(token))
             return false;
         _events.Clear();
         AutomatonVerdict verdict = _automaton.Feed(token, _events);
+        Spell();
         _buffer.Write(_events);
         return verdict == AutomatonVerdict.Continue;
     }
@@ -100,6 +118,7 @@ internal sealed class EmbeddedChatAnswer : IChatAnswer, ITokenSink
         {
             _finish = _automaton.Finish(CauseOf(end), _events);
             _reasoningTokens = _automaton.ReasoningTokens;
+            Spell();
         }
         catch
         {
@@ -125,6 +144,19 @@ internal sealed class EmbeddedChatAnswer : IChatAnswer, ITokenSink
         GenerationEnd.Cancelled or GenerationEnd.Shutdown => EndCause.Cancelled,
         _ => EndCause.Fault,
     };
+
+    /// <summary>
+    /// Gives the tokens since the last piece to the next piece of content: one that ends inside a character, or that may begin a tag, shows its text with a later one.
+    /// </summary>
+    private void Spell()
+    {
+        if (_spelled.Count == 0 || _events.Count == 0)
+            return;
+        int content = _events.FindLastIndex(static said => said.Kind == ChatEventKind.Content);
+        if (content >= 0)
+            _events[content] = _events[content] with { Tokens = _spelled };
+        _spelled = [];
+    }
 
     private void Cancel()
     {

@@ -137,7 +137,7 @@ public sealed class EmbeddedChatBackend : IChatBackend, IEngineReport, IAsyncDis
             constraint = new ThinkingBudget(new OutputAutomaton(_package.Generation, _package.Tokenizer, output with { Stop = [], ParallelToolCalls = true }), constraint);
 
         // 3. Into the engine.
-        EmbeddedChatAnswer answer = new(new OutputAutomaton(_package.Generation, _package.Tokenizer, output), _silentStops, prompt.Tokens.Length, ended) { Relaxations = relaxations };
+        EmbeddedChatAnswer answer = new(new OutputAutomaton(_package.Generation, _package.Tokenizer, output), _silentStops, prompt.Tokens.Length, ended) { Relaxations = relaxations, Spelling = request.TopLogProbs is null ? null : _package.Tokenizer };
         GenerationRequest generation = new()
         {
             Prompt = prompt.Tokens,
@@ -147,6 +147,7 @@ public sealed class EmbeddedChatBackend : IChatBackend, IEngineReport, IAsyncDis
             StopTokens = _package.StopTokens,
             Constraint = constraint,
             Tenant = request.Tenant,
+            TopLogProbs = request.TopLogProbs,
             Sink = answer,
         };
         return Submit(generation, answer);

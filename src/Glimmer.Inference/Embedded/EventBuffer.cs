@@ -91,9 +91,9 @@ internal sealed class EventBuffer : IValueTaskSource
 
     private void Add(ChatEvent said)
     {
-        bool isText = said.Kind is ChatEventKind.Reasoning or ChatEventKind.Content or ChatEventKind.ToolCallArguments;
+        bool isText = said.Tokens is null && said.Kind is ChatEventKind.Reasoning or ChatEventKind.Content or ChatEventKind.ToolCallArguments;
         if (isText && _events.Count >= JoinFrom
-            && _events[^1].Kind == said.Kind && _events[^1].ToolIndex == said.ToolIndex)
+            && _events[^1].Tokens is null && _events[^1].Kind == said.Kind && _events[^1].ToolIndex == said.ToolIndex)
         {
             if (_tail.Length == 0)
                 _tail.Append(_events[^1].Text);

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using Glimmer.Kernels.Lanes;
 
 namespace Glimmer.Kernels.Attention;
@@ -27,6 +28,7 @@ internal readonly unsafe ref struct AttentionPart(AttentionShape shape, KvRows k
             Items<V>(block with { FirstRow = block.FirstRow + row, Rows = 1 });
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private void Items<V>(in ItemBlock block)
         where V : struct, ILanes<V>
     {
@@ -64,6 +66,7 @@ internal readonly unsafe ref struct AttentionPart(AttentionShape shape, KvRows k
     }
 
     // By item, an element of all queries lies together; by key, a query does.
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private void TakeQueries(in ItemBlock block, in PartMemory work)
     {
         int width = shape.KeyWidth;
@@ -77,6 +80,7 @@ internal readonly unsafe ref struct AttentionPart(AttentionShape shape, KvRows k
         }
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private void Tile<V>(in ItemBlock block, in PartMemory work, int start, int count, int next, int shortest, ItemStatistics state, float* sums)
         where V : struct, ILanes<V>
     {
@@ -114,6 +118,7 @@ internal readonly unsafe ref struct AttentionPart(AttentionShape shape, KvRows k
     }
 
     /// <summary>Finds the rows of a tile and widens what is not single precision; what comes next is fetched meanwhile.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private void Gather<V>(in ItemBlock block, in PartMemory work, int start, int count, int next, bool widenValues)
         where V : struct, ILanes<V>
     {
@@ -138,19 +143,46 @@ internal readonly unsafe ref struct AttentionPart(AttentionShape shape, KvRows k
     }
 
     /// <summary>Finds rows through the pages, and through the list if there is one; past the last the last again, null without any.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private void Locate(in ItemBlock block, in KvRows plane, int start, int count, byte** rows)
     {
-        int* selected = _chunk.Selected == null ? null : _chunk.Selected + (long)block.FirstRow * _chunk.SelectedStride;
         byte* row = null;
-        for (int i = 0; i < TileKeys; i++)
+        if (_chunk.Selected != null)
         {
-            int position = start + i;
-            if (i < count)
-                row = i > 0 && selected == null && position % plane.PageTokens != 0 ? row + plane.RowBytes : plane.Row(_chunk.Pages, block.KvHead, selected == null ? position : selected[position]);
-            rows[i] = row;
+            int* selected = _chunk.Selected + (long)block.FirstRow * _chunk.SelectedStride + start;
+            for (int i = 0; i < TileKeys; i++)
+            {
+                if (i < count)
+                    row = plane.Row(_chunk.Pages, block.KvHead, selected[i]);
+                rows[i] = row;
+            }
+
+            return;
         }
+
+        // Within a page one row follows the other.
+        long step = plane.RowBytes;
+        int left = 0, taken = 0;
+        for (; taken < count; taken++, left--)
+        {
+            if (left == 0)
+            {
+                row = plane.Row(_chunk.Pages, block.KvHead, start + taken);
+                left = plane.PageTokens - (start + taken) % plane.PageTokens;
+            }
+            else
+            {
+                row += step;
+            }
+
+            rows[taken] = row;
+        }
+
+        for (; taken < TileKeys; taken++)
+            rows[taken] = row;
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Widen<V>(KvFormat format, byte** rows, byte** next, int count, float** widened, float* tile, int width, int stride)
         where V : struct, ILanes<V>
     {
@@ -161,7 +193,8 @@ internal readonly unsafe ref struct AttentionPart(AttentionShape shape, KvRows k
             {
                 KvRowFormats.Widen<V>(format, rows[i], tile, width);
                 new Span<float>(tile + width, stride - width).Clear();
-                KeyColumns.FetchAhead(next[i], lines);
+                for (int line = 0; line < lines; line++)
+                    KeyColumns.FetchAhead(next[i] + line * 64);
                 widened[i] = tile;
                 tile += stride;
                 continue;
@@ -207,6 +240,7 @@ internal readonly unsafe ref struct AttentionPart(AttentionShape shape, KvRows k
         }
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Multiply<V>(float* sums, float factor, int width)
         where V : struct, ILanes<V>
     {

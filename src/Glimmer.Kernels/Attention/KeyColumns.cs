@@ -21,6 +21,7 @@ internal static unsafe class KeyColumns
     /// <param name="next">Keys to fetch ahead, or nulls.</param>
     /// <param name="width">Numbers of a key.</param>
     /// <param name="columns">Receives the columns.</param>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Fill<V>(KvFormat format, byte** rows, byte** next, int width, float* columns)
         where V : struct, ILanes<V>
     {
@@ -33,7 +34,7 @@ internal static unsafe class KeyColumns
                 for (int k = 0; k < TileKeys; k += 16)
                 {
                     for (int i = k; i < k + 16; i++)
-                        FetchAhead(next[i] + (nint)d * sizeof(float), 1);
+                        FetchAhead(next[i] + (nint)d * sizeof(float));
                     Turn16x16(rows + k, (nint)d * sizeof(float), columns + (long)d * TileKeys + k);
                 }
             }
@@ -52,14 +53,12 @@ internal static unsafe class KeyColumns
         One((float**)rows, whole, width, columns);
     }
 
-    /// <summary>Asks for cache lines that will be needed soon; null asks for nothing, wherever it points nothing breaks.</summary>
+    /// <summary>Asks for a cache line that will be needed soon; wherever it points, nothing breaks.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void FetchAhead(byte* address, int lines)
+    public static void FetchAhead(byte* address)
     {
-        if (!Sse.IsSupported)
-            return;
-        for (int i = 0; i < lines; i++)
-            Sse.Prefetch1(address + i * 64);
+        if (Sse.IsSupported)
+            Sse.Prefetch1(address);
     }
 
     private static void One(float** rows, int from, int to, float* columns)

@@ -58,6 +58,7 @@ internal static unsafe class Scores
     /// <param name="items">Items, a multiple of 4.</param>
     /// <param name="width">Floats of a key and a query.</param>
     /// <param name="scores">Key k with item i goes to scores + i·<see cref="TileKeys"/> + k.</param>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void ByKey<V>(float* columns, bool pairs, float* queries, int items, int width, float* scores)
         where V : struct, ILanes<V>
     {

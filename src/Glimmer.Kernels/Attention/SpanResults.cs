@@ -75,6 +75,7 @@ internal readonly unsafe struct SpanResults(float* data, int rows, int heads, in
     }
 
     /// <summary>output = sums / total.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Divide<V>(float* sums, float total, float* output, int width)
         where V : struct, ILanes<V>
     {

@@ -27,6 +27,7 @@ internal static unsafe class WeightedValues
     /// <param name="rows">The values of the tile, up to the longest item's last.</param>
     /// <param name="sums">Running sums, item i from sums + i·width.</param>
     /// <param name="width">Floats of a sum and of a value row, a multiple of 16.</param>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Add<V>(TileWeights weights, int* lengths, int items, int start, float** rows, float* sums, int width)
         where V : struct, ILanes<V>
     {
@@ -55,6 +56,7 @@ internal static unsafe class WeightedValues
     /// <param name="next">Values to fetch ahead, or nulls.</param>
     /// <param name="sums">Running sums.</param>
     /// <param name="width">Numbers of a value.</param>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void AddHalves<V>(TileWeights weights, int items, byte** rows, byte** next, float* sums, int width)
         where V : struct, ILanes<V>
     {
@@ -67,6 +69,7 @@ internal static unsafe class WeightedValues
 
     private static int Count(int length, int start) => Math.Clamp(length - start, 0, PagedAttention.TileKeys);
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Four<V>(TileWeights weights, float** rows, int count, float* sums, int width)
         where V : struct, ILanes<V>
     {
@@ -155,6 +158,7 @@ internal static unsafe class WeightedValues
         V.Store(s3, sum + 3 * width);
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void One<V>(TileWeights weights, float** rows, int from, int to, float* sum, int width)
         where V : struct, ILanes<V>
     {
@@ -210,6 +214,10 @@ internal static unsafe class WeightedValues
             where V : struct, ILanes<V> => V.LoadFiniteHalf((ushort*)row + column);
 
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
-        public static void FetchAhead(byte* row, long column) => KeyColumns.FetchAhead(row + column * sizeof(ushort), 2);
+        public static void FetchAhead(byte* row, long column)
+        {
+            KeyColumns.FetchAhead(row + column * sizeof(ushort));
+            KeyColumns.FetchAhead(row + column * sizeof(ushort) + 64);
+        }
     }
 }

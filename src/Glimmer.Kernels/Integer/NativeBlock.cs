@@ -21,6 +21,9 @@ internal sealed unsafe partial class NativeBlock : SafeHandleZeroOrMinusOneIsInv
         GC.AddMemoryPressure(_bytes);
     }
 
+    /// <summary>Bytes.</summary>
+    public long Length => _bytes;
+
     /// <summary>First byte, on a cache line of its own.</summary>
     public byte* Start => (byte*)handle;
 

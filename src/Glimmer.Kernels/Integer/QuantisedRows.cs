@@ -29,7 +29,7 @@ internal readonly unsafe struct QuantisedRows
     private const int RoundingBits = 0x4B400000;
 
     [ThreadStatic]
-    private static byte[]? _memory;
+    private static NativeBlock? _memory;
 
     private readonly byte* _memoryStart;
 
@@ -78,10 +78,15 @@ internal readonly unsafe struct QuantisedRows
     /// <summary>Memory of the calling thread for activations, valid until its next call.</summary>
     public static byte* Reserve(long bytes)
     {
-        byte[]? memory = _memory;
-        if (memory is null || memory.Length < bytes + 64)
-            memory = _memory = GC.AllocateUninitializedArray<byte>(checked((int)Math.Max(bytes + 64, 1 << 16)), pinned: true);
-        return (byte*)(((nint)Unsafe.AsPointer(ref memory[0]) + 63) & ~63); // pinned, and kept by the thread's field
+        // Not an array: a long pass through a wide mixture of experts needs more than two gigabytes.
+        NativeBlock? memory = _memory;
+        if (memory is null || memory.Length < bytes)
+        {
+            memory?.Dispose();
+            memory = _memory = new NativeBlock(Math.Max(bytes, 1 << 16));
+        }
+
+        return memory.Start;
     }
 
     /// <summary>Quantises the rows of one panel; <paramref name="x"/> is row 0 of all.</summary>

@@ -21,8 +21,10 @@ internal static unsafe class VectorTile<TDots, V>
         float* scales = floats, blockScales = floats + 16, offsets = floats + 32;
         byte* codes = stackalloc byte[8 * 64];
         short* pairs = stackalloc short[16 * 32];
+        int* starts = stackalloc int[4];
+        float* ones = stackalloc float[4] { 1, 1, 1, 1 };
         int sumsAt = QuantisedRows.SumsAt(super) * width, scaleAt = QuantisedRows.ScaleAt(super) * width, record = width * QuantisedRows.RecordBytes(super);
-        int runs = layout.Runs, runQuads = layout.RunQuads, runScalesAt = layout.RunScalesAt, sumsPerRun = super ? layout.RunColumns / 16 : 1, zeroBits = layout.ZeroBits;
+        int runs = layout.Runs, runQuads = layout.RunQuads, runScalesAt = layout.RunScalesAt, sumsPerRun = super ? layout.RunColumns / 16 : 1, zeroBits = layout.ZeroBits, startMask = zeroBits == 0 ? 0 : -1;
         int pairSteps = layout.RunColumns == 32 ? 4 : 16, pairsAt = layout.RunColumns == 32 ? QuantisedRows.PairsAt * width : sumsAt;
         int together = layout.LargestCode > 127 ? 0 : Math.Min(8, 32767 / (2 * 127 * layout.LargestCode));
         new Span<float>(results, 16 * width).Clear();
@@ -39,11 +41,17 @@ internal static unsafe class VectorTile<TDots, V>
                     V.Store(V.Load(blockScales) * V.LoadSByte((sbyte*)(group + runScalesAt + run * 16)), scales);
                 Unpack(layout, group, run, codes);
                 int* x = (int*)panel + run * runQuads * width, runSums = sums + run * sumsPerRun * width;
-                for (int i = 0; i < width; i++)
+                int i = 0;
+                for (; i + 4 <= width; i += 4)
                 {
-                    int start = 0;
-                    if (zeroBits != 0)
-                        start = (sumsPerRun == 1 ? runSums[i] : runSums[i] + runSums[width + i]) << zeroBits;
+                    for (int k = i; k < i + 4; k++)
+                        starts[k - i] = (sumsPerRun == 1 ? runSums[k] : runSums[k] + runSums[width + k]) << zeroBits & startMask;
+                    TDots.AccumulateFour(codes, runQuads, x + i, width, starts, together, super ? scales : blockScales, super ? ones : activation + i, target + 16 * i);
+                }
+
+                for (; i < width; i++)
+                {
+                    int start = (sumsPerRun == 1 ? runSums[i] : runSums[i] + runSums[width + i]) << zeroBits & startMask;
                     TDots.Accumulate(codes, runQuads, x + i, width, start, together, super ? scales : blockScales, super ? 1 : activation[i], target + 16 * i);
                 }
             }

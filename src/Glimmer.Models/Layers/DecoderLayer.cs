@@ -52,12 +52,17 @@ internal sealed unsafe class ResidualLayer : DecoderLayer
         pass.Observe("layer", _layer, normName, input);
         part.Apply(pass, input, output);
         pass.Observe("layer", _layer, partName, output);
-        if (outNorm is not null)
+        if (outNorm is not null && pass.Observer is not null)
         {
             outNorm.Apply(pass, output, output);
             pass.Observe("layer", _layer, outNormName, output);
+            outNorm = null;
         }
 
-        RowMath.Add(stream.Data, output.Data, checked(stream.Count * stream.Width));
+        pass.Parallel(stream.Count, stream.Width * (outNorm is null ? 1 : 3), (Norm: outNorm, Stream: stream, Output: output), static (s, row) =>
+        {
+            s.Norm?.Apply(s.Output.Row(row), s.Output.Row(row));
+            RowMath.Add(s.Stream.Row(row), s.Output.Row(row), s.Stream.Width);
+        });
     }
 }

@@ -44,9 +44,6 @@ internal sealed unsafe class GroupedQueryAttention : ILayerPart
         pass.Products.Add(_k.Weight, x, k);
         pass.Products.Add(_v.Weight, x, v);
         pass.Products.Run(pass);
-        _q.AddBias(q);
-        _k.AddBias(k);
-        _v.AddBias(v);
         pass.Parallel(x.Count, (q.Width + k.Width) * 4, (This: this, Pass: pass, Q: q, K: k, V: v), static (s, row) => s.This.PrepareRow(s.Pass, row, s.Q, s.K, s.V));
         pass.Observe("layer", _layer, "q_rope", q);
         pass.Observe("layer", _layer, "k_rope", k);
@@ -55,9 +52,12 @@ internal sealed unsafe class GroupedQueryAttention : ILayerPart
         _o.Apply(pass, heads, y);
     }
 
-    // Norm before rotation; then key and value go into the cache.
+    // Bias, norm, rotation in this order; then key and value go into the cache.
     private void PrepareRow(ForwardPass pass, int row, Rows q, Rows k, Rows v)
     {
+        _q.AddBias(q.Slice(row, 1));
+        _k.AddBias(k.Slice(row, 1));
+        _v.AddBias(v.Slice(row, 1));
         float* query = q.Row(row), key = k.Row(row);
         _qNorm?.ApplyToHeads(query, query, _config.Heads);
         _kNorm?.ApplyToHeads(key, key, _config.KvHeads);

@@ -65,17 +65,24 @@ internal sealed unsafe class CheckpointTensors(IWeightSource source, ITensorName
         if (!WeightPlacement.Packs(canonical, matrix, mode))
             return matrix;
         PackedBytes += matrix.PackedBytes;
-        Action? made = null;
-        if (matrix.Owner is FileBytes file && !WeightPlacement.IsReadByRow(canonical, this))
+        if (matrix.Owner is FileBytes || WeightPlacement.IsReadByRow(canonical, this))
         {
-            // The stored form is not read again: its pages may go, and come back by themselves if they are.
-            MappedBytes -= matrix.Bytes;
-            made = () => file.Release(matrix.Data, matrix.Bytes);
+            // Once the stored form is not read again, its pages may go, and come back by themselves if they are.
+            Action? made = null;
+            if (matrix.Owner is FileBytes { CanRelease: true } file && !WeightPlacement.IsReadByRow(canonical, this))
+            {
+                MappedBytes -= matrix.Bytes;
+                made = () => file.Release(matrix.Data, matrix.Bytes);
+            }
+
+            WeightMatrix packed = copies?.Pack(canonical, matrix, made) ?? matrix.PackLater(made);
+            _later.Add(packed);
+            return packed;
         }
 
-        WeightMatrix packed = copies?.Pack(canonical, matrix, made) ?? matrix.PackLater(made);
-        _later.Add(packed);
-        return packed;
+        // Quantised while loading: the stored form was only a step on the way.
+        CopiedBytes -= matrix.Bytes;
+        return (copies?.Pack(canonical, matrix, null) ?? matrix.Pack()).PackedOnly();
     }
 
     /// <inheritdoc/>

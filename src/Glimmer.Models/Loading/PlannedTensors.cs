@@ -17,7 +17,7 @@ namespace Glimmer.Models.Loading;
 /// <param name="mapped">Whether weights stay in the mapped file.</param>
 internal sealed unsafe class PlannedTensors(IWeightSource source, IWeightSource logical, ITensorNames names, BlockFormat? wanted, ActivationMode mode, bool mapped = true) : ITensorProvider
 {
-    private static readonly object _mapped = new(), _copied = new();
+    private static readonly object _mapped = new(), _copied = new(), _quantised = new();
     private long _stored;
     private long _own;
     private readonly HashSet<string> _counted = new(StringComparer.Ordinal);
@@ -73,7 +73,7 @@ internal sealed unsafe class PlannedTensors(IWeightSource source, IWeightSource 
                 _stored += bytes;
         }
 
-        return new WeightMatrix(format, rows, columns, null, format != stored || !mapped ? _copied : _mapped);
+        return new WeightMatrix(format, rows, columns, null, format != stored ? _quantised : mapped ? _mapped : _copied);
     }
 
     /// <inheritdoc/>
@@ -85,8 +85,12 @@ internal sealed unsafe class PlannedTensors(IWeightSource source, IWeightSource 
         if (!WeightPlacement.Packs(canonical, matrix, mode))
             return matrix;
         PackedBytes += matrix.PackedBytes;
-        if (ReferenceEquals(matrix.Owner, _mapped) && !WeightPlacement.IsReadByRow(canonical, this))
+        if (WeightPlacement.IsReadByRow(canonical, this))
+            return matrix;
+        if (ReferenceEquals(matrix.Owner, _mapped))
             _stored -= matrix.Bytes;
+        else if (ReferenceEquals(matrix.Owner, _quantised))
+            _own -= matrix.Bytes;
         return matrix;
     }
 

@@ -1,6 +1,7 @@
 using System.IO.MemoryMappedFiles;
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
+using Microsoft.Win32.SafeHandles;
 
 namespace Glimmer.Models.Weights;
 
@@ -78,11 +79,14 @@ internal sealed unsafe partial class FileBytes
         return new FileBytes(path, start, bytes.Length, pinned);
     }
 
-    /// <summary>Says that a part will hardly be read again, so that its pages leave this process's memory. They come back when they are read.</summary>
+    /// <summary>Whether the bytes are a mapped file, whose pages the system can take back and bring again.</summary>
+    public bool CanRelease => _keepAlive is SafeMemoryMappedViewHandle;
+
+    /// <summary>Says that a part will hardly be read again, so that its pages leave this process's memory. They come back when they are read. Does nothing where the bytes are no mapped file (<see cref="CanRelease"/>).</summary>
     public void Release(byte* start, long length)
     {
         nint page = Environment.SystemPageSize, first = ((nint)start + page - 1) / page * page, end = (nint)(start + length) / page * page;
-        if (_keepAlive is SafeHandle && OperatingSystem.IsLinux() && end > first)
+        if (CanRelease && OperatingSystem.IsLinux() && end > first)
             _ = Advise((void*)first, (nuint)(end - first), AdviseNotNeeded); // only a wish; a mapped file loses nothing
     }
 

@@ -12,6 +12,9 @@ internal interface IDirectorySink
 {
     void Account(AccountEntry account);
 
+    /// <summary>A project that keys belong to; it comes before them.</summary>
+    void Project(long id, string publicId);
+
     void Key(KeyEntry key);
 
     void KeyGone(UInt128 index);
@@ -49,6 +52,12 @@ internal static class DirectoryReader
                 sink.Lock(account, endUser, expires ?? long.MaxValue);
             else
                 sink.LockGone(account, endUser);
+        }
+
+        foreach ((long id, string publicId) in session.List<(long, string)>(
+            since == 0 ? "SELECT id, public_id FROM projects WHERE deleted IS NULL" : "SELECT id, public_id FROM projects WHERE id IN (SELECT project_id FROM access_keys WHERE version > @since)", new { since }))
+        {
+            sink.Project(id, publicId);
         }
 
         string keyFilter = since == 0 ? " WHERE deleted IS NULL" : $" WHERE version > {since}";
@@ -100,7 +109,9 @@ internal static class DirectoryReader
     private static void ReadKeys(StoreSession session, string sql, IDirectorySink sink)
     {
         using DbCommand command = session.Connection.CreateCommand();
-        command.CommandText = sql;
+
+        // Texts as bytes: they are looked at where they lie, and most become no string.
+        command.CommandText = sql.Replace("SELECT public_id,", "SELECT convert_to(public_id, 'UTF8'),", StringComparison.Ordinal).Replace(" name,", " convert_to(name, 'UTF8'),", StringComparison.Ordinal);
         command.Transaction = session.Transaction;
         using DbDataReader reader = command.ExecuteReader(System.Data.CommandBehavior.SequentialAccess);
         var names = new NameCache();
@@ -116,10 +127,10 @@ internal static class DirectoryReader
             byte[]? Bytes(int column) => reader.IsDBNull(column) ? null : reader.GetFieldValue<byte[]>(column);
             ReadOnlySpan<byte> Fill(int column, ref byte[] buffer)
             {
-                using Stream stream = reader.GetStream(column);
-                if (stream.Length > buffer.Length)
-                    buffer = new byte[stream.Length];
-                return buffer.AsSpan(0, stream.ReadAtLeast(buffer, (int)stream.Length));
+                long length = reader.GetBytes(column, 0, null, 0, 0);
+                if (length > buffer.Length)
+                    buffer = new byte[length];
+                return buffer.AsSpan(0, (int)reader.GetBytes(column, 0, buffer, 0, (int)length));
             }
 
             ReadOnlySpan<byte> idBytes = Fill(0, ref id);

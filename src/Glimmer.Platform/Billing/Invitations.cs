@@ -1,8 +1,29 @@
 using Glimmer.Platform.Ledger;
-using Glimmer.Platform.Plans;
 using Glimmer.Platform.Store;
 
 namespace Glimmer.Platform.Billing;
+
+/// <summary>The rules of inviting friends (spec: platform.md §3.5). All of them are data.</summary>
+public sealed record InvitationRules
+{
+    /// <summary>How long after following a link the first paid order counts for it.</summary>
+    public TimeSpan Attribution { get; init; } = TimeSpan.FromHours(72);
+
+    /// <summary>The inviter's part of what the friend paid in cash; thousandths.</summary>
+    public int ShareThousandths { get; init; } = 100;
+
+    /// <summary>Rewards wait until there are so many valid friends, then all are granted.</summary>
+    public int Threshold { get; init; } = 3;
+
+    /// <summary>Friends of a round.</summary>
+    public int Round { get; init; } = 30;
+
+    /// <summary>The extra part of what a round's friends paid; thousandths.</summary>
+    public int RoundThousandths { get; init; } = 100;
+
+    /// <summary>How long an order is under review; refunded within it, it earns nothing.</summary>
+    public TimeSpan Review { get; init; } = TimeSpan.FromHours(24);
+}
 
 /// <summary>Where a reward stands. The numbers are stored.</summary>
 public enum RewardState
@@ -34,9 +55,7 @@ public sealed record InvitationReward(string Invitee, string Inviter, string Ord
 /// Invitations and their rewards. Rewards are credits of the ledger under ids made of the invitation, so that nothing is granted
 /// twice however often and on however many nodes <see cref="RunDueAsync"/> runs.
 /// </summary>
-/// <param name="ledger">The ledger.</param>
-/// <param name="rules">Gives the rules in force (<see cref="PlanRules.Invitation"/>); asked at every step, so that another version of the plans counts at once.</param>
-public sealed class Invitations(PlatformLedger ledger, Func<InvitationRules> rules)
+public sealed class Invitations(PlatformLedger ledger, InvitationRules rules)
 {
     private PlatformStore Store => ledger.Store;
 
@@ -60,7 +79,7 @@ public sealed class Invitations(PlatformLedger ledger, Func<InvitationRules> rul
 
     /// <summary>Whether an account was invited and its first order would still count.</summary>
     public Task<bool> IsInTimeAsync(string invitee) => Store.ReadAsync(session =>
-        session.Scalar<long>("SELECT COUNT(*) FROM invitations WHERE invitee = @invitee AND bound >= @since", new { invitee, since = ledger.Now - (long)rules().FirstPayment.TotalMilliseconds }) != 0
+        session.Scalar<long>("SELECT COUNT(*) FROM invitations WHERE invitee = @invitee AND bound >= @since", new { invitee, since = ledger.Now - (long)rules.Attribution.TotalMilliseconds }) != 0
         && session.Scalar<long>("SELECT COUNT(*) FROM invitation_rewards WHERE invitee = @invitee", new { invitee }) == 0);
 
     /// <summary>Notes an account's first paid order; false when no invitation earns by it.</summary>
@@ -74,11 +93,11 @@ public sealed class Invitations(PlatformLedger ledger, Func<InvitationRules> rul
         return Store.WriteAsync(session =>
         {
             string? inviter = session.Scalar<string>(
-                "SELECT inviter FROM invitations WHERE invitee = @invitee AND bound >= @since", new { invitee, since = ledger.Now - (long)rules().FirstPayment.TotalMilliseconds });
+                "SELECT inviter FROM invitations WHERE invitee = @invitee AND bound >= @since", new { invitee, since = ledger.Now - (long)rules.Attribution.TotalMilliseconds });
             return inviter is not null && session.Execute(
                 "INSERT INTO invitation_rewards (invitee, inviter, order_id, currency, paid, reward, state, turn, created, due, reason) "
                 + "VALUES (@invitee, @inviter, @orderId, @Code, @Units, @reward, 0, NULL, @Now, @due, '') ON CONFLICT DO NOTHING",
-                new { invitee, inviter, orderId, cash.Currency.Code, cash.Units, reward = Part(cash.Units, rules().InviterRate), ledger.Now, due = ledger.Now + (long)rules().Issue.TotalMilliseconds }) != 0;
+                new { invitee, inviter, orderId, cash.Currency.Code, cash.Units, reward = Part(cash.Units, rules.ShareThousandths), ledger.Now, due = ledger.Now + (long)rules.Review.TotalMilliseconds }) != 0;
         });
     }
 
@@ -130,12 +149,11 @@ public sealed class Invitations(PlatformLedger ledger, Func<InvitationRules> rul
 
     private async Task<int> GrantAsync(string inviter)
     {
-        InvitationRules current = rules();
         List<(string Invitee, string Code, long Paid, long Reward, long State, long Turn)> friends = await Store.ReadAsync(session =>
             session.List<(string, string, long, long, long, long)>(
                 "SELECT invitee, currency, paid, reward, state, turn FROM invitation_rewards WHERE inviter = @inviter AND turn IS NOT NULL ORDER BY turn", new { inviter }));
         int valid = friends.Count(static friend => friend.State != (long)RewardState.Void);
-        if (valid < current.Threshold)
+        if (valid < rules.Threshold)
             return 0;
         int granted = 0;
         foreach ((string invitee, string code, _, long reward, _, _) in friends.Where(static friend => friend.State == (long)RewardState.Pending))
@@ -147,11 +165,11 @@ public sealed class Invitations(PlatformLedger ledger, Func<InvitationRules> rul
 
         // Each full round of valid friends earns a part of what they paid together, by currency.
         var counted = friends.Where(static friend => friend.State != (long)RewardState.Void).ToList();
-        for (int round = 0; (round + 1L) * current.Round <= counted.Count; round++)
+        for (int round = 0; (round + 1) * rules.Round <= counted.Count; round++)
         {
-            foreach (var group in counted.Skip(round * current.Round).Take(current.Round).GroupBy(static friend => friend.Code, StringComparer.Ordinal))
+            foreach (var group in counted.Skip(round * rules.Round).Take(rules.Round).GroupBy(static friend => friend.Code, StringComparer.Ordinal))
             {
-                long bonus = Part(group.Sum(static friend => friend.Paid), current.RoundRate);
+                long bonus = Part(group.Sum(static friend => friend.Paid), rules.RoundThousandths);
                 if (bonus > 0 && await ledger.GrantAsync(inviter, Money.FromUnits(bonus, Currency.Parse(group.Key)), $"invite-round:{inviter}:{round}:{group.Key}", memo: "Invitation round bonus") == PostingState.Booked)
                     granted++;
             }
@@ -163,9 +181,9 @@ public sealed class Invitations(PlatformLedger ledger, Func<InvitationRules> rul
     private static string GrantId(string invitee) => $"invite:{invitee}";
 
     /// <summary>Rounded down to hundredths: a reward is money that people see.</summary>
-    private static long Part(long units, decimal rate)
+    private static long Part(long units, int thousandths)
     {
         const long Cent = Money.UnitsPerWhole / 100;
-        return (long)decimal.Truncate(units * rate / Cent) * Cent;
+        return (long)((Int128)units * thousandths / 1000 / Cent) * Cent;
     }
 }

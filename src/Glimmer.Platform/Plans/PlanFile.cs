@@ -1,4 +1,5 @@
 using System.Collections.Frozen;
+using Glimmer.Platform.Billing;
 using Glimmer.Platform.Catalog;
 
 namespace Glimmer.Platform.Plans;
@@ -32,7 +33,11 @@ internal sealed class PlanDraft
 
     public FairUseRules FairUse { get; set; } = new(3, TimeSpan.FromDays(7), 2);
 
-    public InvitationRules Invitation { get; set; } = new(0, 0, TimeSpan.Zero, 0, 1, int.MaxValue, 0, TimeSpan.Zero, TimeSpan.Zero);
+    public InvitationRules Invitation { get; set; } = new();
+
+    public decimal InviteeDiscount { get; set; }
+
+    public decimal InviteePayableMinimum { get; set; }
 
     public List<Plan> Plans { get; } = [];
 
@@ -201,15 +206,14 @@ internal sealed class PlanFile(string file)
                     case ("fair_use", "strikes_to_ban"): draft.FairUse = fair with { StrikesToBan = (int)_fields.Whole(value, key, 1, 1000) }; break;
                     case ("fair_use", "restrict_days"): draft.FairUse = fair with { Restriction = TimeSpan.FromDays(_fields.Whole(value, key, 0, 3660)) }; break;
                     case ("fair_use", "calls_per_minute"): draft.FairUse = fair with { CallsPerMinute = (int)_fields.Whole(value, key, 1, 1_000_000) }; break;
-                    case ("invitation", "invitee_discount"): draft.Invitation = invite with { InviteeDiscount = _fields.Exact(value, key, 1) }; break;
-                    case ("invitation", "payable_minimum"): draft.Invitation = invite with { PayableMinimum = _fields.Exact(value, key, 1000) }; break;
-                    case ("invitation", "first_payment_hours"): draft.Invitation = invite with { FirstPayment = Hours(value, key, 0, 8784) }; break;
-                    case ("invitation", "inviter_rate"): draft.Invitation = invite with { InviterRate = _fields.Exact(value, key, 1) }; break;
+                    case ("invitation", "invitee_discount"): draft.InviteeDiscount = _fields.Exact(value, key, 1); break;
+                    case ("invitation", "payable_minimum"): draft.InviteePayableMinimum = _fields.Exact(value, key, 1000); break;
+                    case ("invitation", "first_payment_hours"): draft.Invitation = invite with { Attribution = Hours(value, key, 0, 8784) }; break;
+                    case ("invitation", "inviter_rate"): draft.Invitation = invite with { ShareThousandths = Thousandths(value, key) }; break;
                     case ("invitation", "threshold"): draft.Invitation = invite with { Threshold = (int)_fields.Whole(value, key, 1, 1_000_000) }; break;
                     case ("invitation", "round"): draft.Invitation = invite with { Round = (int)_fields.Whole(value, key, 1, 1_000_000) }; break;
-                    case ("invitation", "round_rate"): draft.Invitation = invite with { RoundRate = _fields.Exact(value, key, 1) }; break;
-                    case ("invitation", "issue_hours"): draft.Invitation = invite with { Issue = Hours(value, key, 0, 8784) }; break;
-                    case ("invitation", "dispute_days"): draft.Invitation = invite with { Dispute = TimeSpan.FromDays(_fields.Whole(value, key, 0, 366)) }; break;
+                    case ("invitation", "round_rate"): draft.Invitation = invite with { RoundThousandths = Thousandths(value, key) }; break;
+                    case ("invitation", "issue_hours"): draft.Invitation = invite with { Review = Hours(value, key, 0, 8784) }; break;
                     default: throw _fields.At(value, $"\"{key}\" is not known in {group}.");
                 }
             }
@@ -224,6 +228,12 @@ internal sealed class PlanFile(string file)
     }
 
     private TimeSpan Hours(YamlTree value, string key, int min, int max) => TimeSpan.FromHours(_fields.Whole(value, key, min, max));
+
+    private int Thousandths(YamlTree value, string key)
+    {
+        decimal parts = _fields.Exact(value, key, 1) * 1000;
+        return parts == decimal.Truncate(parts) ? (int)parts : throw _fields.At(value, $"{key} must have at most three decimals, not \"{value.Scalar}\".");
+    }
 
     private YamlTree Need(Dictionary<string, YamlTree> values, YamlTree item, string key) =>
         values.TryGetValue(key, out YamlTree? value) ? value : throw _fields.At(item, $"{key} is missing.");

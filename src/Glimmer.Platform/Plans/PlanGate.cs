@@ -58,11 +58,19 @@ public sealed class PlanGate(PlanRules initial)
     private readonly ConcurrentDictionary<string, Subscriber> _subscribers = new(StringComparer.Ordinal);
     private volatile PlanRules _rules = initial;
 
-    /// <summary>The rules in force. Setting them changes every later call; windows go on.</summary>
+    /// <summary>The rules in force. Setting them changes every later call; what was used stays used.</summary>
     public PlanRules Rules
     {
         get => _rules;
-        set => _rules = value;
+        set
+        {
+            _rules = value;
+            foreach (Subscriber subscriber in _subscribers.Values)
+            {
+                lock (subscriber.Gate)
+                    subscriber.Meter.Length = value.Window;
+            }
+        }
     }
 
     /// <summary>All accounts that ever had a plan.</summary>

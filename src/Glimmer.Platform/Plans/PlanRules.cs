@@ -1,5 +1,6 @@
 using System.Collections.Frozen;
 using System.Reflection;
+using Glimmer.Platform.Billing;
 using Glimmer.Platform.Catalog;
 
 namespace Glimmer.Platform.Plans;
@@ -72,19 +73,6 @@ public sealed record PlanCohort(
 /// <summary>Rules of fair use.</summary>
 public sealed record FairUseRules(int StrikesToBan, TimeSpan Restriction, int CallsPerMinute);
 
-/// <summary>Rules of invitations (spec: platform.md §3.5).</summary>
-/// <param name="InviteeDiscount">Part of an invited account's first price that falls away.</param>
-/// <param name="PayableMinimum">Least that is then paid.</param>
-/// <param name="FirstPayment">How long after following a link the first paid order counts for it.</param>
-/// <param name="InviterRate">The inviter's part of what the friend paid in cash.</param>
-/// <param name="Threshold">Rewards wait until there are so many valid friends, then all are granted.</param>
-/// <param name="Round">Friends of a round.</param>
-/// <param name="RoundRate">The extra part of what a round's friends paid.</param>
-/// <param name="Issue">How long an order is under review; refunded within it, it earns nothing.</param>
-/// <param name="Dispute">How long an inviter may object.</param>
-public sealed record InvitationRules(
-    decimal InviteeDiscount, decimal PayableMinimum, TimeSpan FirstPayment, decimal InviterRate, int Threshold, int Round, decimal RoundRate, TimeSpan Issue, TimeSpan Dispute);
-
 /// <summary>
 /// Everything the plan engine follows: plans, prices, windows, factors, cohorts. Read from <c>plans.yaml</c>; immutable.
 /// </summary>
@@ -115,6 +103,8 @@ public sealed class PlanRules
         BalanceWithoutPlan = draft.BalanceWithoutPlan;
         FairUse = draft.FairUse;
         Invitation = draft.Invitation;
+        InviteeDiscount = draft.InviteeDiscount;
+        InviteePayableMinimum = draft.InviteePayableMinimum;
         Prices = draft.Prices;
         Cohorts = draft.Cohorts;
         Peak = draft.Peak;
@@ -163,8 +153,14 @@ public sealed class PlanRules
     /// <summary>Fair use.</summary>
     public FairUseRules FairUse { get; }
 
-    /// <summary>Invitations.</summary>
+    /// <summary>What invitations earn.</summary>
     public InvitationRules Invitation { get; }
+
+    /// <summary>Part of the price that falls away for an invited account's first order.</summary>
+    public decimal InviteeDiscount { get; }
+
+    /// <summary>Least amount that is left of it.</summary>
+    public decimal InviteePayableMinimum { get; }
 
     /// <summary>All plans in the file's order.</summary>
     public IReadOnlyList<Plan> Plans { get; }

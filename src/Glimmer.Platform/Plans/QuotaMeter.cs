@@ -34,6 +34,13 @@ internal sealed class QuotaMeter(TimeSpan window)
     private long _month;
     private int _monthUsed;
 
+    /// <summary>Length of the rolling window.</summary>
+    public TimeSpan Length
+    {
+        get => _window.Length;
+        set => _window.Length = value;
+    }
+
     /// <summary>Takes units from the window and the week, or says which of them is full and when enough of it is free.</summary>
     /// <param name="now">The moment.</param>
     /// <param name="units">Units of the call.</param>

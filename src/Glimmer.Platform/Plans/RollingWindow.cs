@@ -7,10 +7,17 @@ namespace Glimmer.Platform.Plans;
 /// </summary>
 internal sealed class RollingWindow(TimeSpan length)
 {
-    private readonly long _length = (long)length.TotalSeconds;
+    private long _length = (long)length.TotalSeconds;
     private (long Second, long Units)[] _ring = [];
     private int _head;
     private int _count;
+
+    /// <summary>Length; a longer one does not bring back what has freed.</summary>
+    public TimeSpan Length
+    {
+        get => TimeSpan.FromSeconds(_length);
+        set => _length = (long)value.TotalSeconds;
+    }
 
     /// <summary>Units in the window after the last <see cref="Expire"/>.</summary>
     public long Used { get; private set; }

@@ -190,10 +190,10 @@ public sealed class SubscriptionDesk(PlanRules rules)
     {
         // Not stackable: the larger discount counts.
         decimal rate = state.Discount is { } personal && now < personal.Until ? personal.Rate : 0;
-        if (invited && rules.Invitation.InviteeDiscount > rate)
+        if (invited && rules.InviteeDiscount > rate)
         {
-            decimal reduced = decimal.Round(price * (1 - rules.Invitation.InviteeDiscount), 2, MidpointRounding.AwayFromZero);
-            return Math.Min(price, Math.Max(reduced, rules.Invitation.PayableMinimum));
+            decimal reduced = decimal.Round(price * (1 - rules.InviteeDiscount), 2, MidpointRounding.AwayFromZero);
+            return Math.Min(price, Math.Max(reduced, rules.InviteePayableMinimum));
         }
 
         return decimal.Round(price * (1 - rate), 2, MidpointRounding.AwayFromZero);

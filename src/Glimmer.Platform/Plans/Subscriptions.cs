@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using System.Globalization;
+using Glimmer.Platform.Billing;
 using Glimmer.Platform.Ledger;
 using Glimmer.Platform.Store;
 using Glimmer.Protocol.Errors;
@@ -23,14 +24,16 @@ public sealed class Subscriptions : IDisposable
     private readonly PlatformStore _store;
     private readonly PlatformLedger _ledger;
     private readonly PlanGate _gate;
+    private readonly Invitations? _invitations;
     private readonly IDisposable _watch;
     private readonly Lock _refreshing = new();
     private readonly ConcurrentDictionary<string, long> _numbers = new(StringComparer.Ordinal);
     private readonly ConcurrentDictionary<string, SemaphoreSlim> _turns = new(StringComparer.Ordinal);
     private long _version;
 
-    private Subscriptions(PlatformStore store, PlatformLedger ledger, PlanGate gate)
+    private Subscriptions(PlatformStore store, PlatformLedger ledger, PlanGate gate, Invitations? invitations)
     {
+        _invitations = invitations;
         _store = store;
         _ledger = ledger;
         _gate = gate;
@@ -40,7 +43,11 @@ public sealed class Subscriptions : IDisposable
     }
 
     /// <summary>Reads all subscriptions and what was used of their windows.</summary>
-    public static Subscriptions Open(PlatformStore store, PlatformLedger ledger, PlanGate gate) => new(store, ledger, gate);
+    /// <param name="store">The store.</param>
+    /// <param name="ledger">What pays.</param>
+    /// <param name="gate">Learns of everything.</param>
+    /// <param name="invitations">Makes first orders of invited accounts cheaper and rewards who invited them; null for neither.</param>
+    public static Subscriptions Open(PlatformStore store, PlatformLedger ledger, PlanGate gate, Invitations? invitations = null) => new(store, ledger, gate, invitations);
 
     /// <summary>Orders a plan: pays it from credits, then cash, and lets it begin as its quote says.</summary>
     /// <param name="account">The account.</param>
@@ -49,10 +56,10 @@ public sealed class Subscriptions : IDisposable
     /// <param name="currency">Currency of the account.</param>
     /// <param name="author">Who orders, for the history.</param>
     /// <param name="autoRenew">Whether it renews.</param>
-    /// <param name="invited">Whether the account was invited and is in time.</param>
-    public Task<OrderResult> OrderAsync(string account, string plan, PlanCycle cycle, Currency currency, string author, bool autoRenew = true, bool invited = false) =>
+    public Task<OrderResult> OrderAsync(string account, string plan, PlanCycle cycle, Currency currency, string author, bool autoRenew = true) =>
         InTurnAsync(account, async number =>
         {
+            bool invited = _invitations is not null && !_gate.Of(account).EverPaid && await _invitations.IsInTimeAsync(account);
             (OrderQuote? quote, PlatformError? error) = new SubscriptionDesk(_gate.Rules).Order(_gate.Of(account), plan, cycle, currency.Code, Now, autoRenew, invited);
             if (quote is null)
                 return new OrderResult(null, error);
@@ -134,8 +141,16 @@ public sealed class Subscriptions : IDisposable
         SubscriptionEvent item = quote.Event;
         string id = string.Create(CultureInfo.InvariantCulture, $"plan:{account}:{number}:{item.Kind}:{item.Plan}:{item.Cycle}:{quote.Due}");
         string memo = $"{item.Plan} {item.Cycle}".ToLowerInvariant();
-        if (quote.Due > 0 && (await _ledger.BuyPlanAsync(account, Money.Of(quote.Due, currency), id, memo)).State == PostingState.Refused)
-            return false;
+        bool first = !_gate.Of(account).EverPaid;
+        Money cash = Money.Zero(currency);
+        if (quote.Due > 0)
+        {
+            Purchase purchase = await _ledger.BuyPlanAsync(account, Money.Of(quote.Due, currency), id, memo);
+            if (purchase.State == PostingState.Refused)
+                return false;
+            cash = purchase.Cash;
+        }
+
         try
         {
             await StoreAsync(account, number, [item], author);
@@ -148,6 +163,8 @@ public sealed class Subscriptions : IDisposable
             throw;
         }
 
+        if (first && _invitations is not null)
+            await _invitations.OrderedAsync(account, id, cash);
         if (quote.CreditBack > 0)
             await _ledger.GrantAsync(account, Money.Of(quote.CreditBack, currency), id + ":rest", source: CreditSource.PlanValue, memo: memo);
         return true;

@@ -36,7 +36,7 @@ public sealed record ChatCompletionRequest
     /// <summary>False for greedy decoding.</summary>
     public bool DoSample { get; init; } = true;
 
-    /// <summary>0 to 1; values above 1, which OpenAI clients may send, have become 1.</summary>
+    /// <summary>0 to 1 on the platform's own bases, where values above 1, which OpenAI clients may send, have become 1; 0 to 2 in OpenAI's dialect.</summary>
     public double? Temperature { get; init; }
 
     /// <summary>0.01 to 1.</summary>
@@ -53,6 +53,27 @@ public sealed record ChatCompletionRequest
 
     /// <summary>Seed of the random numbers.</summary>
     public long? Seed { get; init; }
+
+    /// <summary>How many answers to give, 1 to <see cref="ChatRequestReader.MaxChoices"/>.</summary>
+    public int Choices { get; init; } = 1;
+
+    /// <summary>−2 to 2: lowers the chance of tokens said before.</summary>
+    public double? PresencePenalty { get; init; }
+
+    /// <summary>−2 to 2: lowers the chance of tokens by how often they were said.</summary>
+    public double? FrequencyPenalty { get; init; }
+
+    /// <summary>Added to the logits of single tokens of the model's own vocabulary, −100 to 100; null for none.</summary>
+    public IReadOnlyDictionary<int, float>? LogitBias { get; init; }
+
+    /// <summary>How many likely tokens to tell with each token of the answer, 0 to 20; null tells no probabilities.</summary>
+    public int? TopLogProbs { get; init; }
+
+    /// <summary>Whether a stream ends with a chunk of usage, in dialects that have it only when asked for.</summary>
+    public bool IncludeUsage { get; init; }
+
+    /// <summary>Whether functions came in OpenAI's first form (<c>functions</c>), in which calls are then answered.</summary>
+    public bool LegacyFunctions { get; init; }
 
     /// <summary>At most four texts, none empty.</summary>
     public IReadOnlyList<string> Stop { get; init; } = [];

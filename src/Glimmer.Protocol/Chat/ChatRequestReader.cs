@@ -1,3 +1,5 @@
+using System.Globalization;
+using System.Text.Json;
 using Glimmer.Protocol.Errors;
 using Glimmer.Protocol.Json;
 
@@ -12,20 +14,37 @@ public static class ChatRequestReader
     /// <summary>Longest regular expression or grammar, in characters.</summary>
     public const int MaxGrammarLength = 1 << 16;
 
+    /// <summary>Most answers to one request.</summary>
+    public const int MaxChoices = 16;
+
+    /// <summary>Most likely tokens that are told with each token.</summary>
+    public const int MaxTopLogProbs = 20;
+
+    private const int MaxBiases = 1024;
     private const string ThinkingLegal = "Send an object such as {\"type\":\"enabled\"}";
 
     /// <summary>Reads and checks every field; the first fault is the error.</summary>
-    public static (ChatCompletionRequest? Request, PlatformError? Error) Read(FieldReader body)
+    public static (ChatCompletionRequest? Request, PlatformError? Error) Read(FieldReader body) =>
+        Read(body, WireDialect.Native, ToolReader.ReadTools, ToolReader.ReadChoice);
+
+    /// <summary>Reads the fields that both dialects of completions have.</summary>
+    internal static (ChatCompletionRequest? Request, PlatformError? Error) Read(
+        FieldReader body, WireDialect dialect, Func<FieldReader, IReadOnlyList<WireTool>> readTools, Func<FieldReader, IReadOnlyList<WireTool>, WireToolChoice> readChoice)
     {
-        (string? requestId, string? userId, string? model) = ReadIdentity(body);
+        bool native = dialect == WireDialect.Native;
+        (string? requestId, string? userId, string? model) = native
+            ? ReadIdentity(body)
+            : (null, body.Text("safety_identifier", max: 512) ?? body.Text("user", max: 512), body.Text("model", required: true, min: 1, max: 256));
         (bool? thinking, bool? clearThinking) = ReadThinking(body);
         CheckModeration(body);
         body.Flag("watermark_enabled");
-        body.Object("stream_options", "Send an object such as {\"include_usage\":true}")?.Flag("include_usage");
+        bool? usage = body.Object("stream_options", "Send an object such as {\"include_usage\":true}")?.Flag("include_usage");
 
-        IReadOnlyList<WireTool> tools = ToolReader.ReadTools(body);
+        IReadOnlyList<WireTool> tools = readTools(body);
         var request = new ChatCompletionRequest
         {
+            Dialect = dialect,
+            IncludeUsage = usage ?? false,
             Model = model ?? "",
             RequestId = requestId,
             UserId = userId,
@@ -35,13 +54,18 @@ public static class ChatRequestReader
             ThinkingBudget = (int?)body.Object("thinking", ThinkingLegal)?.Whole("budget_tokens", 0, MaxMaxTokens),
             ReasoningEffort = ReadEffort(body),
             DoSample = body.Flag("do_sample") ?? true,
-            Temperature = body.Number("temperature", 0, 2) is { } temperature ? Math.Min(temperature, 1) : null,
+            Temperature = body.Number("temperature", 0, 2) is { } temperature ? Math.Min(temperature, native ? 1 : 2) : null,
             TopP = body.Number("top_p", 0, 1) is { } topP ? Math.Max(topP, 0.01) : null,
-            MaxTokens = ReadMaxTokens(body),
+            MaxTokens = ReadMaxTokens(body, native),
+            Choices = (int)(body.Whole("n", 1, MaxChoices) ?? 1),
+            PresencePenalty = body.Number("presence_penalty", -2, 2),
+            FrequencyPenalty = body.Number("frequency_penalty", -2, 2),
+            LogitBias = ReadBias(body),
+            TopLogProbs = ReadLogProbs(body),
             Seed = body.Whole("seed", long.MinValue, long.MaxValue),
             Stop = body.Texts("stop", maxCount: 4, minLength: 1, maxLength: 4096) ?? [],
             Tools = tools,
-            ToolChoice = ToolReader.ReadChoice(body, tools),
+            ToolChoice = readChoice(body, tools),
             ParallelToolCalls = body.Flag("parallel_tool_calls") ?? true,
             ToolStream = body.Flag("tool_stream") ?? false,
             ResponseFormat = ReadFormat(body),
@@ -77,13 +101,44 @@ public static class ChatRequestReader
         }
     }
 
-    private static int? ReadMaxTokens(FieldReader body)
+    private static int? ReadMaxTokens(FieldReader body, bool native)
     {
-        long? first = body.Whole("max_tokens", 1, MaxMaxTokens);
-        long? second = body.Whole("max_completion_tokens", 1, MaxMaxTokens);
-        if (first is null || second is null)
-            return (int?)(first ?? second);
-        return (int)Math.Min(first.Value, second.Value);
+        // Clients of other platforms send the limits of other models: theirs are lowered, not refused.
+        int most = native ? MaxMaxTokens : int.MaxValue;
+        long? first = body.Whole("max_tokens", 1, most);
+        long? second = body.Whole("max_completion_tokens", 1, most);
+        long? limit = first is null || second is null ? first ?? second : Math.Min(first.Value, second.Value);
+        return limit is { } tokens ? (int)Math.Min(tokens, MaxMaxTokens) : null;
+    }
+
+    internal static Dictionary<int, float>? ReadBias(FieldReader body)
+    {
+        const string Legal = "Send an object of token ids and numbers from -100 to 100, such as {\"1234\":-100}";
+        if (body.Object("logit_bias", Legal) is not { } bias)
+            return null;
+        var read = new Dictionary<int, float>();
+        foreach (JsonProperty entry in bias.Element.EnumerateObject())
+        {
+            if (read.Count == MaxBiases)
+                body.Fail(PlatformError.Invalid("logit_bias", $"it names more than {MaxBiases} tokens", $"Send at most {MaxBiases}"));
+            else if (!int.TryParse(entry.Name, NumberStyles.None, CultureInfo.InvariantCulture, out int token))
+                body.Fail(PlatformError.Invalid("logit_bias", "a name in it is no token id", Legal));
+            else if (bias.Number(entry.Name, -100, 100) is { } amount)
+                read[token] = (float)amount;
+            if (body.Error is not null)
+                return null;
+        }
+
+        return read.Count == 0 ? null : read;
+    }
+
+    private static int? ReadLogProbs(FieldReader body)
+    {
+        bool asked = body.Flag("logprobs") ?? false;
+        long? top = body.Whole("top_logprobs", 0, MaxTopLogProbs);
+        if (top is > 0 && !asked)
+            body.Fail(PlatformError.Invalid("top_logprobs", "it is given without logprobs", "Send \"logprobs\":true with it"));
+        return asked ? (int)(top ?? 0) : null;
     }
 
     private static WireResponseFormat ReadFormat(FieldReader body)

@@ -102,6 +102,8 @@ internal static class MessageReader
                 return null;
             case "text" or "input_text" or "output_text":
                 return new WirePart(WirePartKind.Text, part.Text("text", required: true) ?? "");
+            case "refusal" when role == WireRole.Assistant:
+                return new WirePart(WirePartKind.Text, part.Text("refusal", required: true) ?? "");
             case "tool_reference" when role == WireRole.Tool:
                 return new WirePart(WirePartKind.ToolReference, part.Text("name", required: true, min: 1) ?? "");
             case "image_url" when role == WireRole.User || role == WireRole.Tool:

@@ -95,7 +95,13 @@ internal static class ToolReader
     {
         const string Legal = "Send an object such as {\"id\":\"call_1\",\"type\":\"function\",\"function\":{\"name\":\"f\",\"arguments\":\"{}\"}}";
         if (message.Objects("tool_calls", Legal) is not { Count: > 0 } items)
-            return [];
+        {
+            // OpenAI's first form: one call without an id.
+            return message.Object("function_call", "Send an object such as {\"name\":\"f\",\"arguments\":\"{}\"}") is { } only
+                ? [new WireToolCall("", only.Text("name", required: true, min: 1, max: 256) ?? "", ReadArguments(only))]
+                : [];
+        }
+
         var calls = new List<WireToolCall>(items.Count);
         foreach (FieldReader item in items)
         {

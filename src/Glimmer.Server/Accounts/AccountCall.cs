@@ -43,20 +43,9 @@ internal sealed class AccountGate(SignInService signIn, MemberService members, S
     /// <param name="handle">Gives the answer.</param>
     public async Task RunAsync(HttpContext context, AccountRole? least, Func<AccountCall, Task<Outcome<JsonNode?>>> handle)
     {
-        string? token = cookies.Read(context);
-        if (token is null || await signIn.FindSessionAsync(token) is not { } session)
-        {
-            await ErrorResponse.WriteAsync(context, new PlatformError(BusinessCode.CredentialMissing, "You are not logged in") { Chinese = "您尚未登录" });
+        if (await EnterAsync(context) is not { } entered)
             return;
-        }
-
-        bool changes = !HttpMethods.IsGet(context.Request.Method) && !HttpMethods.IsHead(context.Request.Method);
-        if (changes && !(SignInService.CsrfMatches(token, context.Request.Headers["X-CSRF-Token"].ToString()) && IsOwnOrigin(context)))
-        {
-            await ErrorResponse.WriteAsync(context, ForeignPage());
-            return;
-        }
-
+        (SessionEntry session, string token) = entered;
         Membership? membership = null;
         if (least is { } needed)
         {
@@ -73,6 +62,34 @@ internal sealed class AccountGate(SignInService signIn, MemberService members, S
 
         await AnswerAsync(context, await handle(new AccountCall(context, session, token, membership, addresses.Of(context))));
     }
+
+    /// <summary>Whether the request brings a session's cookie, good or not.</summary>
+    public bool HasSession(HttpContext context) => cookies.Read(context) is not null;
+
+    /// <summary>The session of a request that may be served; null when its refusal has been answered.</summary>
+    public async Task<(SessionEntry Session, string Token)?> EnterAsync(HttpContext context)
+    {
+        string? token = cookies.Read(context);
+        if (token is null || await signIn.FindSessionAsync(token) is not { } session)
+        {
+            await ErrorResponse.WriteAsync(context, new PlatformError(BusinessCode.CredentialMissing, "You are not logged in") { Chinese = "您尚未登录" });
+            return null;
+        }
+
+        bool changes = !HttpMethods.IsGet(context.Request.Method) && !HttpMethods.IsHead(context.Request.Method);
+        if (changes && !(SignInService.CsrfMatches(token, context.Request.Headers["X-CSRF-Token"].ToString()) && IsOwnOrigin(context)))
+        {
+            await ErrorResponse.WriteAsync(context, ForeignPage());
+            return null;
+        }
+
+        return (session, token);
+    }
+
+    /// <summary>The account that a session's call is about does not exist, or was not named (404, 400).</summary>
+    public static PlatformError NoAccount(bool named) => named
+        ? new PlatformError(BusinessCode.ParameterInvalid, "There is no such account") { Chinese = "账户不存在", Status = StatusCodes.Status404NotFound }
+        : PlatformError.Missing("account", "Name one of your accounts in the header X-Glimmer-Account");
 
     /// <summary>Runs a call of somebody not logged in: from a page of this platform or from no page at all.</summary>
     public async Task RunOpenAsync(HttpContext context, Func<Task<Outcome<JsonNode?>>> handle)

@@ -1,6 +1,7 @@
 using Glimmer.Platform.Accounts;
 using Glimmer.Platform.Accounts.Mail;
 using Glimmer.Platform.Accounts.SignIn;
+using Glimmer.Server.Billing;
 using Glimmer.Server.Hosting;
 
 namespace Glimmer.Server.Accounts;
@@ -32,7 +33,9 @@ internal static partial class AccountRoutes
             .AddSingleton<SignInEndpoints>()
             .AddSingleton<KeyEndpoints>()
             .AddSingleton<MemberEndpoints>()
-            .AddSingleton<ProviderEndpoints>();
+            .AddSingleton<ProviderEndpoints>()
+            .AddSingleton<KeyBillingCallers>()
+            .AddSingleton<IBillingCallers, SessionBillingCallers>();
     }
 
     public static void Map(WebApplication app)

@@ -46,7 +46,7 @@ internal sealed class AnswerEvents : IAsyncDisposable
     public ChatUsage Usage => _answer.Usage;
 
     /// <summary>How it ended; valid once <see cref="HasEnded"/>.</summary>
-    public AnswerEnd End => new(Finish, _cutOff is null ? _answer.StopText : null, _answer.Usage);
+    public AnswerEnd End => new(Finish, _cutOff is null ? _answer.StopText : null, _answer.Usage) { Choices = _cutOff is null && _answer is ChoiceSet set ? set.Ends : [] };
 
     /// <summary>Ends the generation: the client reads no more.</summary>
     public void Cancel() => _ended.Cancel();

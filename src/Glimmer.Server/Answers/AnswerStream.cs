@@ -69,6 +69,7 @@ internal static class AnswerStream
             await FlushAsync(output, context);
         await charged;
         answer.End(events.End);
+        await dialect.KeepAsync();
         await FlushAsync(output, context);
     }
 

@@ -21,8 +21,9 @@ internal static class CallUnits
     /// What a request can use at most. Its tokens are not known before it is rendered: two bytes a token is more than text of any language
     /// needs on average, and the context bounds it.
     /// </summary>
-    public static UsageUnits WorstCase(HttpRequest http, ChatRequest request, CatalogModel model)
+    public static UsageUnits WorstCase(HttpRequest http, ChatCall call, CatalogModel model)
     {
+        ChatRequest request = call.Request;
         long text = (http.ContentLength ?? 0) / 2;
         long media = request.Conversation.Messages.Sum(message => message.Content.Count(part => part is MediaPart));
         if (media > 0)
@@ -30,7 +31,7 @@ internal static class CallUnits
         return new UsageUnits
         {
             Input = (int)Math.Clamp(text, 1, model.Context > 0 ? model.Context : 1 << 20),
-            Output = request.MaxTokens ?? (model.DefaultOutput > 0 ? model.DefaultOutput : UnknownOutput),
+            Output = (int)Math.Min((long)(request.MaxTokens ?? (model.DefaultOutput > 0 ? model.DefaultOutput : UnknownOutput)) * call.Answers, int.MaxValue),
         };
     }
 

@@ -30,6 +30,15 @@ internal sealed record ChatCall(AccessKey Key, ModelOffer Offer, ChatRequest Req
     /// <summary>The client's end user; null when it named none.</summary>
     public string? EndUser { get; init; }
 
+    /// <summary>How many answers to each prompt are asked for.</summary>
+    public int Choices { get; init; } = 1;
+
+    /// <summary>Several prompts, where a dialect takes them together: the first is <see cref="Request"/>. Empty for that one.</summary>
+    public IReadOnlyList<ChatRequest> Prompts { get; init; } = [];
+
+    /// <summary>How many answers there will be.</summary>
+    public int Answers => Choices * Math.Max(1, Prompts.Count);
+
     /// <summary>Short name of the endpoint, for usage rows.</summary>
     public string Endpoint { get; init; } = "chat";
 }
@@ -46,7 +55,7 @@ internal sealed partial class ChatRunner(CallAdmission calls, AnswerDrain drain,
         // :: Step 1: who pays, and a place in flight.
         CallEntry entry = await calls.EnterAsync(
             new CallRequest(
-                call.Key, call.Offer.Model, call.Surface, RequestRecord.Of(context).Id, CallUnits.WorstCase(context.Request, call.Request, call.Offer.Model), call.RequestId, call.EndUser, call.Endpoint),
+                call.Key, call.Offer.Model, call.Surface, RequestRecord.Of(context).Id, CallUnits.WorstCase(context.Request, call, call.Offer.Model), call.RequestId, call.EndUser, call.Endpoint),
             context.RequestAborted);
         if (entry.Call is not { } admitted)
         {
@@ -71,7 +80,7 @@ internal sealed partial class ChatRunner(CallAdmission calls, AnswerDrain drain,
         ChatStart start;
         try
         {
-            start = await backend.StartAsync(call.Request, ended.Token);
+            start = await ChoiceSet.StartAsync(backend, call, ended.Token);
         }
         catch (OperationCanceledException) when (ended.IsCancellationRequested)
         {
@@ -105,7 +114,7 @@ internal sealed partial class ChatRunner(CallAdmission calls, AnswerDrain drain,
                 if (call.Stream)
                     await StreamAsync(context, events, charge, dialect);
                 else
-                    await RespondAsync(context, events, charge, dialect);
+                    await RespondAsync(context, events, charge, dialect, call.Answers);
             }
         }
         finally
@@ -124,14 +133,16 @@ internal sealed partial class ChatRunner(CallAdmission calls, AnswerDrain drain,
     }
 
     /// <summary>Gathers the answer and sends it whole. A fault is an error here, since nothing was sent yet.</summary>
-    private static async Task RespondAsync(HttpContext context, AnswerEvents events, AnswerCharge charge, IAnswerDialect dialect)
+    private static async Task RespondAsync(HttpContext context, AnswerEvents events, AnswerCharge charge, IAnswerDialect dialect, int choices)
     {
-        var message = new MessageBuilder();
+        var messages = new MessageBuilder[choices];
+        for (int i = 0; i < choices; i++)
+            messages[i] = new MessageBuilder();
         while (await events.MoveNextAsync())
         {
             // Reasoning that turns out to be the answer comes again as content, so it may be left out here in any case.
             if (events.Current.Kind != ChatEventKind.Reasoning || dialect.ShowsReasoning)
-                message.Add(events.Current);
+                messages[events.Current.Choice].Add(events.Current);
         }
 
         if (context.RequestAborted.IsCancellationRequested)
@@ -153,7 +164,11 @@ internal sealed partial class ChatRunner(CallAdmission calls, AnswerDrain drain,
 
         record.Finish = dialect.WordOf(events.Finish);
         var body = new ArrayBufferWriter<byte>(1024);
-        dialect.WriteWhole(body, message, events.End);
+        dialect.WriteWhole(body, messages, events.End);
+        await dialect.KeepAsync();
+
+        // Durable before the first byte of the answer leaves.
+        await charge.CloseAsync(events.Usage, events.Finish);
         context.Response.ContentType = "application/json";
         context.Response.ContentLength = body.WrittenCount;
         await context.Response.Body.WriteAsync(body.WrittenMemory, context.RequestAborted);

@@ -26,13 +26,35 @@ internal interface IAnswerDialect
     /// <param name="message">What was said; reasoning only when it is shown.</param>
     /// <param name="end">How it ended; neither by a fault nor by a cancellation.</param>
     void WriteWhole(IBufferWriter<byte> output, MessageBuilder message, AnswerEnd end);
+
+    /// <summary>Writes several whole answers to one request as UTF-8.</summary>
+    /// <param name="output">Where to.</param>
+    /// <param name="messages">What each said, at least one.</param>
+    /// <param name="end">How they ended, each by itself in <see cref="AnswerEnd.Choices"/> when there are several.</param>
+    void WriteWhole(IBufferWriter<byte> output, IReadOnlyList<MessageBuilder> messages, AnswerEnd end) => WriteWhole(output, messages[0], end);
+
+    /// <summary>Keeps what the dialect keeps of an answer. Called once, when its end is written and before its last byte leaves; never for one that failed before its first.</summary>
+    ValueTask KeepAsync() => default;
 }
 
 /// <summary>How an answer ended.</summary>
 /// <param name="Finish">Why.</param>
 /// <param name="StopText">The stop text of the request that ended it; null when none did.</param>
 /// <param name="Usage">What it cost.</param>
-internal readonly record struct AnswerEnd(FinishReason Finish, string? StopText, ChatUsage Usage);
+internal readonly record struct AnswerEnd(FinishReason Finish, string? StopText, ChatUsage Usage)
+{
+    private readonly IReadOnlyList<AnswerEnd>? _choices;
+
+    /// <summary>How each of several answers ended; empty when there is one, or when all were cut off.</summary>
+    public IReadOnlyList<AnswerEnd> Choices
+    {
+        get => _choices ?? [];
+        init => _choices = value;
+    }
+
+    /// <summary>Why one of the answers ended.</summary>
+    public FinishReason FinishOf(int choice) => choice < Choices.Count ? Choices[choice].Finish : Finish;
+}
 
 /// <summary>An answer on its way to a client, event by event.</summary>
 internal interface IStreamedAnswer

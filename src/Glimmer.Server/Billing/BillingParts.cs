@@ -1,6 +1,5 @@
 using Glimmer.Platform.Billing;
 using Glimmer.Platform.Ledger;
-using Glimmer.Platform.Plans;
 using Glimmer.Server.Hosting;
 
 namespace Glimmer.Server.Billing;
@@ -11,7 +10,7 @@ internal sealed class BillingParts : IDisposable
     private readonly HttpClient _http;
 
     /// <exception cref="GlimmerStartupException">There is a provider's key, and no secret for its webhooks.</exception>
-    public BillingParts(PlatformLedger ledger, PlanGate plans, BillingOptions options)
+    public BillingParts(PlatformLedger ledger, BillingOptions options, InvitationRules? invitation = null)
     {
         // Redirects would carry the secret key elsewhere; pooled connections follow changes of the address.
         _http = new HttpClient(new SocketsHttpHandler { AllowAutoRedirect = false, PooledConnectionLifetime = TimeSpan.FromMinutes(5) }) { Timeout = TimeSpan.FromSeconds(20) };
@@ -24,7 +23,7 @@ internal sealed class BillingParts : IDisposable
         Options = options;
         Payments = new PaymentDesk(ledger, providers, options.Payments);
         Invoices = new InvoiceDesk(ledger, options.Issuer);
-        Invitations = new Invitations(ledger, () => plans.Rules.Invitation);
+        Invitations = new Invitations(ledger, invitation ?? new InvitationRules());
     }
 
     public PlatformLedger Ledger { get; }

@@ -4,6 +4,7 @@ using Glimmer.Dialogue.Output;
 using Glimmer.Inference;
 using Glimmer.Protocol.Sse;
 using Glimmer.Server.Answers;
+using Glimmer.Server.OpenAI;
 using Glimmer.Server.Transport;
 using Names = Glimmer.Server.Chat.CompletionHead.Names;
 
@@ -14,9 +15,9 @@ namespace Glimmer.Server.Chat;
 /// reason and the usage in the last one, then <c>[DONE]</c>. Without <c>tool_stream</c> a call is one chunk, held back until
 /// it is complete.
 /// </summary>
-internal sealed class ChatChunkWriter(SseWriter output, CompletionHead head, bool toolStream, bool showReasoning) : IStreamedAnswer
+internal sealed class ChatChunkWriter(SseWriter output, CompletionHead head, bool toolStream, bool showReasoning, int choices = 1) : IStreamedAnswer
 {
-    private readonly Dictionary<int, (string Id, string Name, StringBuilder Arguments)> _calls = [];
+    private readonly Dictionary<(int Choice, int Index), (string Id, string Name, StringBuilder Arguments)> _calls = [];
 
     /// <inheritdoc/>
     public void Begin(in ChatUsage usage)
@@ -31,32 +32,32 @@ internal sealed class ChatChunkWriter(SseWriter output, CompletionHead head, boo
         {
             case ChatEventKind.Reasoning:
                 if (showReasoning && item.Text.Length > 0)
-                    WriteText(Names.Reasoning, item.Text);
+                    WriteText(item.Choice, Names.Reasoning, item.Text, null);
                 break;
             case ChatEventKind.Content:
                 if (item.Text.Length > 0)
-                    WriteText(Names.Content, item.Text);
+                    WriteText(item.Choice, Names.Content, item.Text, item.Tokens);
                 break;
             case ChatEventKind.ToolCallStart:
                 string id = RequestIds.NewCallId();
-                _calls[item.ToolIndex] = (id, item.Text, new StringBuilder());
+                _calls[(item.Choice, item.ToolIndex)] = (id, item.Text, new StringBuilder());
                 if (toolStream)
-                    WriteCall(item.ToolIndex, id, item.Text, "");
+                    WriteCall(item.Choice, item.ToolIndex, id, item.Text, "");
                 break;
             case ChatEventKind.ToolCallArguments:
                 if (toolStream)
-                    WriteCall(item.ToolIndex, null, null, item.Text);
-                else if (_calls.TryGetValue(item.ToolIndex, out (string Id, string Name, StringBuilder Arguments) open))
+                    WriteCall(item.Choice, item.ToolIndex, null, null, item.Text);
+                else if (_calls.TryGetValue((item.Choice, item.ToolIndex), out (string Id, string Name, StringBuilder Arguments) open))
                     open.Arguments.Append(item.Text);
                 break;
             case ChatEventKind.ToolCallAbandoned:
-                _calls.Remove(item.ToolIndex); // its text follows as content; a streamed call cannot be taken back
+                _calls.Remove((item.Choice, item.ToolIndex)); // its text follows as content; a streamed call cannot be taken back
                 break;
             case ChatEventKind.ReasoningWasAnswer:
                 break; // the same text follows as content
             default:
-                if (!toolStream && _calls.Remove(item.ToolIndex, out (string Id, string Name, StringBuilder Arguments) call))
-                    WriteCall(item.ToolIndex, call.Id, call.Name, call.Arguments.ToString());
+                if (!toolStream && _calls.Remove((item.Choice, item.ToolIndex), out (string Id, string Name, StringBuilder Arguments) call))
+                    WriteCall(item.Choice, item.ToolIndex, call.Id, call.Name, call.Arguments.ToString());
                 break;
         }
     }
@@ -66,31 +67,36 @@ internal sealed class ChatChunkWriter(SseWriter output, CompletionHead head, boo
     {
         if (!toolStream)
         {
-            foreach ((int index, (string id, string name, StringBuilder arguments)) in _calls)
-                WriteCall(index, id, name, arguments.ToString());
+            foreach (((int choice, int index), (string id, string name, StringBuilder arguments)) in _calls)
+                WriteCall(choice, index, id, name, arguments.ToString());
         }
 
-        Utf8JsonWriter json = BeginChunk(FinishWords.Of(end.Finish));
-        json.WriteString(Names.Content, "");
-        json.WriteEndObject();
-        json.WriteEndObject();
-        json.WriteEndArray();
-        CompletionHead.WriteUsage(json, end.Usage);
-        json.WriteEndObject();
-        output.EndEvent();
+        for (int choice = 0; choice < choices; choice++)
+        {
+            Utf8JsonWriter json = BeginChunk(choice, FinishWords.Of(end.FinishOf(choice)));
+            json.WriteString(Names.Content, "");
+            json.WriteEndObject();
+            json.WriteEndObject();
+            json.WriteEndArray();
+            if (choice == choices - 1)
+                CompletionHead.WriteUsage(json, end.Usage);
+            json.WriteEndObject();
+            output.EndEvent();
+        }
+
         output.WriteDone();
     }
 
-    private void WriteText(JsonEncodedText name, string text)
+    private void WriteText(int choice, JsonEncodedText name, string text, IReadOnlyList<SaidToken>? tokens)
     {
-        Utf8JsonWriter json = BeginChunk(null);
+        Utf8JsonWriter json = BeginChunk(choice, null);
         json.WriteString(name, text);
-        EndChunk(json);
+        EndChunk(json, tokens);
     }
 
-    private void WriteCall(int index, string? id, string? name, string arguments)
+    private void WriteCall(int choice, int index, string? id, string? name, string arguments)
     {
-        Utf8JsonWriter json = BeginChunk(null);
+        Utf8JsonWriter json = BeginChunk(choice, null);
         json.WriteStartArray(Names.ToolCalls);
         json.WriteStartObject();
         json.WriteNumber(Names.Index, index);
@@ -110,14 +116,14 @@ internal sealed class ChatChunkWriter(SseWriter output, CompletionHead head, boo
         EndChunk(json);
     }
 
-    private Utf8JsonWriter BeginChunk(string? word)
+    private Utf8JsonWriter BeginChunk(int choice, string? word)
     {
         Utf8JsonWriter json = output.BeginEvent();
         json.WriteStartObject();
         head.Write(json, Names.Chunk);
         json.WriteStartArray(Names.Choices);
         json.WriteStartObject();
-        json.WriteNumber(Names.Index, 0);
+        json.WriteNumber(Names.Index, choice);
         if (word is not null)
             json.WriteString(Names.FinishReason, word);
         json.WriteStartObject(Names.Delta);
@@ -125,9 +131,15 @@ internal sealed class ChatChunkWriter(SseWriter output, CompletionHead head, boo
         return json;
     }
 
-    private void EndChunk(Utf8JsonWriter json)
+    private void EndChunk(Utf8JsonWriter json, IReadOnlyList<SaidToken>? tokens = null)
     {
         json.WriteEndObject();
+        if (tokens is not null)
+        {
+            json.WritePropertyName("logprobs"u8);
+            LogProbs.Write(json, tokens);
+        }
+
         json.WriteEndObject();
         json.WriteEndArray();
         json.WriteEndObject();

@@ -52,7 +52,7 @@ internal sealed class ChatEndpoint(RequestGate gate, ModelOffers offers, ChatRun
         bool showReasoning = request.Conversation.Options.EnableThinking != false;
         await runner.RunAsync(
             context,
-            new ChatCall(key, offer, request, wire.Stream) { Surface = surface, RequestId = wire.RequestId, EndUser = wire.UserId },
-            new NativeAnswer(head, wire.ToolStream && offer.Model.ToolStream, showReasoning));
+            new ChatCall(key, offer, request, wire.Stream) { Surface = surface, RequestId = wire.RequestId, EndUser = wire.UserId, Choices = wire.Choices },
+            new NativeAnswer(head, wire.ToolStream && offer.Model.ToolStream, showReasoning, wire.Choices));
     }
 }

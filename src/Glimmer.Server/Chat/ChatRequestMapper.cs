@@ -66,6 +66,7 @@ internal static class ChatRequestMapper
                 _ => AnswerFormat.Text,
             },
             ThinkingBudget = thinking ? wire.ThinkingBudget : null,
+            TopLogProbs = wire.TopLogProbs,
             Tenant = tenant,
         }, null);
     }
@@ -91,6 +92,9 @@ internal static class ChatRequestMapper
             Temperature = temperature <= 0 ? 1 : (float)temperature,
             TopP = (float)(wire.TopP ?? model.TopP),
             TopK = wire.TopK ?? 0,
+            PresencePenalty = (float)(wire.PresencePenalty ?? 0),
+            FrequencyPenalty = (float)(wire.FrequencyPenalty ?? 0),
+            LogitBias = wire.LogitBias,
             Seed = wire.Seed is { } seed ? unchecked((ulong)seed) : null,
         };
     }

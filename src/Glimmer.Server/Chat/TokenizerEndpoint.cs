@@ -16,7 +16,7 @@ namespace Glimmer.Server.Chat;
 /// the chat would. A prompt that is too long for the model is counted, not refused: clients ask in order to cut it.
 /// </summary>
 internal sealed partial class TokenizerEndpoint(
-    RequestGate gate, ModelOffers offers, IAdmission admission, GlimmerOptions options, TimeProvider time, ILogger<TokenizerEndpoint> log)
+    RequestGate gate, ModelOffers offers, ICallerPolicy callers, IAdmission admission, GlimmerOptions options, TimeProvider time, ILogger<TokenizerEndpoint> log)
 {
     /// <summary>Answers a request.</summary>
     public async Task HandleAsync(HttpContext context)
@@ -55,7 +55,7 @@ internal sealed partial class TokenizerEndpoint(
             return (null, error);
 
         // :: Step 2: a place in flight, because rendering a long history is work too.
-        AdmissionResult admitted = await admission.EnterAsync(new AdmissionRequest(key, offer.Model.Code), context.RequestAborted);
+        AdmissionResult admitted = await admission.EnterAsync(new AdmissionRequest(key, offer.Model.Code) { Account = callers.Find(key).AccountId }, context.RequestAborted);
         if (admitted.Lease is not { } lease)
             return (null, admitted.Error);
 

@@ -7,6 +7,7 @@ using Glimmer.Platform.Catalog;
 using Glimmer.Platform.Keys;
 using Glimmer.Platform.Ledger;
 using Glimmer.Platform.Plans;
+using Glimmer.Platform.Responses;
 using Glimmer.Platform.Store;
 using Glimmer.Server.Accounts;
 using Glimmer.Server.Admin;
@@ -18,6 +19,7 @@ using Glimmer.Server.Home;
 using Glimmer.Server.Messages;
 using Glimmer.Server.Models;
 using Glimmer.Server.Monitor;
+using Glimmer.Server.OpenAI;
 using Glimmer.Server.Routing;
 using Glimmer.Server.Telemetry;
 using Glimmer.Server.Transport;
@@ -122,9 +124,11 @@ public sealed class GlimmerServer : IAsyncDisposable
         services ??= new GlimmerServices();
         NewAccessKey? firstKey = null;
         PlatformParts? parts = null;
+        ReasoningSeal seal;
         try
         {
             parts = PlatformParts.Open(options, services);
+            seal = ReasoningSeal.Open(options.DataFolder);
             if (parts.Accounts.OwnerKeys.Keys.Count == 0)
                 firstKey = parts.Accounts.OwnerKeys.Create("first key", isOperator: true);
         }
@@ -159,7 +163,6 @@ public sealed class GlimmerServer : IAsyncDisposable
             .AddSingleton<MonitorEndpoints>()
             .AddSingleton(parts.Admin(options))
             .AddSingleton<AdminEndpoints>()
-            .AddSingleton<IBillingCallers, KeyBillingCallers>()
             .AddBilling(parts.Billing)
             .AddSingleton(backends)
             .AddSingleton(new Authenticator(parts.Accounts.Directory))
@@ -175,6 +178,7 @@ public sealed class GlimmerServer : IAsyncDisposable
             .AddSingleton<ModelNames>()
             .AddSingleton<MessagesEndpoint>()
             .AddSingleton<MessagesModels>()
+            .AddOpenAI(seal)
             .AddSingleton<HealthEndpoints>()
             .AddSingleton<HomePage>();
         AccountRoutes.Add(builder.Services, options, parts.Accounts, services.Time);
@@ -281,6 +285,7 @@ public sealed class GlimmerServer : IAsyncDisposable
             app.MapMethods($"{address}/models/{{id}}", get, models.GetAsync);
         }
 
+        OpenAIRoutes.Map(app);
         var messages = app.Services.GetRequiredService<MessagesEndpoint>();
         foreach (string address in new[] { "/api/anthropic/v1/messages", "/v1/messages" })
         {

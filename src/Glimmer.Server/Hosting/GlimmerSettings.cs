@@ -87,7 +87,7 @@ public static class GlimmerSettings
         {
             Apply = (options, text) => bool.TryParse(text, out bool flag) ? SignIn(options, signIn => signIn with { ConfirmEmail = flag }) : null,
         },
-        new("Accounts:PublicUrl", "Address of the platform as people reach it, for links in mails and other logins", "an http or https address such as https://glm.example.com/", "where the server listens")
+        new("Accounts:PublicUrl", "Address of the platform as people reach it, for links in mails and other logins", "an http or https address such as https://glm.example.com/", "")
         {
             Apply = (options, text) => Uri.TryCreate(text, UriKind.Absolute, out Uri? uri) && uri.Scheme is "http" or "https" && uri.Query.Length == 0 && uri.Fragment.Length == 0
                 ? options with { Accounts = options.Accounts with { PublicUrl = uri.AbsoluteUri.EndsWith('/') ? uri : new Uri(uri.AbsoluteUri + "/") } }
@@ -212,6 +212,14 @@ public static class GlimmerSettings
         new("Dialects:ModelNames", "What other vendors' model names stand for on the Anthropic base", "rules PATTERN=CODE separated by semicolons, such as claude*haiku*=glm-4.5-air;claude*=glm-4.7", Messages.ModelNames.DefaultRules)
         {
             Apply = (options, text) => Messages.ModelNames.IsValid(text) ? options with { ModelNames = text } : null,
+        },
+        new("Dialects:OpenAIModelNames", "What other vendors' model names stand for on the OpenAI base", "rules PATTERN=CODE separated by semicolons, such as gpt-*mini*=glm-4.5-air;gpt-*=glm-4.7", "")
+        {
+            Apply = (options, text) => Messages.ModelNames.IsValid(text) ? options with { OpenAIModelNames = text } : null,
+        },
+        new("Dialects:RememberMinutes", "How long answers of /v1/responses that nobody asked to keep are remembered in memory", "a number from 0 (not at all) to 1440", "60")
+        {
+            Apply = (options, text) => Whole(text, 0, 1440) is { } minutes ? options with { RememberResponses = TimeSpan.FromMinutes(minutes) } : null,
         },
         new("Metrics:Enabled", "Whether /metrics answers", "true or false", "true")
         {

@@ -1,5 +1,6 @@
 using Glimmer.Platform.Accounts;
 using Glimmer.Platform.Admission;
+using Glimmer.Platform.Billing;
 using Glimmer.Platform.Catalog;
 using Glimmer.Platform.Ledger;
 using Glimmer.Platform.Plans;
@@ -31,7 +32,9 @@ internal sealed class PlatformParts : IAsyncDisposable
         Catalogue = new CatalogueSource(Glimmer.Platform.Catalog.Catalogue.Load(catalogueFile));
         Plans = new PlanGate(PlanRules.Load(plansFile));
         Versions = CatalogueVersions.Open(store, Catalogue, Plans, catalogueFile, plansFile);
-        Subscriptions = Subscriptions.Open(store, ledger, Plans);
+        accounts.Data.Add(new BillingData(ledger));
+        Billing = new BillingParts(ledger, options.Billing, Plans.Rules.Invitation);
+        Subscriptions = Subscriptions.Open(store, ledger, Plans, Billing.Invitations);
         Places = services.Admission ?? new FairAdmission(
             new AdmissionLimits(options.MaxOpenRequests, options.MaxOpenRequestsPerKey, options.QueueLength, options.QueueLengthPerAccount, options.QueuePatience), services.Time);
         Callers = services.Callers ?? new DirectoryCallers(accounts.Directory, options.BillingCurrency);
@@ -46,7 +49,6 @@ internal sealed class PlatformParts : IAsyncDisposable
             options.BillingCurrency,
             services.Time,
             ledger);
-        Billing = new BillingParts(ledger, Plans, options.Billing);
         Tools = new ToolAdmission(Callers, Plans, Catalogue, options.BillingCurrency, services.Time, ledger);
     }
 

@@ -15,8 +15,14 @@ internal sealed class ModelNames
     private readonly List<(Regex Name, string Code)> _rules = [];
 
     public ModelNames(GlimmerOptions options)
+        : this(options.ModelNames)
     {
-        foreach ((string pattern, string code) in Parse(options.ModelNames))
+    }
+
+    /// <summary>With rules of its own.</summary>
+    public ModelNames(string rules)
+    {
+        foreach ((string pattern, string code) in Parse(rules))
         {
             string expression = "^" + Regex.Escape(pattern).Replace("\\*", ".*", StringComparison.Ordinal) + "$";
             _rules.Add((new Regex(expression, RegexOptions.IgnoreCase | RegexOptions.CultureInvariant | RegexOptions.NonBacktracking), code));

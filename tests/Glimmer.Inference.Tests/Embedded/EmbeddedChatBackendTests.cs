@@ -51,6 +51,29 @@ public sealed class EmbeddedChatBackendTests(BundledBackend bundled) : IClassFix
     }
 
     [Fact]
+    public async Task Probabilities_spell_the_answer_and_not_the_reasoning()
+    {
+        foreach (JsonElement row in new[] { Greeting, Thinking })
+        {
+            (MessageBuilder plain, _) = await BundledBackend.Ask(_backend, BundledBackend.Request(row));
+            (MessageBuilder message, _) = await BundledBackend.Ask(_backend, BundledBackend.Request(row) with { TopLogProbs = 3 });
+            Assert.Equal((plain.Content, plain.Reasoning), (message.Content, message.Reasoning));
+            Assert.Null(plain.Tokens);
+            Assert.Equal(message.Content!.Trim(), System.Text.Encoding.UTF8.GetString([.. message.Tokens!.SelectMany(token => token.Bytes.ToArray())]).Trim());
+            Assert.All(message.Tokens!, token =>
+            {
+                Assert.Equal(3, token.Top.Count);
+                Assert.True(token.LogProb <= 0);
+
+                // Greedy: what was said is the most likely.
+                Assert.Equal(token.Bytes.ToArray(), token.Top[0].Bytes.ToArray());
+                Assert.Equal(token.LogProb, token.Top[0].LogProb);
+                Assert.True(token.Top.Sum(chance => Math.Exp(chance.LogProb)) <= 1.0001);
+            });
+        }
+    }
+
+    [Fact]
     public async Task Max_tokens_cuts_the_answer_at_its_token()
     {
         (MessageBuilder message, IChatAnswer answer) = await BundledBackend.Ask(_backend, BundledBackend.Request(Greeting) with { MaxTokens = 4 });

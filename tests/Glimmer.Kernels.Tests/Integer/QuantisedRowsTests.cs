@@ -45,6 +45,16 @@ public unsafe class QuantisedRowsTests
         }
     }
 
+    [Fact]
+    public void Memory_grows_and_stays()
+    {
+        byte* small = QuantisedRows.Reserve(100);
+        Assert.Equal(0, (nint)small % 64);
+        byte* large = QuantisedRows.Reserve((1L << 31) + 4096);
+        large[(1L << 31) + 4095] = 1; // more than an array can hold; only touched pages cost
+        Assert.True(QuantisedRows.Reserve(50) == large);
+    }
+
     [Theory]
     [InlineData(true)]
     [InlineData(false)]

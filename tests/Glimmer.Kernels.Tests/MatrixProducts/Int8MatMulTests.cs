@@ -192,6 +192,18 @@ public unsafe class Int8MatMulTests
     }
 
     [Fact]
+    public void A_matrix_that_gave_up_its_stored_form_is_multiplied_all_the_same()
+    {
+        var random = new Random(26);
+        using var team = new ThreadTeam(1);
+        WeightMatrix w = TestSets.Matrix(random, BlockFormat.Q4_K, 40, 512).Pack(), only = w.PackedOnly();
+        float[] x = TestSets.Normal(random, 2 * 512);
+        TestSets.AssertSameBits(Run(InstructionSets.Best, team, w, x, 2), Run(InstructionSets.Best, team, only, x, 2), "without the stored form");
+        Assert.Throws<InvalidOperationException>(() => only.ReadRow(0, new float[512]));
+        Assert.Throws<InvalidOperationException>(() => MatMul.Multiply(team, only, x, 2, new float[80]));
+    }
+
+    [Fact]
     public void Other_formats_cannot_be_packed()
     {
         WeightMatrix w = WeightMatrix.FromFloats(16, 32, new float[512]);

@@ -94,6 +94,24 @@ public sealed class MemoryPlanTests
         Assert.Equal(two.Chunked(0, tokens), one.Chunked(0, tokens));
     }
 
+    [Theory]
+    [InlineData(BlockFormat.Q8_0)]
+    [InlineData(BlockFormat.Q4_0)]
+    public void Weights_quantised_and_rearranged_are_counted_once(BlockFormat format)
+    {
+        string path = Fixtures.Path("text", "glm");
+        MemoryPlan plan = ModelLoader.Plan(path, new LoadOptions { QuantiseTo = format, Activations = ActivationMode.Int8 }, 100, 1, 16);
+        ModelFiles files = ModelFiles.Open(path);
+        using IWeightSource source = files.Logical;
+        CheckpointTensors tensors = new(source, files.Names, format, ActivationMode.Int8);
+        using DecoderModel model = new(files.Architecture, files.Config, tensors, draft: true, ActivationMode.Int8);
+        Assert.Equal(tensors.CopiedBytes, plan.CopiedWeightBytes);
+        Assert.Equal(tensors.MappedBytes, plan.MappedWeightBytes);
+        Assert.Equal(tensors.PackedBytes, plan.PackedWeightBytes);
+        MemoryPlan exact = ModelLoader.Plan(path, new LoadOptions { QuantiseTo = format }, 100, 1, 16);
+        Assert.InRange(plan.CopiedWeightBytes + plan.PackedWeightBytes, exact.CopiedWeightBytes / 2, exact.CopiedWeightBytes * 3 / 2);
+    }
+
     [Fact]
     public void A_budget_that_is_too_small_is_refused_with_the_context_that_fits()
     {

@@ -1,6 +1,5 @@
 using Glimmer.Platform.Billing;
 using Glimmer.Platform.Ledger;
-using Glimmer.Platform.Plans;
 using Glimmer.Platform.Store;
 using Glimmer.Platform.Tests.Ledger;
 using Glimmer.Platform.Tests.Store;
@@ -9,13 +8,11 @@ namespace Glimmer.Platform.Tests.Billing;
 
 public sealed class InvitationTests
 {
-    private static readonly InvitationRules Rules = PlanRules.Load().Invitation;
-
     [Theory, EachStore]
     public async Task Thirty_one_invited_friends_earn_what_the_rules_say(StoreKind kind)
     {
         using var test = new TestLedger(kind);
-        var invitations = new Invitations(test.Ledger, () => Rules);
+        var invitations = new Invitations(test.Ledger, new InvitationRules());
         for (int i = 1; i <= 31; i++)
         {
             Assert.True(await invitations.BindAsync($"friend-{i}", "host"));
@@ -37,7 +34,7 @@ public sealed class InvitationTests
     public async Task Links_count_for_72_hours_the_last_one_wins_and_refunds_take_back(StoreKind kind)
     {
         using var test = new TestLedger(kind);
-        var invitations = new Invitations(test.Ledger, () => Rules with { Threshold = 1 });
+        var invitations = new Invitations(test.Ledger, new InvitationRules { Threshold = 1 });
         Assert.False(await invitations.BindAsync("host", "host"));
         Assert.False(await invitations.OrderedAsync("stranger", "o0", Usd(18)));
         await invitations.BindAsync("late", "host");
@@ -69,66 +66,6 @@ public sealed class InvitationTests
         Assert.Equal(0, await invitations.RunDueAsync());
         Assert.Equal(Usd(0), test.Ledger.BalanceOf("host", Currency.Usd).Funds);
         Assert.Equal(Usd(0), await invitations.VoidAsync("none", "x"));
-    }
-
-    /// <summary>Other plans in force count at once; every reward is rounded down to the cent.</summary>
-    [Fact]
-    public async Task Rules_are_those_in_force_at_the_moment()
-    {
-        using var test = new TestLedger(StoreKind.Sqlite);
-        InvitationRules rules = Rules;
-        var invitations = new Invitations(test.Ledger, () => rules);
-        foreach ((string friend, decimal paid) in ((string, decimal)[])[("a", 17.19m), ("b", 0.09m)])
-        {
-            await invitations.BindAsync(friend, "host");
-            Assert.True(await invitations.OrderedAsync(friend, $"order-{friend}", Usd(paid)));
-        }
-
-        test.Time.Advance(Rules.Issue);
-        Assert.Equal(0, await invitations.RunDueAsync());
-        Assert.Equal([0m, 1.71m], (await invitations.ListAsync("host")).Select(reward => reward.Reward.Amount));
-        rules = Rules with { Threshold = 2, Round = 2, RoundRate = 0.5m };
-        await invitations.RunDueAsync();
-        Assert.Equal(Usd(1.71m + 8.64m), test.Ledger.BalanceOf("host", Currency.Usd).Credits);
-        rules = Rules with { InviterRate = 0.25m, FirstPayment = TimeSpan.FromHours(1) };
-        await invitations.BindAsync("c", "host");
-        test.Time.Advance(TimeSpan.FromHours(1));
-        Assert.True(await invitations.OrderedAsync("c", "order-c", Usd(10)));
-        Assert.Equal(2.5m, (await invitations.ListAsync("host"))[0].Reward.Amount);
-        await invitations.BindAsync("d", "host");
-        test.Time.Advance(TimeSpan.FromHours(1) + TimeSpan.FromMilliseconds(1));
-        Assert.False(await invitations.OrderedAsync("d", "order-d", Usd(10)));
-    }
-
-    /// <summary>Whatever friends pay and have paid back while the review runs, what was granted never shrinks, and is what the rules say of the valid ones.</summary>
-    [Fact]
-    public async Task What_was_granted_never_shrinks()
-    {
-        using var test = new TestLedger(StoreKind.Sqlite);
-        InvitationRules rules = Rules with { Round = 4 };
-        var invitations = new Invitations(test.Ledger, () => rules);
-        var random = new Random(5);
-        Money before = Usd(0);
-        var valid = new List<decimal>();
-        for (int i = 0; i < 40; i++)
-        {
-            decimal paid = random.Next(1, 100_000) / 100m;
-            await invitations.BindAsync($"f{i}", "host");
-            Assert.True(await invitations.OrderedAsync($"f{i}", $"o{i}", Usd(paid)));
-            if (random.Next(4) == 0)
-                await invitations.VoidAsync($"o{i}", "refunded");
-            else
-                valid.Add(paid);
-            test.Time.Advance(rules.Issue);
-            await invitations.RunDueAsync();
-            Money now = test.Ledger.BalanceOf("host", Currency.Usd).Credits;
-            Assert.True(now >= before);
-            before = now;
-            decimal rounds = valid.Chunk(rules.Round).Where(round => round.Length == rules.Round).Sum(round => Cents(round.Sum() * rules.RoundRate));
-            Assert.Equal(valid.Count < rules.Threshold ? 0 : valid.Sum(each => Cents(each * rules.InviterRate)) + rounds, now.Amount);
-        }
-
-        static decimal Cents(decimal amount) => decimal.Round(amount, 2, MidpointRounding.ToZero);
     }
 
     private static Money Usd(decimal amount) => Money.Of(amount, Currency.Usd);

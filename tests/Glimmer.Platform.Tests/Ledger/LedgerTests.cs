@@ -249,6 +249,27 @@ public sealed class LedgerTests
         Assert.Equal(requests, test.Store.Read(session => session.Scalar<long>("SELECT COUNT(*) FROM ledger_usage")));
     }
 
+    [Theory]
+    [InlineData(StoreKind.Sqlite, StoreKind.Postgres)]
+    [InlineData(StoreKind.Postgres, StoreKind.Sqlite)]
+    public async Task The_books_move_to_the_other_database_by_a_backup(StoreKind from, StoreKind to)
+    {
+        using var test = new TestLedger(from);
+        await test.Ledger.DepositAsync("a", Usd(5), "d");
+        await test.Ledger.BuyPackAsync("a", new PackOffer(10, Usd(1), Scope("glm"), TimeSpan.FromDays(1)), "p");
+        await test.Spend("a", _cent, 30);
+        using var target = new TestStore(to, test.Time);
+        string path = test.Files.File("books");
+        test.Store.Backup(path, portable: true);
+        PlatformStore.Restore(target.Settings, path);
+        using PlatformStore store = target.Open();
+        await using PlatformLedger moved = PlatformLedger.Open(store, new LedgerSettings { SweepEvery = TimeSpan.Zero });
+        await TestLedger.Spend(moved, "a", _cent, 10);
+        await TestLedger.Spend(moved, "new account", Price.Free("glm-new", 1), 10);
+        Assert.Equal(Usd(3.7m), moved.BalanceOf("a", Currency.Usd).Cash);
+        Assert.Empty(await moved.AuditAsync());
+    }
+
     [Theory, EachStore]
     public async Task Hostile_texts_are_stored_or_refused_and_hurt_nobody(StoreKind kind)
     {

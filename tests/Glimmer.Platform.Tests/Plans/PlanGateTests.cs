@@ -149,6 +149,22 @@ public sealed class PlanGateTests
         Assert.Equal(before.Standing("a", now)!.Week, after.Standing("a", now)!.Week);
     }
 
+    [Fact]
+    public void New_rules_count_for_the_next_call_and_keep_what_was_used()
+    {
+        PlanGate gate = Subscribed("lite");
+        for (int i = 0; i < 1600; i++)
+            Assert.Null(Call(gate, Start).Error);
+        using var text = new StreamReader(typeof(PlanRules).Assembly.GetManifestResourceStream("Glimmer.Platform.Plans.plans.yaml")!);
+        string yaml = text.ReadToEnd();
+        gate.Rules = PlanRules.Parse(new StringReader(yaml.Replace("window_prompts: 80", "window_prompts: 81")), "x", "x");
+        Assert.Null(Call(gate, Start).Error);
+        Assert.Equal(1601 * 50_000, gate.Standing("a", Start)!.Window.Used);
+        gate.Rules = PlanRules.Parse(new StringReader(yaml.Replace("window_hours: 5", "window_hours: 2")), "x", "x");
+        Assert.Contains("2 hour", Call(gate, Start.AddHours(2).AddTicks(-1)).Error!.Message);
+        Assert.Null(Call(gate, Start.AddHours(2)).Error);
+    }
+
     /// <summary>The ring against a list of all uses, with releases, over many hours.</summary>
     [Fact]
     public void The_window_is_the_naive_one_and_never_above_its_limit()

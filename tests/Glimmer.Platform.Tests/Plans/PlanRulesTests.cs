@@ -1,3 +1,4 @@
+using Glimmer.Platform.Billing;
 using Glimmer.Platform.Catalog;
 using Glimmer.Platform.Plans;
 
@@ -57,7 +58,8 @@ public sealed class PlanRulesTests
         using var text = new StreamReader(typeof(PlanRules).Assembly.GetManifestResourceStream("Glimmer.Platform.Plans.plans.yaml")!);
         PlanRules other = PlanRules.Parse(text, "plans.yaml", "x");
         Assert.Equal(Rules.Prices, other.Prices);
-        Assert.Equal(Rules.Invitation, other.Invitation);
+        Assert.Equal((Rules.Invitation, Rules.InviteeDiscount, Rules.InviteePayableMinimum), (other.Invitation, other.InviteeDiscount, other.InviteePayableMinimum));
+        Assert.Equal((new InvitationRules(), 0.05m, 0.50m), (Rules.Invitation, Rules.InviteeDiscount, Rules.InviteePayableMinimum));
         Assert.Equal(Rules.FairUse, other.FairUse);
         Assert.Equal(Rules.Cohorts, other.Cohorts);
         Assert.Equal(Rules.Plans.Select(plan => (plan.Code, plan.Rank, plan.WindowUnits, string.Join(' ', plan.Models.Order()))), other.Plans.Select(plan => (plan.Code, plan.Rank, plan.WindowUnits, string.Join(' ', plan.Models.Order()))));

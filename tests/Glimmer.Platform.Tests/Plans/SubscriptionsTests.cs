@@ -1,4 +1,5 @@
 using Glimmer.Platform.Admission;
+using Glimmer.Platform.Billing;
 using Glimmer.Platform.Catalog;
 using Glimmer.Platform.Keys;
 using Glimmer.Platform.Ledger;
@@ -114,6 +115,28 @@ public sealed class SubscriptionsTests
         Assert.Equal(gate.Of("a") with { Terms = [] }, again.Of("a") with { Terms = [] });
         Assert.Equal((before.Month, 1, 2), (again.Standing("a", books.Time.GetUtcNow())!.Month, again.Standing("a", books.Time.GetUtcNow())!.Tools["search-prime"], before.Tools["zread"]));
         Assert.Equal((before.Window, before.Week), (again.Standing("a", books.Time.GetUtcNow())!.Window, again.Standing("a", books.Time.GetUtcNow())!.Week));
+    }
+
+    [Theory]
+    [EachStore]
+    public async Task An_invited_first_order_is_cheaper_and_earns_who_invited_once(StoreKind kind)
+    {
+        using var books = new TestLedger(kind);
+        var invitations = new Invitations(books.Ledger, Rules.Invitation);
+        using var plans = Subscriptions.Open(books.Store, books.Ledger, new PlanGate(Rules), invitations);
+        foreach (string friend in new[] { "a", "b", "c" })
+        {
+            Assert.True(await invitations.BindAsync(friend, "host"));
+            await books.Ledger.DepositAsync(friend, Money.Of(100, Currency.Usd), "cash:" + friend);
+        }
+
+        Assert.Equal(17.10m, (await plans.OrderAsync("a", "lite", PlanCycle.Month, Currency.Usd, "me")).Quote!.Due);
+        Assert.Equal(18m, (await plans.OrderAsync("a", "lite", PlanCycle.Month, Currency.Usd, "me")).Quote!.Due);
+        Assert.Equal(17.10m, (await plans.OrderAsync("b", "lite", PlanCycle.Month, Currency.Usd, "me")).Quote!.Due);
+        books.Time.Advance(TimeSpan.FromHours(73));
+        Assert.Equal(18m, (await plans.OrderAsync("c", "lite", PlanCycle.Month, Currency.Usd, "me")).Quote!.Due);
+        await invitations.RunDueAsync();
+        Assert.Equal([("a", 1.71m), ("b", 1.71m)], (await invitations.ListAsync("host")).Select(reward => (reward.Invitee, reward.Reward.Amount)).Order());
     }
 
     [Theory]

@@ -192,6 +192,23 @@ public sealed partial class AccountEndpointTests
     }
 
     [Fact]
+    public async Task Billing_pages_know_sessions_and_their_accounts()
+    {
+        await using ServerHarness server = await ServerHarness.StartAsync();
+        using Visitor ada = await new Visitor(server).SignUpAsync("ada@example.com");
+        using Visitor eve = await new Visitor(server).SignUpAsync("eve@example.com");
+        using (HttpResponseMessage own = await ada.SendAsync(HttpMethod.Get, "/api/billing/balance"))
+            Assert.Equal(HttpStatusCode.OK, own.StatusCode);
+        using (HttpResponseMessage named = await ada.SendAsync(HttpMethod.Get, $"/api/billing/balance?account={ada.Account}"))
+            Assert.Equal(HttpStatusCode.OK, named.StatusCode);
+        Assert.Equal(404, (await eve.RefusedAsync(HttpMethod.Get, $"/api/billing/balance?account={ada.Account}")).Status);
+        ada.Csrf = null;
+        Assert.Equal((403, "1220"), await ada.RefusedAsync(HttpMethod.Post, "/api/billing/checkout"));
+        using var nobody = new Visitor(server);
+        Assert.Equal((401, "1001"), await nobody.RefusedAsync(HttpMethod.Get, "/api/billing/balance"));
+    }
+
+    [Fact]
     public async Task An_account_is_exported_and_deleted()
     {
         await using ServerHarness server = await ServerHarness.StartAsync();

@@ -4,7 +4,6 @@ using System.Text;
 using System.Text.Json;
 using Glimmer.Platform.Billing;
 using Glimmer.Platform.Ledger;
-using Glimmer.Platform.Plans;
 using Glimmer.Platform.Store;
 using Glimmer.Server.Billing;
 using Glimmer.Server.Hosting;
@@ -192,7 +191,7 @@ public sealed class BillingEndpointTests
                 .AddSingleton<TimeProvider>(site.Time)
                 .AddSingleton<GlimmerTelemetry>()
                 .AddSingleton<IBillingCallers>(site)
-                .AddBilling(site._parts = new BillingParts(site.Ledger, new PlanGate(PlanRules.Load()), options)));
+                .AddBilling(site._parts = new BillingParts(site.Ledger, options)));
             site._app.UseMiddleware<RequestMiddleware>();
             site._app.UseRouting();
             site._app.MapBilling();

@@ -4,12 +4,16 @@ using System.Text.Json;
 using System.Threading.Channels;
 using Glimmer.Dialogue.Output;
 using Glimmer.Inference;
+using Glimmer.Platform.Accounts;
 using Glimmer.Platform.Admission;
 using Glimmer.Platform.Catalog;
+using Glimmer.Platform.Keys;
 using Glimmer.Platform.Ledger;
 using Glimmer.Platform.Plans;
+using Glimmer.Platform.Store;
 using Glimmer.Server.Tests.Chat;
 using Glimmer.Server.Tests.Support;
+using Microsoft.Data.Sqlite;
 
 namespace Glimmer.Server.Tests.Billing;
 
@@ -40,6 +44,31 @@ public sealed class BillingTests
         await harness.ChatAsync(Body("glm-4.7"));
         Assert.Equal(1 - Cost - 0.107m, Cash(harness));
         Assert.Empty(await harness.Server.Ledger.AuditAsync());
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task The_last_byte_waits_until_the_charge_is_stored(bool stream)
+    {
+        await using ServerHarness harness = await StartAsync();
+        await FundAsync(harness, 1);
+        await using var other = new SqliteConnection($"Data Source={Path.Combine(harness.Folder, StoreSettings.FileName)};Pooling=False");
+        await other.OpenAsync();
+        Execute("BEGIN IMMEDIATE");
+        Task<HttpResponseMessage> asking = harness.PostAsync(Body("glm-4.7", stream ? ",\"stream\":true" : ""));
+        await ServerHarness.UntilAsync(() => Cash(harness) == 1 - Cost);
+        Assert.NotSame(asking, await Task.WhenAny(asking, Task.Delay(300)));
+        Execute("COMMIT");
+        using HttpResponseMessage answered = await asking.WaitAsync(TimeSpan.FromSeconds(20));
+        Assert.Equal(200, (int)answered.StatusCode);
+
+        void Execute(string sql)
+        {
+            using SqliteCommand command = other.CreateCommand();
+            command.CommandText = sql;
+            command.ExecuteNonQuery();
+        }
     }
 
     [Fact]
@@ -179,6 +208,29 @@ public sealed class BillingTests
         await AssertCodeAsync(harness, Coding, "glm-4.7", "1310");
         clock.Advance(TimeSpan.FromDays(60));
         await AssertCodeAsync(harness, Coding, "glm-4.7", "1309");
+    }
+
+    [Fact]
+    public async Task Rules_of_keys_accounts_and_end_users_hold_over_http()
+    {
+        await using ServerHarness harness = await StartAsync();
+        PlatformAccounts accounts = harness.Server.Accounts;
+        AccountEntry team = (await accounts.Accounts.CreateAsync(Actor.System, "team")).Value!;
+        await harness.Server.Ledger.DepositAsync(team.PublicId, Money.Of(1, Currency.Usd), "team");
+        var rules = new KeyRules { Models = ["glm-4.7"], SpendCap = Money.Of(0.0001m, Currency.Usd).Units };
+        string key = (await accounts.Keys.CreateAsync(Actor.System, team.Id, null, "capped", rules: rules)).Value.Credential;
+        harness.Client.DefaultRequestHeaders.Authorization = new AuthenticationHeaderValue("Bearer", key);
+
+        await AssertCodeAsync(harness, General, "glm-4.6", "1220");
+        await harness.ChatAsync(Body("glm-4.7"));
+        await harness.ChatAsync(Body("glm-4.7"));
+        await AssertCodeAsync(harness, General, "glm-4.7", "1113");
+        Assert.Equal(1 - (2 * Cost), harness.Server.Ledger.BalanceOf(team.PublicId, Currency.Usd).Cash.Amount);
+        Assert.Equal(0, Cash(harness));
+
+        await accounts.Accounts.LockEndUserAsync(Actor.System, team.Id, "troll-17");
+        using HttpResponseMessage locked = await harness.PostAsync(Body("glm-4.7", ",\"user_id\":\"troll-17\""));
+        Assert.Equal((429, "1121"), ((int)locked.StatusCode, await CodeAsync(locked)));
     }
 
     [Fact]

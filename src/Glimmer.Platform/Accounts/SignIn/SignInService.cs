@@ -130,9 +130,7 @@ public sealed class SignInService : IAsyncDisposable
             if (MailTokens.Take(session, _store.Now, MailTokens.Confirm, token) is not { User_id: { } userId } found)
                 return false;
             session.Execute("UPDATE users SET email_verified = 1 WHERE id = @userId AND email = @email", new { userId, email = found.Email });
-            session.Execute(
-                "UPDATE accounts SET state = 0, version = @version WHERE state = 1110 AND state_reason = '' AND id IN (SELECT account_id FROM memberships WHERE user_id = @userId AND role = 'owner')",
-                new { userId, version = session.NextVersion(AccountDirectory.Topic) });
+            Activate(session, userId);
             return true;
         });
         if (!done)
@@ -240,12 +238,14 @@ public sealed class SignInService : IAsyncDisposable
             if (MailTokens.Take(session, _store.Now, MailTokens.Reset, token) is not { User_id: { } userId } taken || UserRow.Find(session, userId) is not { Disabled: 0 } user || user.Email != taken.Email)
                 return null;
             session.Execute("UPDATE users SET password = @hash, email_verified = 1 WHERE id = @userId", new { hash, userId });
+            Activate(session, userId);
             Sessions.EndAll(session, userId);
             AuditLog.Write(session, _store.Now, new Actor(user.Public_id, $"{address}"), null, "user.password.reset", user.Public_id, null, null);
             return Start(session, userId);
         });
         if (made is null)
             return BadLink();
+        _accounts.Directory.Refresh();
         _mails.TryPost(MailTexts.PasswordChanged(found.Email, made.User.Language));
         return made;
     }
@@ -360,6 +360,11 @@ public sealed class SignInService : IAsyncDisposable
             Chinese = $"password 参数非法：{weakness.Chinese}（请使用 {PasswordHash.MinLength} 至 {PasswordHash.MaxLength} 个不易猜测的字符）",
         }
         : null;
+
+    // Accounts that an operator made inactive carry his reason and stay so.
+    private static void Activate(StoreSession session, long userId) => session.Execute(
+        "UPDATE accounts SET state = 0, version = @version WHERE state = 1110 AND state_reason = '' AND id IN (SELECT account_id FROM memberships WHERE user_id = @userId AND role = 'owner')",
+        new { userId, version = session.NextVersion(AccountDirectory.Topic) });
 
     private static long Insert(StoreSession session, long now, string? email, bool confirmed, string name, string language, string? hash) => session.Scalar<long>(
         "INSERT INTO users (public_id, email, email_verified, name, language, password, created) VALUES (@publicId, @email, @confirmed, @name, @language, @hash, @now) RETURNING id",

@@ -126,6 +126,13 @@ public sealed partial class SignInServiceTests
         Assert.NotNull((await people.Service.ConfirmAsync("wrong", _here)).Error);
         Assert.Null((await people.Service.ConfirmAsync(TokenOf(mail), _here)).Error);
         Assert.Equal(AccountState.Active, test.Platform.Directory.Find(account.Id)!.State);
+
+        // Whoever lost that mail gets in by a reset, which proves the address as well.
+        await people.Service.SignUpAsync("b@example.com", Password, null, "en", null, _here);
+        await people.MailAsync();
+        await people.Service.ForgotAsync("b@example.com", _here);
+        UserEntry user = (await people.Service.ResetAsync(TokenOf(await people.MailAsync()), "another good one", _here)).Value!.User;
+        Assert.Equal(AccountState.Active, (await test.Platform.Members.OfUserAsync(user.Id))[0].Account.State);
     }
 
     [Theory, EachStore]
