@@ -6,6 +6,7 @@ using Glimmer.Platform.Ledger;
 using Glimmer.Platform.Plans;
 using Glimmer.Platform.Responses;
 using Glimmer.Platform.Store;
+using Glimmer.Server.Admin;
 using Glimmer.Server.Billing;
 
 namespace Glimmer.Server.Hosting;
@@ -100,6 +101,10 @@ internal sealed class PlatformParts : IAsyncDisposable
             throw;
         }
     }
+
+    /// <summary>What operators administer.</summary>
+    public AdminPlatform Admin(GlimmerOptions options) =>
+        new(Accounts, Ledger, Catalogue, Plans, Versions, Subscriptions, Billing.Payments, options.BillingCurrency, options.DataFolder);
 
     /// <summary>Begins to look for what is due: renewals, refunds, rewards.</summary>
     /// <param name="failed">Called when a look failed; the next one tries again.</param>
