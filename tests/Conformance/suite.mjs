@@ -6,3 +6,4 @@ import './framing.test.mjs';
 import './errors.test.mjs';
 import './transport.test.mjs';
 import './anthropic.test.mjs';
+import './openai-v1.test.mjs';

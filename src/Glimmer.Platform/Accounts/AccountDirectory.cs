@@ -21,6 +21,7 @@ public sealed class AccountDirectory : IKeySource, IDisposable
     private readonly KeyTable _keys;
     private readonly ConcurrentDictionary<long, AccountEntry> _accounts;
     private readonly ConcurrentDictionary<string, long> _byPublicId = new(StringComparer.Ordinal);
+    private readonly ConcurrentDictionary<long, string> _projects = [];
     private readonly ConcurrentDictionary<(long Account, string EndUser), long> _locks = [];
     private readonly ConcurrentQueue<KeyEntry> _used = [];
     private readonly IDisposable _watch;
@@ -53,6 +54,9 @@ public sealed class AccountDirectory : IKeySource, IDisposable
 
     /// <summary>An account by its public id; null when there is none.</summary>
     public AccountEntry? Find(string publicId) => _byPublicId.TryGetValue(publicId, out long id) ? Find(id) : null;
+
+    /// <summary>The public id of a project that has or had keys; empty when there is none of this number.</summary>
+    public string ProjectOf(long id) => _projects.GetValueOrDefault(id, "");
 
     /// <summary>A key by the part before the dot, whatever its state; null when there is none.</summary>
     public AccessKey? FindKey(string id) => FindEntry(id)?.Key;
@@ -187,6 +191,8 @@ public sealed class AccountDirectory : IKeySource, IDisposable
             owner._byPublicId[account.PublicId] = account.Id;
             changed.Add(account);
         }
+
+        public void Project(long id, string publicId) => owner._projects[id] = publicId;
 
         public void Key(KeyEntry key)
         {

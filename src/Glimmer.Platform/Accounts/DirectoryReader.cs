@@ -12,6 +12,9 @@ internal interface IDirectorySink
 {
     void Account(AccountEntry account);
 
+    /// <summary>A project that keys belong to; it comes before them.</summary>
+    void Project(long id, string publicId);
+
     void Key(KeyEntry key);
 
     void KeyGone(UInt128 index);
@@ -49,6 +52,12 @@ internal static class DirectoryReader
                 sink.Lock(account, endUser, expires ?? long.MaxValue);
             else
                 sink.LockGone(account, endUser);
+        }
+
+        foreach ((long id, string publicId) in session.List<(long, string)>(
+            since == 0 ? "SELECT id, public_id FROM projects WHERE deleted IS NULL" : "SELECT id, public_id FROM projects WHERE id IN (SELECT project_id FROM access_keys WHERE version > @since)", new { since }))
+        {
+            sink.Project(id, publicId);
         }
 
         string keyFilter = since == 0 ? " WHERE deleted IS NULL" : $" WHERE version > {since}";

@@ -1,4 +1,3 @@
-using System.Globalization;
 using Glimmer.Platform.Accounts;
 using Glimmer.Platform.Keys;
 using Glimmer.Platform.Ledger;
@@ -19,7 +18,7 @@ public sealed class DirectoryCallers(AccountDirectory accounts, Currency currenc
         AccountEntry? account = accounts.Find(key.AccountId);
         SpendCap? cap = key.Rules.SpendCap is { } units ? new SpendCap(Money.FromUnits(units, currency), CapPeriod.Total) : null;
         return new Caller(
-            account?.PublicId ?? "", key.ProjectId.ToString(CultureInfo.InvariantCulture), key.Id, account is { IsDefault: true } ? null : account?.Tier ?? 0, cap, key.Rules.Models);
+            account?.PublicId ?? "", accounts.ProjectOf(key.ProjectId), key.Id, account is { IsDefault: true } ? null : account?.Tier ?? 0, cap, key.Rules.Models);
     }
 
     /// <inheritdoc/>

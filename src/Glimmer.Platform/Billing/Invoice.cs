@@ -89,7 +89,7 @@ public sealed class InvoiceDesk(PlatformLedger ledger, InvoiceParty issuer)
                 number, accountId, period, DateTimeOffset.FromUnixTimeMilliseconds(ledger.Now).ToOffset(ledger.Calendar.Offset), currency.Code, issuer, customer, lines, cash.AmountText, credits.AmountText);
             session.Execute(
                 "INSERT INTO ledger_invoices (number, account, currency, period, issued, content) VALUES (@number, @accountId, @Code, @period, @Now, @content)",
-                new { number, accountId, currency.Code, period, ledger.Now, content = JsonSerializer.Serialize(invoice, InvoiceJson.Default.Invoice) });
+                new { number, accountId, currency.Code, period, ledger.Now, content = Write(invoice) });
             return invoice;
         });
     }
@@ -98,9 +98,14 @@ public sealed class InvoiceDesk(PlatformLedger ledger, InvoiceParty issuer)
     public Task<Invoice?> FindAsync(string accountId, long number) =>
         ledger.Store.ReadAsync(session => Read(session, "account = @accountId AND number = @number", new { accountId, number }));
 
-    /// <summary>An account's invoices, newest first, at most 200.</summary>
-    public async Task<IReadOnlyList<Invoice>> ListAsync(string accountId) => await ledger.Store.ReadAsync(session =>
-        session.List<string>("SELECT content FROM ledger_invoices WHERE account = @accountId ORDER BY number DESC LIMIT 200", new { accountId }).ConvertAll(Parse));
+    /// <summary>An account's invoices, newest first.</summary>
+    /// <param name="accountId">Whose.</param>
+    /// <param name="most">Most invoices.</param>
+    public async Task<IReadOnlyList<Invoice>> ListAsync(string accountId, int most = 200) => await ledger.Store.ReadAsync(session =>
+        session.List<string>("SELECT content FROM ledger_invoices WHERE account = @accountId ORDER BY number DESC LIMIT @most", new { accountId, most }).ConvertAll(Parse));
+
+    /// <summary>An invoice as it is stored.</summary>
+    internal static string Write(Invoice invoice) => JsonSerializer.Serialize(invoice, InvoiceJson.Default.Invoice);
 
     private static Invoice? Read(StoreSession session, string where, object parameters) =>
         session.Scalar<string>($"SELECT content FROM ledger_invoices WHERE {where}", parameters) is { } content ? Parse(content) : null;

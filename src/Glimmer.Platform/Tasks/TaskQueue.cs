@@ -91,7 +91,7 @@ public sealed class TaskQueue(PlatformStore store, TaskSettings settings)
     /// <returns>Whether it is still this node's and nobody has given it up.</returns>
     internal async Task<TaskHold> RenewAsync(string node, TaskRun run) => (await Store.WriteAsync(session => session.First<TaskRow>(
         "UPDATE tasks SET lease_until = @until WHERE id = @id AND attempt = @attempt AND node = @node AND state = 1 AND expires > @now RETURNING id, cancel",
-        new { run.Id, run.Attempt, node, until = Store.Now + Milliseconds(Settings.Lease), now = Store.Now }))) switch
+        new { id = run.Id, attempt = run.Attempt, node, until = Store.Now + Milliseconds(Settings.Lease), now = Store.Now }))) switch
     {
         null => TaskHold.Lost,
         { Cancel: not 0 } => TaskHold.Cancelled,
@@ -107,9 +107,9 @@ public sealed class TaskQueue(PlatformStore store, TaskSettings settings)
         string? batch = null;
         long state = (long)outcome.State;
         TaskRow? ended = session.First<TaskRow>(
-            "UPDATE tasks SET state = @state, status = @Status, code = @Code, result = @Result, body = NULL, node = NULL, lease_until = NULL, ended = @now, "
+            "UPDATE tasks SET state = @state, status = @status, code = @code, result = @result, body = NULL, node = NULL, lease_until = NULL, ended = @now, "
             + "purge_at = CASE WHEN batch IS NULL THEN @purge ELSE purge_at END WHERE id = @id AND attempt = @attempt AND node = @node AND state = 1 RETURNING id, batch",
-            new { run.Id, run.Attempt, node, state, outcome.Status, outcome.Code, outcome.Result, now, purge = now + Milliseconds(Settings.KeepResult) });
+            new { id = run.Id, attempt = run.Attempt, node, state, status = (long)outcome.Status, code = (long)outcome.Code, result = outcome.Result, now, purge = now + Milliseconds(Settings.KeepResult) });
         if (ended is null)
             return false;
         batch = ended.Batch;
@@ -121,7 +121,7 @@ public sealed class TaskQueue(PlatformStore store, TaskSettings settings)
     /// <summary>Gives a run back, to be run again from its beginning on any node.</summary>
     internal Task<bool> GiveBackAsync(string node, TaskRun run) => Store.WriteAsync(session => session.Execute(
         "UPDATE tasks SET state = 0, node = NULL, lease_until = NULL, not_before = @now WHERE id = @id AND attempt = @attempt AND node = @node AND state = 1",
-        new { run.Id, run.Attempt, node, now = Store.Now }) > 0);
+        new { id = run.Id, attempt = run.Attempt, node, now = Store.Now }) > 0);
 
     /// <summary>Ends what is too late or has lost its node too often, closes batches and forgets what was kept long enough.</summary>
     internal Task SweepAsync() => Store.WriteAsync(session =>
@@ -166,7 +166,7 @@ public sealed class TaskQueue(PlatformStore store, TaskSettings settings)
         long wait = 1000L << (int)Math.Min(6, run.Attempt - 1);
         return session.Execute(
             "UPDATE tasks SET state = 0, faults = @faults, node = NULL, lease_until = NULL, not_before = @next WHERE id = @id AND attempt = @attempt AND node = @node AND state = 1",
-            new { run.Id, run.Attempt, node, faults, next = now + wait }) > 0;
+            new { id = run.Id, attempt = run.Attempt, node, faults, next = now + wait }) > 0;
     }
 }
 

@@ -111,7 +111,7 @@ public static class ChatRequestReader
         return limit is { } tokens ? (int)Math.Min(tokens, MaxMaxTokens) : null;
     }
 
-    private static Dictionary<int, float>? ReadBias(FieldReader body)
+    internal static Dictionary<int, float>? ReadBias(FieldReader body)
     {
         const string Legal = "Send an object of token ids and numbers from -100 to 100, such as {\"1234\":-100}";
         if (body.Object("logit_bias", Legal) is not { } bias)

@@ -31,7 +31,7 @@ internal static class CallUnits
         return new UsageUnits
         {
             Input = (int)Math.Clamp(text, 1, model.Context > 0 ? model.Context : 1 << 20),
-            Output = (int)Math.Min((long)(request.MaxTokens ?? (model.DefaultOutput > 0 ? model.DefaultOutput : UnknownOutput)) * call.Choices, int.MaxValue),
+            Output = (int)Math.Min((long)(request.MaxTokens ?? (model.DefaultOutput > 0 ? model.DefaultOutput : UnknownOutput)) * call.Answers, int.MaxValue),
         };
     }
 

@@ -31,8 +31,14 @@ internal sealed record ChatCall(AccessKey Key, ModelOffer Offer, ChatRequest Req
     /// <summary>The client's end user; null when it named none.</summary>
     public string? EndUser { get; init; }
 
-    /// <summary>How many answers are asked for.</summary>
+    /// <summary>How many answers to each prompt are asked for.</summary>
     public int Choices { get; init; } = 1;
+
+    /// <summary>Several prompts, where a dialect takes them together: the first is <see cref="Request"/>. Empty for that one.</summary>
+    public IReadOnlyList<ChatRequest> Prompts { get; init; } = [];
+
+    /// <summary>How many answers there will be.</summary>
+    public int Answers => Choices * Math.Max(1, Prompts.Count);
 
     /// <summary>Short name of the endpoint, for usage rows.</summary>
     public string Endpoint { get; init; } = "chat";
@@ -79,7 +85,7 @@ internal sealed partial class ChatRunner(CallAdmission calls, AnswerDrain drain,
         ChatStart start;
         try
         {
-            start = await ChoiceSet.StartAsync(backend, call.Request, call.Choices, ended.Token);
+            start = await ChoiceSet.StartAsync(backend, call, ended.Token);
         }
         catch (OperationCanceledException) when (ended.IsCancellationRequested)
         {
@@ -113,7 +119,7 @@ internal sealed partial class ChatRunner(CallAdmission calls, AnswerDrain drain,
                 if (call.Stream)
                     await StreamAsync(context, events, charge, dialect);
                 else
-                    await RespondAsync(context, events, charge, dialect, call.Choices);
+                    await RespondAsync(context, events, charge, dialect, call.Answers);
             }
         }
         finally

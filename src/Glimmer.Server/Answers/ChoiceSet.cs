@@ -10,7 +10,13 @@ internal sealed class ChoiceSet : IChatAnswer
 {
     private readonly IChatAnswer[] _answers;
 
-    private ChoiceSet(IChatAnswer[] answers) => _answers = answers;
+    private readonly int _choices;
+
+    private ChoiceSet(IChatAnswer[] answers, int choices)
+    {
+        _answers = answers;
+        _choices = choices;
+    }
 
     /// <summary>How each ended; valid at the end.</summary>
     public IReadOnlyList<AnswerEnd> Ends => [.. _answers.Select(static answer => new AnswerEnd(answer.Finish, answer.StopText, answer.Usage))];
@@ -21,7 +27,7 @@ internal sealed class ChoiceSet : IChatAnswer
         : Array.Exists(_answers, static answer => answer.Finish == FinishReason.Cancelled) ? FinishReason.Cancelled
         : _answers[0].Finish;
 
-    /// <summary>The prompt once, what was generated of all.</summary>
+    /// <summary>Each prompt once, what was generated of all.</summary>
     public ChatUsage Usage
     {
         get
@@ -30,7 +36,14 @@ internal sealed class ChoiceSet : IChatAnswer
             for (int i = 1; i < _answers.Length; i++)
             {
                 ChatUsage one = _answers[i].Usage;
-                all = all with { CompletionTokens = all.CompletionTokens + one.CompletionTokens, ReasoningTokens = all.ReasoningTokens + one.ReasoningTokens };
+                bool other = i % _choices == 0;
+                all = all with
+                {
+                    PromptTokens = all.PromptTokens + (other ? one.PromptTokens : 0),
+                    CachedTokens = all.CachedTokens + (other ? one.CachedTokens : 0),
+                    CompletionTokens = all.CompletionTokens + one.CompletionTokens,
+                    ReasoningTokens = all.ReasoningTokens + one.ReasoningTokens,
+                };
             }
 
             return all;
@@ -44,17 +57,19 @@ internal sealed class ChoiceSet : IChatAnswer
     public int CountRepairs(Repairs kind) => _answers.Sum(answer => answer.CountRepairs(kind));
 
     /// <summary>Begins a number of answers. With a seed each has its own, counted from it; when one cannot begin, none does.</summary>
-    public static async ValueTask<ChatStart> StartAsync(IChatBackend backend, ChatRequest request, int count, CancellationToken cancel)
+    public static async ValueTask<ChatStart> StartAsync(IChatBackend backend, ChatCall call, CancellationToken cancel)
     {
+        int count = call.Answers;
         if (count == 1)
-            return await backend.StartAsync(request, cancel);
+            return await backend.StartAsync(call.Request, cancel);
         var answers = new List<IChatAnswer>(count);
         ChatStart start = default;
         try
         {
             for (int i = 0; i < count; i++)
             {
-                ChatRequest one = request.Sampling.Seed is { } seed ? request with { Sampling = request.Sampling with { Seed = unchecked(seed + (ulong)i) } } : request;
+                ChatRequest request = call.Prompts.Count > 0 ? call.Prompts[i / call.Choices] : call.Request;
+                ChatRequest one = request.Sampling.Seed is { } seed ? request with { Sampling = request.Sampling with { Seed = unchecked(seed + (ulong)(i % call.Choices)) } } : request;
                 start = await backend.StartAsync(one, cancel);
                 if (start.Answer is not { } answer)
                     break;
@@ -67,7 +82,7 @@ internal sealed class ChoiceSet : IChatAnswer
                 await EndAsync(answers);
         }
 
-        return answers.Count == count ? new ChatStart(new ChoiceSet([.. answers]), null) : start;
+        return answers.Count == count ? new ChatStart(new ChoiceSet([.. answers], call.Choices), null) : start;
     }
 
     /// <inheritdoc/>

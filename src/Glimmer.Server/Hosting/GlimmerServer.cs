@@ -7,6 +7,7 @@ using Glimmer.Platform.Catalog;
 using Glimmer.Platform.Keys;
 using Glimmer.Platform.Ledger;
 using Glimmer.Platform.Plans;
+using Glimmer.Platform.Responses;
 using Glimmer.Platform.Store;
 using Glimmer.Server.Accounts;
 using Glimmer.Server.Answers;
@@ -123,9 +124,11 @@ public sealed class GlimmerServer : IAsyncDisposable
         services ??= new GlimmerServices();
         NewAccessKey? firstKey = null;
         PlatformParts? parts = null;
+        ReasoningSeal seal;
         try
         {
             parts = PlatformParts.Open(options, services);
+            seal = ReasoningSeal.Open(options.DataFolder);
             if (parts.Accounts.OwnerKeys.Keys.Count == 0)
                 firstKey = parts.Accounts.OwnerKeys.Create("first key");
         }
@@ -173,7 +176,7 @@ public sealed class GlimmerServer : IAsyncDisposable
             .AddSingleton<ModelNames>()
             .AddSingleton<MessagesEndpoint>()
             .AddSingleton<MessagesModels>()
-            .AddOpenAI()
+            .AddOpenAI(seal)
             .AddTasks(parts.Store, options)
             .AddSingleton<HealthEndpoints>()
             .AddSingleton<HomePage>();

@@ -1,5 +1,6 @@
 using Glimmer.Platform.Accounts;
 using Glimmer.Platform.Admission;
+using Glimmer.Platform.Billing;
 using Glimmer.Platform.Catalog;
 using Glimmer.Platform.Ledger;
 using Glimmer.Platform.Plans;
@@ -30,6 +31,7 @@ internal sealed class PlatformParts : IAsyncDisposable
         Catalogue = new CatalogueSource(Glimmer.Platform.Catalog.Catalogue.Load(catalogueFile));
         Plans = new PlanGate(PlanRules.Load(plansFile));
         Versions = CatalogueVersions.Open(store, Catalogue, Plans, catalogueFile, plansFile);
+        accounts.Data.Add(new BillingData(ledger));
         Billing = new BillingParts(ledger, options.Billing, Plans.Rules.Invitation);
         Subscriptions = Subscriptions.Open(store, ledger, Plans, Billing.Invitations);
         Places = services.Admission ?? new FairAdmission(

@@ -1,5 +1,7 @@
+using Glimmer.Platform.Responses;
 using Glimmer.Server.Messages;
 using Glimmer.Server.Models;
+using Glimmer.Server.Responses;
 
 namespace Glimmer.Server.OpenAI;
 
@@ -7,9 +9,21 @@ namespace Glimmer.Server.OpenAI;
 internal static class OpenAIRoutes
 {
     /// <summary>Registers the endpoints.</summary>
-    public static IServiceCollection AddOpenAI(this IServiceCollection services) => services
+    public static IServiceCollection AddOpenAI(this IServiceCollection services, ReasoningSeal seal) => services
         .AddSingleton<OpenAIModelNames>()
-        .AddSingleton<ChatCompletionsEndpoint>();
+        .AddSingleton<ChatCompletionsEndpoint>()
+        .AddSingleton<CompletionsEndpoint>()
+        .AddSingleton<VectorsEndpoint>()
+        .AddSingleton<ResponseStore>()
+        .AddSingleton<ConversationStore>()
+        .AddSingleton(seal)
+        .AddSingleton<RecentResponses>()
+        .AddSingleton<ResponseHistory>()
+        .AddSingleton<BackgroundResponses>()
+        .AddHostedService(static services => services.GetRequiredService<BackgroundResponses>())
+        .AddSingleton<ResponsesEndpoint>()
+        .AddSingleton<StoredResponsesEndpoint>()
+        .AddSingleton<ConversationsEndpoint>();
 
     /// <summary>Maps the routes.</summary>
     public static void Map(WebApplication app)
@@ -17,12 +31,40 @@ internal static class OpenAIRoutes
         string[] get = [HttpMethods.Get, HttpMethods.Head];
         string[] post = [HttpMethods.Post];
         app.MapMethods("/v1/chat/completions", post, app.Services.GetRequiredService<ChatCompletionsEndpoint>().HandleAsync);
+        app.MapMethods("/v1/completions", post, app.Services.GetRequiredService<CompletionsEndpoint>().HandleAsync);
+        var vectors = app.Services.GetRequiredService<VectorsEndpoint>();
+        app.MapMethods("/v1/embeddings", post, context => vectors.HandleAsync(context, "embeddings"));
+        app.MapMethods("/api/paas/v4/embeddings", post, context => vectors.HandleAsync(context, "embeddings"));
+        app.MapMethods("/api/paas/v4/rerank", post, context => vectors.HandleAsync(context, "rerank"));
 
         // Both vendors' clients ask here; Anthropic's say so in a header.
         var models = app.Services.GetRequiredService<ModelsEndpoint>();
         var theirs = app.Services.GetRequiredService<MessagesModels>();
         app.MapMethods("/v1/models", get, context => IsAnthropic(context) ? theirs.ListAsync(context) : models.ListAsync(context));
         app.MapMethods("/v1/models/{id}", get, context => IsAnthropic(context) ? theirs.GetAsync(context) : models.GetAsync(context));
+        MapResponses(app);
+    }
+
+    private static void MapResponses(WebApplication app)
+    {
+        string[] get = [HttpMethods.Get, HttpMethods.Head];
+        string[] post = [HttpMethods.Post];
+        string[] delete = [HttpMethods.Delete];
+        app.MapMethods("/v1/responses", post, app.Services.GetRequiredService<ResponsesEndpoint>().HandleAsync);
+        var stored = app.Services.GetRequiredService<StoredResponsesEndpoint>();
+        app.MapMethods("/v1/responses/{id}", get, stored.GetAsync);
+        app.MapMethods("/v1/responses/{id}", delete, stored.DeleteAsync);
+        app.MapMethods("/v1/responses/{id}/input_items", get, stored.InputItemsAsync);
+        app.MapMethods("/v1/responses/{id}/cancel", post, stored.CancelAsync);
+        var conversations = app.Services.GetRequiredService<ConversationsEndpoint>();
+        app.MapMethods("/v1/conversations", post, conversations.CreateAsync);
+        app.MapMethods("/v1/conversations/{id}", get, conversations.GetAsync);
+        app.MapMethods("/v1/conversations/{id}", post, conversations.UpdateAsync);
+        app.MapMethods("/v1/conversations/{id}", delete, conversations.DeleteAsync);
+        app.MapMethods("/v1/conversations/{id}/items", get, conversations.ItemsAsync);
+        app.MapMethods("/v1/conversations/{id}/items", post, conversations.AddAsync);
+        app.MapMethods("/v1/conversations/{id}/items/{item}", get, conversations.ItemAsync);
+        app.MapMethods("/v1/conversations/{id}/items/{item}", delete, conversations.DeleteItemAsync);
     }
 
     private static bool IsAnthropic(HttpContext context) => context.Request.Headers.ContainsKey("anthropic-version");

@@ -1,2 +1,3 @@
 // All agents in one process. Each file also runs alone.
 import './claude-code.test.mjs';
+import './codex.test.mjs';

@@ -66,7 +66,8 @@ public sealed class EmbeddedChatBackendTests(BundledBackend bundled) : IClassFix
                 Assert.True(token.LogProb <= 0);
 
                 // Greedy: what was said is the most likely.
-                Assert.Equal((token.Bytes.ToArray(), token.LogProb), (token.Top[0].Bytes.ToArray(), token.Top[0].LogProb));
+                Assert.Equal(token.Bytes.ToArray(), token.Top[0].Bytes.ToArray());
+                Assert.Equal(token.LogProb, token.Top[0].LogProb);
                 Assert.True(token.Top.Sum(chance => Math.Exp(chance.LogProb)) <= 1.0001);
             });
         }

@@ -3,7 +3,9 @@ using System.Text;
 using System.Text.Json.Nodes;
 using Glimmer.Platform.Accounts;
 using Glimmer.Platform.Accounts.SignIn;
+using Glimmer.Platform.Billing;
 using Glimmer.Platform.Keys;
+using Glimmer.Platform.Ledger;
 using Glimmer.Platform.Store;
 using Glimmer.Platform.Tests.Accounts.SignIn;
 using Glimmer.Platform.Tests.Store;
@@ -60,6 +62,35 @@ public sealed class AccountDataTests
 
         // The address is free again.
         Assert.Null((await people.Service.SignUpAsync(owner.Email!, "correct horse battery", null, "en", null, address)).Error);
+    }
+
+    [Theory, EachStore]
+    public async Task Bills_are_exported_and_lose_the_customer(StoreKind kind)
+    {
+        await using var test = new TestAccounts(kind);
+        await using var people = new SignInServiceTests.People(test);
+        UserEntry owner = (await people.SignUpAsync("pays@example.com")).User;
+        AccountEntry account = (await test.Platform.Members.OfUserAsync(owner.Id))[0].Account;
+        await using PlatformLedger ledger = PlatformLedger.Open(test.Platform.Store, new LedgerSettings());
+        test.Platform.Data.Add(new BillingData(ledger));
+        await ledger.DepositAsync(account.PublicId, Money.Of(20, Currency.Usd), "deposit");
+        await ledger.BuyPlanAsync(account.PublicId, Money.Of(18, Currency.Usd), "plan");
+        await new PaymentDesk(ledger, [], new PaymentSettings()).RecordAsync(account.PublicId, Money.Of(5, Currency.Usd), "bank-1", $"from {Canary}");
+        test.Time.Advance(TimeSpan.FromDays(40));
+        Invoice invoice = (await new InvoiceDesk(ledger, new InvoiceParty("Glimmer")).IssueAsync(
+            account.PublicId, Currency.Usd, DateOnly.FromDateTime(test.Time.GetUtcNow().AddDays(-40).UtcDateTime), new InvoiceParty($"{Canary} Ltd", "1 Road", "DE1")))!;
+        var actor = new Actor(owner.PublicId, "203.0.113.77");
+
+        JsonNode bills = (await test.Platform.Data.ExportAsync(actor, account))["billing"]!;
+        Assert.Equal(3, bills["transactions"]!.AsArray().Count);
+        Assert.Equal($"from {Canary}", (string?)bills["payments"]![0]!["note"]);
+        Assert.Equal($"{Canary} Ltd", (string?)bills["invoices"]![0]!["customer"]!["name"]);
+        Assert.True(Holds(test, Canary));
+
+        Assert.Null((await test.Platform.Data.DeleteAsync(actor, account)).Error);
+        Assert.False(Holds(test, Canary));
+        Assert.Equal(("", invoice.Cash), ((await new InvoiceDesk(ledger, new InvoiceParty("")).FindAsync(account.PublicId, invoice.Number))!.Customer.Name, invoice.Cash));
+        Assert.Equal(Money.Of(7, Currency.Usd), ledger.BalanceOf(account.PublicId, Currency.Usd).Cash);
     }
 
     [Theory, EachStore]

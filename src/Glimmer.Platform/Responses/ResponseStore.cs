@@ -1,0 +1,130 @@
+using Glimmer.Platform.Store;
+
+namespace Glimmer.Platform.Responses;
+
+/// <summary>Keeps responses for 30 days. Whoever asks for another account's finds nothing.</summary>
+public sealed class ResponseStore(PlatformStore store)
+{
+    /// <summary>How long responses and conversations are kept.</summary>
+    public static TimeSpan Lifetime { get; } = TimeSpan.FromDays(30);
+
+    /// <summary>How long a response in the making may go without a sign of life of its server.</summary>
+    public static TimeSpan Patience { get; } = TimeSpan.FromSeconds(60);
+
+    /// <summary>Names this process in the store.</summary>
+    private readonly string _node = Guid.NewGuid().ToString("N");
+    private long _nextSweep;
+
+    /// <summary>Keeps a response, or replaces what is kept of it. One that was deleted meanwhile stays so.</summary>
+    /// <param name="response">The response.</param>
+    /// <param name="isNew">Whether it must not exist yet.</param>
+    /// <returns>Whether it is kept.</returns>
+    public async Task<bool> KeepAsync(StoredResponse response, bool isNew)
+    {
+        ArgumentNullException.ThrowIfNull(response);
+        long now = store.Now;
+        long sweep = Interlocked.Read(ref _nextSweep);
+        bool sweeps = now >= sweep && Interlocked.CompareExchange(ref _nextSweep, now + (long)TimeSpan.FromHours(1).TotalMilliseconds, sweep) == sweep;
+        return await store.WriteAsync(session =>
+        {
+            if (sweeps)
+                Sweep(session, now);
+            var row = new
+            {
+                response.Id,
+                response.Account,
+                response.Status,
+                response.Created,
+                expires = response.Created + (long)Lifetime.TotalMilliseconds,
+                response.Previous,
+                node = response.IsOpen ? _node : null,
+                alive = now,
+                response.Input,
+                response.Body,
+            };
+            int rows = isNew
+                ? session.Execute(
+                    "INSERT INTO responses (id, account, status, created, expires, previous, node, alive, input, body) VALUES (@Id, @Account, @Status, @Created, @expires, @Previous, @node, @alive, @Input, @Body)", row)
+                : session.Execute("UPDATE responses SET status = @Status, node = @node, alive = @alive, body = @Body WHERE id = @Id AND account = @Account AND status IN ('queued', 'in_progress')", row);
+            if (rows == 0)
+                return false;
+            foreach (StoredItem item in response.Output)
+                session.Execute("INSERT INTO response_items (id, account, response, body) VALUES (@Id, @Account, @response, @Json)", new { item.Id, response.Account, response = response.Id, item.Json });
+            return true;
+        });
+    }
+
+    /// <summary>The response of this id; null when the account has none.</summary>
+    public async Task<StoredResponse?> FindAsync(long account, string id)
+    {
+        long now = store.Now;
+        Row? row = await store.ReadAsync(session =>
+            session.First<Row>("SELECT id, status, created, previous, node, alive, input, body FROM responses WHERE id = @id AND account = @account AND expires > @now", new { id, account, now }));
+        if (row is null)
+            return null;
+        var response = new StoredResponse(row.Id, account, row.Status, row.Created, row.Previous, row.Input, row.Body);
+
+        // On SQLite there is one process: what another one began will never end. Elsewhere its server says every while that it lives.
+        bool lost = response.IsOpen && row.Node != _node && (store.Kind == StoreKind.Sqlite || row.Alive < now - (long)Patience.TotalMilliseconds);
+        return lost ? response with { Status = LostStatus } : response;
+    }
+
+    /// <summary>The status of a response in the making whose server went away.</summary>
+    public const string LostStatus = "lost";
+
+    /// <summary>Says that responses in the making still are.</summary>
+    public Task TouchAsync(IReadOnlyCollection<string> ids)
+    {
+        long now = store.Now;
+        return store.WriteAsync(session =>
+        {
+            foreach (string id in ids)
+                session.Execute("UPDATE responses SET alive = @now WHERE id = @id AND node = @_node", new { now, id, _node });
+            return true;
+        });
+    }
+
+    /// <summary>Removes a response and its items.</summary>
+    /// <returns>Whether there was one.</returns>
+    public Task<bool> DeleteAsync(long account, string id) => store.WriteAsync(session =>
+    {
+        if (session.Execute("DELETE FROM responses WHERE id = @id AND account = @account", new { id, account }) == 0)
+            return false;
+        session.Execute("DELETE FROM response_items WHERE response = @id", new { id });
+        return true;
+    });
+
+    /// <summary>An item that the model said in a kept response; null when the account has none of this id.</summary>
+    public async Task<string?> FindItemAsync(long account, string id)
+    {
+        return await store.ReadAsync(session => session.Scalar<string>(
+            "SELECT i.body FROM response_items i JOIN responses r ON r.id = i.response WHERE i.id = @id AND i.account = @account AND r.expires > @now", new { id, account, now = store.Now }));
+    }
+
+    private static void Sweep(StoreSession session, long now)
+    {
+        session.Execute("DELETE FROM response_items WHERE response IN (SELECT id FROM responses WHERE expires <= @now)", new { now });
+        session.Execute("DELETE FROM responses WHERE expires <= @now", new { now });
+        session.Execute("DELETE FROM conversation_items WHERE conversation IN (SELECT id FROM conversations WHERE expires <= @now)", new { now });
+        session.Execute("DELETE FROM conversations WHERE expires <= @now", new { now });
+    }
+
+    private sealed class Row
+    {
+        public string Id { get; init; } = "";
+
+        public string Status { get; init; } = "";
+
+        public long Created { get; init; }
+
+        public string? Previous { get; init; }
+
+        public string? Node { get; init; }
+
+        public long Alive { get; init; }
+
+        public string Input { get; init; } = "";
+
+        public string Body { get; init; } = "";
+    }
+}

@@ -1,0 +1,142 @@
+using System.Buffers;
+using System.Text;
+using System.Text.Json;
+using Glimmer.Dialogue.Output;
+using Glimmer.Platform.Responses;
+using Glimmer.Protocol.Json;
+using Glimmer.Protocol.OpenAI;
+using Glimmer.Server.OpenAI;
+
+namespace Glimmer.Server.Responses;
+
+/// <summary>An item of a response's output.</summary>
+/// <param name="Id">Its id.</param>
+internal abstract record OutputItem(string Id)
+{
+    /// <summary>Whether it is complete; one that was cut off is not.</summary>
+    public bool Complete { get; init; } = true;
+
+    protected string Status => Complete ? "completed" : "incomplete";
+
+    /// <summary>Writes the whole item.</summary>
+    public abstract void Write(Utf8JsonWriter json);
+
+    /// <summary>Its JSON text.</summary>
+    public StoredItem Stored()
+    {
+        var body = new ArrayBufferWriter<byte>();
+        using (var json = new Utf8JsonWriter(body, WireJson.WriterOptions))
+            Write(json);
+        return new StoredItem(Id, Encoding.UTF8.GetString(body.WrittenSpan));
+    }
+}
+
+/// <summary>Reasoning. Its text stands in <c>content</c>, or in <c>summary</c> when that was asked for.</summary>
+internal sealed record ReasoningOutput(string Id, string Text, bool AsSummary, string? Sealed) : OutputItem(Id)
+{
+    /// <inheritdoc/>
+    public override void Write(Utf8JsonWriter json) => Write(json, AsSummary ? Text : null, AsSummary ? null : Text, Status);
+
+    /// <summary>Writes it before it has a text.</summary>
+    public void WriteBegun(Utf8JsonWriter json) => Write(json, null, null, "in_progress");
+
+    private void Write(Utf8JsonWriter json, string? summary, string? content, string status)
+    {
+        json.WriteStartObject();
+        json.WriteString("id"u8, Id);
+        json.WriteString("type"u8, "reasoning"u8);
+        json.WriteStartArray("summary"u8);
+        if (summary is not null)
+            WritePart(json, "summary_text"u8, summary);
+        json.WriteEndArray();
+        if (!AsSummary)
+        {
+            json.WriteStartArray("content"u8);
+            if (content is not null)
+                WritePart(json, "reasoning_text"u8, content);
+            json.WriteEndArray();
+        }
+
+        if (Sealed is not null)
+            json.WriteString("encrypted_content"u8, Sealed);
+        json.WriteString("status"u8, status);
+        json.WriteEndObject();
+    }
+
+    /// <summary>Writes a part of it.</summary>
+    public static void WritePart(Utf8JsonWriter json, ReadOnlySpan<byte> type, string text)
+    {
+        json.WriteStartObject();
+        json.WriteString("type"u8, type);
+        json.WriteString("text"u8, text);
+        json.WriteEndObject();
+    }
+}
+
+/// <summary>A message with one text.</summary>
+internal sealed record MessageOutput(string Id, string Text, IReadOnlyList<SaidToken>? Tokens) : OutputItem(Id)
+{
+    /// <inheritdoc/>
+    public override void Write(Utf8JsonWriter json)
+    {
+        WriteHead(json, Status);
+        WritePart(json, Text, Tokens);
+        json.WriteEndArray();
+        json.WriteEndObject();
+    }
+
+    /// <summary>Writes it before it has a text.</summary>
+    public void WriteBegun(Utf8JsonWriter json)
+    {
+        WriteHead(json, "in_progress");
+        json.WriteEndArray();
+        json.WriteEndObject();
+    }
+
+    /// <summary>Writes its part.</summary>
+    public static void WritePart(Utf8JsonWriter json, string text, IReadOnlyList<SaidToken>? tokens)
+    {
+        json.WriteStartObject();
+        json.WriteString("type"u8, "output_text"u8);
+        json.WriteString("text"u8, text);
+        json.WriteStartArray("annotations"u8);
+        json.WriteEndArray();
+        json.WritePropertyName("logprobs"u8);
+        LogProbs.WriteList(json, tokens ?? []);
+        json.WriteEndObject();
+    }
+
+    private void WriteHead(Utf8JsonWriter json, string status)
+    {
+        json.WriteStartObject();
+        json.WriteString("id"u8, Id);
+        json.WriteString("type"u8, "message"u8);
+        json.WriteString("status"u8, status);
+        json.WriteString("role"u8, "assistant"u8);
+        json.WriteStartArray("content"u8);
+    }
+}
+
+/// <summary>A call of a function.</summary>
+internal sealed record CallOutput(string Id, string CallId, string Name, string Arguments, NamespacedName? Place) : OutputItem(Id)
+{
+    /// <inheritdoc/>
+    public override void Write(Utf8JsonWriter json) => Write(json, Arguments, Status);
+
+    /// <summary>Writes it before it has arguments.</summary>
+    public void WriteBegun(Utf8JsonWriter json) => Write(json, "", "in_progress");
+
+    private void Write(Utf8JsonWriter json, string arguments, string status)
+    {
+        json.WriteStartObject();
+        json.WriteString("id"u8, Id);
+        json.WriteString("type"u8, "function_call"u8);
+        json.WriteString("status"u8, status);
+        json.WriteString("call_id"u8, CallId);
+        json.WriteString("name"u8, Place?.Name ?? Name);
+        if (Place is not null)
+            json.WriteString("namespace"u8, Place.Namespace);
+        json.WriteString("arguments"u8, arguments);
+        json.WriteEndObject();
+    }
+}

@@ -1,0 +1,172 @@
+// OpenAI's own base /v1, with unmodified clients against a scripted model: chat completions, Responses, conversations, completions, models.
+import assert from 'node:assert/strict';
+import test, { after } from 'node:test';
+import OpenAI from 'openai';
+import { createOpenAI } from '@ai-sdk/openai';
+import { generateText, streamText, stepCountIs, tool } from 'ai';
+import { ChatOpenAI } from '@langchain/openai';
+import { AIMessage, HumanMessage, SystemMessage, ToolMessage } from '@langchain/core/messages';
+import { ChatPromptTemplate, MessagesPlaceholder } from '@langchain/core/prompts';
+import { StringOutputParser } from '@langchain/core/output_parsers';
+import { RunnableWithMessageHistory } from '@langchain/core/runnables';
+import { InMemoryChatMessageHistory } from '@langchain/core/chat_history';
+import { z } from 'zod';
+import { startEmulator, weather } from './server.mjs';
+
+const server = await startEmulator('dialects.yaml');
+after(() => server.stop());
+const base = `${server.url}/v1`;
+const client = new OpenAI({ apiKey: server.key, baseURL: base, maxRetries: 0 });
+const greeting = 'Hello, 世界 🌍!';
+const flatWeather = { type: 'function', ...weather.function, strict: false };
+
+test('chat completions answer in OpenAI\'s shape', async () => {
+  const answer = await client.chat.completions.create({ model: 'glm-4.7', messages: [{ role: 'developer', content: 'Be kind' }, { role: 'user', content: 'Hi' }], n: 2 });
+  assert.equal(answer.object, 'chat.completion');
+  assert.deepEqual(answer.choices.map((choice) => [choice.index, choice.message.content, choice.message.refusal, choice.finish_reason]), [[0, greeting, null, 'stop'], [1, greeting, null, 'stop']]);
+  assert.equal(answer.choices[0].message.reasoning_content, 'Let me think.');
+  assert.equal(answer.usage.total_tokens, answer.usage.prompt_tokens + answer.usage.completion_tokens);
+});
+
+test('a stream adds up, with usage only when asked for', async () => {
+  for (const include of [true, false]) {
+    const stream = client.chat.completions.stream({ model: 'glm-4.7', messages: [{ role: 'user', content: 'Hi' }], ...(include ? { stream_options: { include_usage: true } } : {}) });
+    const final = await stream.finalChatCompletion();
+    assert.equal(final.choices[0].message.content, greeting);
+    assert.equal(final.usage !== undefined && final.usage !== null, include);
+  }
+});
+
+test('the tools runner goes through a whole turn', async () => {
+  const asked = [];
+  const runner = client.chat.completions.runTools({
+    model: 'glm-4.7',
+    messages: [{ role: 'user', content: 'Weather?' }],
+    tools: [{ type: 'function', function: { ...weather.function, parse: JSON.parse, function: ({ city }) => { asked.push(city); return 'sunny'; } } }],
+  });
+  assert.equal(await runner.finalContent(), 'The weather is sunny.');
+  assert.deepEqual(asked, ['Paris']);
+});
+
+test('responses: text, usage, previous_response_id', async () => {
+  const first = await client.responses.create({ model: 'glm-4.7', input: 'Hi', store: true });
+  assert.equal(first.output_text, greeting);
+  assert.deepEqual(first.output.map((item) => item.type), ['reasoning', 'message']);
+  const second = await client.responses.create({ model: 'glm-4.7', input: 'Again', previous_response_id: first.id, store: true });
+  assert.ok(second.usage.input_tokens > first.usage.input_tokens);
+  assert.equal((await client.responses.retrieve(second.id)).output_text, greeting);
+  const items = [];
+  for await (const item of client.responses.inputItems.list(second.id)) items.push(item);
+  assert.equal(items[0].content[0].text, 'Again');
+  await client.responses.delete(second.id);
+  await assert.rejects(client.responses.retrieve(second.id), OpenAI.NotFoundError);
+});
+
+test('responses: the stream helper sees every event in order', async () => {
+  const stream = client.responses.stream({ model: 'glm-4.7', input: 'both', tools: [flatWeather] });
+  const types = [];
+  let sequence = 0;
+  for await (const event of stream) {
+    assert.equal(event.sequence_number, sequence++);
+    if (types.at(-1) !== event.type) types.push(event.type);
+  }
+  const final = await stream.finalResponse();
+  assert.deepEqual(types.slice(0, 3), ['response.created', 'response.in_progress', 'response.output_item.added']);
+  assert.equal(types.at(-1), 'response.completed');
+  assert.equal(final.output_text, 'Let me look.');
+  assert.deepEqual(final.output.filter((item) => item.type === 'function_call').map((item) => JSON.parse(item.arguments).city), ['Paris', 'Saint-Étienne']);
+});
+
+test('responses: tools by hand, with reasoning returned', async () => {
+  const input = [{ role: 'user', content: 'Weather?' }];
+  const first = await client.responses.create({ model: 'glm-4.7', input, tools: [flatWeather], store: false, include: ['reasoning.encrypted_content'] });
+  const call = first.output.find((item) => item.type === 'function_call');
+  assert.ok(first.output[0].encrypted_content.length > 20);
+  const second = await client.responses.create({
+    model: 'glm-4.7', tools: [flatWeather], store: false, input: [...input, ...first.output, { type: 'function_call_output', call_id: call.call_id, output: 'rainy' }],
+  });
+  assert.equal(second.output_text, 'The weather is rainy.');
+});
+
+test('responses: background is polled, conversations go on', async () => {
+  let response = await client.responses.create({ model: 'glm-4.7', input: 'slow', background: true });
+  assert.equal(response.status, 'queued');
+  response = await client.responses.cancel(response.id);
+  assert.equal(response.status, 'cancelled');
+  const conversation = await client.conversations.create({ metadata: { topic: 'x' } });
+  await client.responses.create({ model: 'glm-4.7', input: 'Hi', conversation: conversation.id });
+  const page = await client.conversations.items.list(conversation.id, { order: 'asc' });
+  assert.deepEqual(page.data.map((item) => item.type), ['message', 'reasoning', 'message']);
+  await client.conversations.delete(conversation.id);
+});
+
+test('completions, models and errors', async () => {
+  const answer = await client.completions.create({ model: 'glm-4.7', prompt: 'Once', max_tokens: 50 });
+  assert.equal(answer.object, 'text_completion');
+  const models = [];
+  for await (const model of client.models.list()) models.push(model.id);
+  assert.ok(models.includes('glm-4.7'));
+  assert.equal((await client.models.retrieve('glm-4.7')).object, 'model');
+  await assert.rejects(client.chat.completions.create({ model: 'nope', messages: [{ role: 'user', content: 'Hi' }] }), (error) => error instanceof OpenAI.NotFoundError && error.code === 'model_not_found');
+  await assert.rejects(client.responses.create({ model: 'glm-4.7', input: 'arrears' }), (error) => error instanceof OpenAI.RateLimitError && error.code === 'insufficient_quota');
+  await assert.rejects(client.responses.create({ model: 'glm-4.7', input: 'x', tools: [{ type: 'file_search', vector_store_ids: [] }] }), (error) => error instanceof OpenAI.BadRequestError && error.param === 'tools[0].type');
+  await assert.rejects(client.embeddings.create({ model: 'embedding-3', input: 'x' }), (error) => /no backend/.test(error.message));
+});
+
+test('a fault in the middle reaches the reader', async () => {
+  const stream = await client.chat.completions.create({ model: 'glm-4.7', messages: [{ role: 'user', content: 'break' }], stream: true });
+  await assert.rejects(async () => { for await (const chunk of stream) assert.ok(chunk); });
+  const events = [];
+  for await (const event of await client.responses.create({ model: 'glm-4.7', input: 'break', stream: true })) events.push(event.type);
+  assert.equal(events.at(-1), 'response.failed');
+});
+
+const provider = createOpenAI({ apiKey: server.key, baseURL: base });
+const weatherTool = tool({ description: 'Weather', inputSchema: z.object({ city: z.string() }), execute: async () => 'windy' });
+
+test('ai sdk: Responses by default, with steps through a tool', async () => {
+  const result = await generateText({ model: provider('glm-4.7'), prompt: 'Weather?', tools: { get_weather: weatherTool }, stopWhen: stepCountIs(3), maxRetries: 0 });
+  assert.equal(result.text, 'The weather is windy.');
+  assert.equal(result.steps.length, 2);
+});
+
+test('ai sdk: streams reasoning and text', async () => {
+  const result = streamText({ model: provider('glm-4.7'), prompt: 'Hi', maxRetries: 0, providerOptions: { openai: { forceReasoning: true, reasoningSummary: 'auto' } } });
+  const kinds = new Set();
+  for await (const part of result.fullStream) kinds.add(part.type);
+  assert.ok(kinds.has('reasoning-delta'), [...kinds].join());
+  assert.equal(await result.text, greeting);
+});
+
+for (const useResponsesApi of [false, true]) {
+  const name = useResponsesApi ? 'langchain over Responses' : 'langchain over chat completions';
+  const model = new ChatOpenAI({ model: 'glm-4.7', apiKey: server.key, configuration: { baseURL: base }, maxRetries: 0, useResponsesApi });
+  const textOf = (message) => message.text;
+
+  test(`${name}: chain and stream`, async () => {
+    const chain = ChatPromptTemplate.fromMessages([['system', 'Be brief'], ['human', '{question}']]).pipe(model).pipe(new StringOutputParser());
+    assert.equal(await chain.invoke({ question: 'Hi' }), greeting);
+    let text = '';
+    for await (const piece of await chain.stream({ question: 'Hi' })) text += piece;
+    assert.equal(text, greeting);
+  });
+
+  test(`${name}: memory`, async () => {
+    const history = new InMemoryChatMessageHistory();
+    const prompt = ChatPromptTemplate.fromMessages([new MessagesPlaceholder('history'), ['human', '{question}']]);
+    const chain = new RunnableWithMessageHistory({ runnable: prompt.pipe(model), getMessageHistory: () => history, inputMessagesKey: 'question', historyMessagesKey: 'history' });
+    for (let turn = 0; turn < 2; turn++) assert.equal(textOf(await chain.invoke({ question: 'Hi' }, { configurable: { sessionId: 's' } })), greeting);
+    assert.equal((await history.getMessages()).length, 4);
+  });
+
+  test(`${name}: an agent's loop`, async () => {
+    const bound = model.bindTools([weather]);
+    const messages = [new SystemMessage('Use tools'), new HumanMessage('Weather?')];
+    let answer = await bound.invoke(messages);
+    assert.equal(answer.tool_calls[0].args.city, 'Paris');
+    messages.push(answer, new ToolMessage({ tool_call_id: answer.tool_calls[0].id, content: 'cold' }));
+    answer = await bound.invoke(messages);
+    assert.ok(answer instanceof AIMessage);
+    assert.equal(textOf(answer), 'The weather is cold.');
+  });
+}
