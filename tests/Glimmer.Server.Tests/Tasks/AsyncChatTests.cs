@@ -1,7 +1,9 @@
 using System.Text.Json;
+using Glimmer.Platform.Store;
 using Glimmer.Platform.Tasks;
 using Glimmer.Protocol.Errors;
 using Glimmer.Server.Tests.Support;
+using Microsoft.Data.Sqlite;
 
 namespace Glimmer.Server.Tests.Tasks;
 
@@ -17,18 +19,41 @@ public sealed class AsyncChatTests : IAsyncLifetime
     [Fact]
     public async Task The_answer_is_that_of_the_chat_and_is_recorded_once()
     {
-        JsonElement given = await _harness.ChatAsync("""{"model":"glm-4.7","stream":true,"request_id":"mine","messages":[{"role":"user","content":"hi"}]}""", Path);
+        JsonElement given = await _harness.ChatAsync("""{"model":"glm-4.7","stream":true,"request_id":"mine-1","messages":[{"role":"user","content":"hi"}]}""", Path);
         string id = given.GetProperty("id").GetString()!;
-        Assert.Equal(("mine", "glm-4.7", "PROCESSING"), (given.GetProperty("request_id").GetString(), given.GetProperty("model").GetString(), given.GetProperty("task_status").GetString()));
+        Assert.Equal(("mine-1", "glm-4.7", "PROCESSING"), (given.GetProperty("request_id").GetString(), given.GetProperty("model").GetString(), given.GetProperty("task_status").GetString()));
         JsonElement result = await EndAsync(id);
         Assert.Equal(
-            ("SUCCESS", id, "mine", "glm-4.7", "chat.completion"),
+            ("SUCCESS", id, "mine-1", "glm-4.7", "chat.completion"),
             (result.GetProperty("task_status").GetString(), result.GetProperty("id").GetString(), result.GetProperty("request_id").GetString(), result.GetProperty("model").GetString(), result.GetProperty("object").GetString()));
         JsonElement sync = await _harness.ChatAsync("""{"model":"glm-4.7","messages":[{"role":"user","content":"hi"}]}""");
         Assert.Equal(sync.GetProperty("choices").GetRawText(), result.GetProperty("choices").GetRawText());
         Assert.Equal(sync.GetProperty("usage").GetRawText(), result.GetProperty("usage").GetRawText());
         Assert.Equal(2, _harness.Backend.Requests);
+        Assert.Equal(1, await UsageRowsAsync(id));
         Assert.DoesNotContain(_harness.Logs.Lines, line => line.Text.Contains("\"hi\"", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public async Task A_run_whose_node_died_after_the_charge_is_repeated_for_nothing()
+    {
+        string id = await GiveAsync();
+        await EndAsync(id);
+        await using (var store = new SqliteConnection($"Data Source={System.IO.Path.Combine(_harness.Folder, StoreSettings.FileName)};Pooling=False"))
+        {
+            // As a node leaves it that dies between charge and result.
+            await store.OpenAsync();
+            using SqliteCommand command = store.CreateCommand();
+            command.CommandText = "UPDATE tasks SET state = 1, node = 'dead', lease_until = 0, result = NULL, ended = NULL, body = @body WHERE id = @id";
+            command.Parameters.AddWithValue("@id", id);
+            command.Parameters.AddWithValue("@body", """{"model":"glm-4.7","messages":[{"role":"user","content":"hi"}]}"""u8.ToArray());
+            Assert.Equal(1, await command.ExecuteNonQueryAsync());
+        }
+
+        JsonElement result = await EndAsync(id);
+        Assert.Equal("SUCCESS", result.GetProperty("task_status").GetString());
+        Assert.Equal(2, _harness.Backend.Requests);
+        Assert.Equal(1, await UsageRowsAsync(id));
     }
 
     [Fact]
@@ -52,7 +77,7 @@ public sealed class AsyncChatTests : IAsyncLifetime
     [Fact]
     public async Task A_request_id_comes_once()
     {
-        const string Body = """{"model":"glm-4.7","request_id":"once","messages":[{"role":"user","content":"hi"}]}""";
+        const string Body = """{"model":"glm-4.7","request_id":"once-1","messages":[{"role":"user","content":"hi"}]}""";
         await _harness.ChatAsync(Body, Path);
         using HttpResponseMessage again = await _harness.PostAsync(Body, Path);
         Assert.Equal("1231", await CodeAsync(again));
@@ -139,6 +164,16 @@ public sealed class AsyncChatTests : IAsyncLifetime
         }
 
         throw new TimeoutException("the task did not end");
+    }
+
+    private async Task<long> UsageRowsAsync(string id)
+    {
+        await using var store = new SqliteConnection($"Data Source={System.IO.Path.Combine(_harness.Folder, StoreSettings.FileName)};Pooling=False");
+        await store.OpenAsync();
+        using SqliteCommand command = store.CreateCommand();
+        command.CommandText = "SELECT COUNT(*) FROM ledger_usage WHERE request = @id";
+        command.Parameters.AddWithValue("@id", id);
+        return (long)(await command.ExecuteScalarAsync())!;
     }
 
     private static async Task<string> CodeAsync(HttpResponseMessage response) =>

@@ -104,7 +104,7 @@ public sealed class MessageBatchesTests : IAsyncLifetime
     }
 
     private static string Request(string name, string more = "\"top_k\":40") =>
-        $$"""{"custom_id":"{{name}}","params":{"model":"claude-sonnet-4-5","max_tokens":50,{{more}},"messages":[{"role":"user","content":"hi {{name}}"}]}}""";
+        $$"""{"custom_id":"{{name}}","params":{"model":"claude-sonnet-4-5","max_tokens":50,{{more}},"messages":[{"role":"user","content":"hi {{name}}"}]} }""";
 
     private async Task<JsonElement> EndAsync(string path, string id)
     {
