@@ -9,3 +9,4 @@ import './anthropic.test.mjs';
 import './ollama.test.mjs';
 import './llama.test.mjs';
 import './openai-v1.test.mjs';
+import './tasks.test.mjs';

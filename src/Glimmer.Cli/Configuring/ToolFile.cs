@@ -14,7 +14,7 @@ internal sealed class ToolFile
     /// <exception cref="FormatException">It is larger than a configuration file can be, or no UTF-8.</exception>
     public ToolFile(string path)
     {
-        Path = File.ResolveLinkTarget(path, returnFinalTarget: true)?.FullName ?? path;
+        Path = File.Exists(path) ? File.ResolveLinkTarget(path, returnFinalTarget: true)?.FullName ?? path : path;
         Backup = Path + ".glimmer-backup";
         Fresh = Path + ".glimmer-new";
         Text = Read(Path);

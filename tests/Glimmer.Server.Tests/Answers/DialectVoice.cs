@@ -23,6 +23,7 @@ internal abstract class DialectVoice
         ["openai"] = new CompletionsVoice("/v1/chat/completions"),
         ["anthropic"] = new MessagesVoice(),
         ["ollama"] = new OllamaVoice(),
+        ["responses"] = new ResponsesVoice(),
     };
 
     public abstract string Path { get; }
@@ -291,6 +292,89 @@ internal sealed class OllamaVoice : DialectVoice
 
         return new Heard(content, reasoning, calls, finish, prompt, completion);
     }
+}
+
+/// <summary>OpenAI's responses, which know no stop texts.</summary>
+internal sealed class ResponsesVoice : DialectVoice
+{
+    public override string Path => "/v1/responses";
+
+    public override JsonObject Ask(string question, bool thinking, int? limit = null, string? stop = null)
+    {
+        JsonObject body = new() { ["model"] = "glm-4.7", ["input"] = question, ["store"] = false, ["reasoning"] = new JsonObject { ["effort"] = thinking ? "high" : "none" } };
+        if (limit is not null)
+            body["max_output_tokens"] = limit;
+        return body;
+    }
+
+    public override JsonObject Continue() => JsonNode.Parse("""
+        {"model":"glm-4.7","store":false,"reasoning":{"effort":"high"},"instructions":"Be brief","input":[{"role":"user","content":"Read both ä"},
+        {"type":"reasoning","summary":[],"content":[{"type":"reasoning_text","text":"hm"}]},{"type":"message","role":"assistant","content":[{"type":"output_text","text":"Reading."}]},
+        {"type":"function_call","call_id":"t1","name":"read","arguments":"{\"path\":\"a\"}"},{"type":"function_call","call_id":"t2","name":"list","arguments":"{}"},
+        {"type":"function_call_output","call_id":"t1","output":"one"},{"type":"function_call_output","call_id":"t2","output":"two"}]}
+        """)!.AsObject().With("tools", new JsonArray(Flat("read"), Flat("list")));
+
+    public override Heard ReadWhole(JsonElement body)
+    {
+        string content = "", reasoning = "", calls = "";
+        foreach (JsonElement item in body.GetProperty("output").EnumerateArray())
+        {
+            if (Text(item, "type") == "function_call")
+            {
+                calls += Call(Text(item, "name"), Text(item, "arguments"));
+                continue;
+            }
+
+            foreach (JsonElement part in item.GetProperty("content").EnumerateArray())
+            {
+                if (Text(item, "type") == "reasoning")
+                    reasoning += Text(part, "text");
+                else
+                    content += Text(part, "text");
+            }
+        }
+
+        string reason = body.TryGetProperty("incomplete_details", out JsonElement details) ? Text(details, "reason") : "";
+        string finish = (Text(body, "status"), reason) switch
+        {
+            ("completed", _) => calls.Length > 0 ? "calls" : "stop",
+            ("incomplete", "max_output_tokens") => "length",
+            ("incomplete", "content_filter") => "sensitive",
+            ("failed", _) => "fault",
+            var other => $"unknown {other}",
+        };
+        bool counted = body.TryGetProperty("usage", out JsonElement usage) && usage.ValueKind == JsonValueKind.Object;
+        return new Heard(content, reasoning, calls, finish, counted ? usage.GetProperty("input_tokens").GetInt32() : -1, counted ? usage.GetProperty("output_tokens").GetInt32() : -1);
+    }
+
+    /// <summary>What the deltas say; the last event's response must say the same.</summary>
+    public override Heard ReadStream(string text)
+    {
+        string content = "", reasoning = "";
+        Heard? last = null;
+        foreach (JsonElement item in Events(text))
+        {
+            switch (Text(item, "type"))
+            {
+                case "response.output_text.delta":
+                    content += Text(item, "delta");
+                    break;
+                case "response.reasoning_text.delta":
+                    reasoning += Text(item, "delta");
+                    break;
+                case "response.completed" or "response.incomplete" or "response.failed":
+                    last = ReadWhole(item.GetProperty("response"));
+                    break;
+                default:
+                    break;
+            }
+        }
+
+        Assert.NotNull(last);
+        return last with { Content = content, Reasoning = reasoning };
+    }
+
+    private static JsonObject Flat(string name) => Tool(name)["function"]!.DeepClone().AsObject().With("type", "function");
 }
 
 internal static class JsonObjects
