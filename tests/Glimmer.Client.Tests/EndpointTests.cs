@@ -68,14 +68,6 @@ public sealed class EndpointTests
     }
 
     [Fact]
-    public async Task What_a_server_does_not_serve_is_an_error_at_once()
-    {
-        await using TestHouse house = await TestHouse.StartAsync(TestHouse.Script(Scenario));
-        var fault = await Assert.ThrowsAsync<GlimmerInvalidRequestException>(() => house.Client.Async.SubmitAsync(new CompletionRequest { Model = "glm-4.7", Messages = [Message.User("x")] }));
-        Assert.Equal(1221, fault.Code);
-    }
-
-    [Fact]
     public async Task Asynchronous_chat_is_waited_for()
     {
         await using var server = new RawServer(

@@ -36,6 +36,7 @@ public sealed class RetryTests
 
     [Theory]
     [InlineData(400, 1214)]
+    [InlineData(400, 1221)]
     [InlineData(401, 1002)]
     [InlineData(404, 1211)]
     [InlineData(429, 1113)]
