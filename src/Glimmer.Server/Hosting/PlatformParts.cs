@@ -33,7 +33,7 @@ internal sealed class PlatformParts : IAsyncDisposable
         Plans = new PlanGate(PlanRules.Load(plansFile));
         Versions = CatalogueVersions.Open(store, Catalogue, Plans, catalogueFile, plansFile);
         accounts.Data.Add(new BillingData(ledger));
-        Billing = new BillingParts(ledger, options.Billing, Plans.Rules.Invitation);
+        Billing = new BillingParts(ledger, options.Billing, () => Plans.Rules.Invitation);
         Subscriptions = Subscriptions.Open(store, ledger, Plans, Billing.Invitations);
         Places = services.Admission ?? new FairAdmission(
             new AdmissionLimits(options.MaxOpenRequests, options.MaxOpenRequestsPerKey, options.QueueLength, options.QueueLengthPerAccount, options.QueuePatience), services.Time);
