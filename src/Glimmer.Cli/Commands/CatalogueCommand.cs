@@ -1,76 +1,63 @@
 using System.CommandLine;
 using System.Globalization;
-using Glimmer.Cli.Hosting;
-using Glimmer.Platform.Catalog;
+using System.Text.Json.Nodes;
 
 namespace Glimmer.Cli.Commands;
 
 /// <summary><c>glimmer catalogue</c>: versions of models, prices and plans. A running server follows within a second.</summary>
 internal static class CatalogueCommand
 {
-    private const string Name = "catalogue";
+    /// <summary>What a wrong text exits with, as a wrong setting does.</summary>
+    private const int Wrong = 78;
 
     public static Command Create()
     {
-        Option<string> data = DataOption.Create();
-        data.Recursive = true;
         Option<bool> plans = new("--plans") { Description = "The plans instead of models and prices.", Recursive = true };
+        AdminField id = AdminField.Route("id", "ID", "Number of the version; 0 is what the program and the data folder bring.");
+        AdminField file = AdminField.FileText("text", "FILE", "Changes in the form of catalog.yaml, or with --plans all plans in the form of plans.yaml.");
+        AdminFamily family = new AdminFamily("catalogue", "Change models, prices and plans in versions.", ofAccount: false, refused: Wrong)
+            .Leaf("list", "List the versions; the one in force is marked.", On("GET", ""), [], List)
+            .Leaf("show", "Print the text of a version.", On("GET", "/versions/{id}"), [id], answer =>
+            {
+                Console.Write(answer.Json["text"]!.GetValue<string>());
+                return 0;
+            })
+            .Leaf("check", "Check a file and store nothing.", On("POST", "/validate"), [file], _ => Say("It is right."))
+            .Leaf("add", "Check a file and store it as a version.", On("POST", "/versions"),
+                [file, AdminField.Text("--note", "note", "Why, for the list."), AdminField.Flag("--activate", "activate", "Put it in force at once.")], Added)
+            .Leaf("activate", "Put a version in force: a new one, or an earlier one to go back.", On("POST", "/versions/{id}/activate"), [id], Activated)
+            .Leaf("rollback", "Put the version in force that was before.", On("POST", "/rollback"), [], Activated)
+            .Leaf("models", "List the models in force and their limits by tier.", "GET /catalogue/models", [])
+            .Leaf("prices", "List the prices in force.", "GET /catalogue/prices", [AdminField.Query("--currency", "currency", "USD, CNY …"), AdminField.Query("--model", "model", "Only this model.")]);
+        family.Command.Add(plans);
+        return family.Command;
 
-        Command list = new("list", "List the versions; the one in force is marked.");
-        list.SetAction(result => PlatformSession.RunAsync(Name, result.GetValue(data)!, session => Task.FromResult(List(session, Kind(result.GetValue(plans))))));
-
-        Argument<long> id = new("ID") { Description = "Number of the version; 0 is what the program and the data folder bring." };
-        Command show = new("show", "Print the text of a version.") { id };
-        show.SetAction(result => PlatformSession.RunAsync(Name, result.GetValue(data)!, session =>
-        {
-            Console.Write(session.Versions.TextOf(Kind(result.GetValue(plans)), result.GetValue(id)));
-            return Task.FromResult(0);
-        }));
-
-        Argument<FileInfo> file = new("FILE") { Description = "Changes in the form of catalog.yaml, or with --plans all plans in the form of plans.yaml." };
-        Option<string> note = new("--note") { Description = "Why, for the list.", DefaultValueFactory = _ => "" };
-        Option<bool> activate = new("--activate") { Description = "Put it in force at once." };
-        Command add = new("add", "Check a file and store it as a version.") { file, note, activate };
-        add.SetAction(result => PlatformSession.RunAsync(
-            Name, result.GetValue(data)!, session => AddAsync(session, Kind(result.GetValue(plans)), result.GetValue(file)!, result.GetValue(note)!, result.GetValue(activate))));
-
-        Command force = new("activate", "Put a version in force: a new one, or an earlier one to go back.") { id };
-        force.SetAction(result => PlatformSession.RunAsync(Name, result.GetValue(data)!, async session =>
-        {
-            await session.Versions.ActivateAsync(Kind(result.GetValue(plans)), result.GetValue(id), "command line");
-            Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"Version {result.GetValue(id)} is in force."));
-            return 0;
-        }));
-
-        return new Command(Name, "Change models, prices and plans in versions.") { data, plans, list, show, add, force };
+        Func<ParseResult, string> On(string method, string path) => result => $"{method} {(result.GetValue(plans) ? "/plan-rules" : "/catalogue")}{path}";
     }
 
-    private static VersionKind Kind(bool plans) => plans ? VersionKind.Plans : VersionKind.Catalogue;
-
-    private static int List(PlatformSession session, VersionKind kind)
+    private static int List(AdminAnswer answer)
     {
-        foreach (CatalogueVersion version in session.Versions.List().Where(version => version.Kind == kind))
-            Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{(version.Active ? '*' : ' ')} {version.Id,4}  {version.Created:yyyy-MM-dd HH:mm}  {version.Author}  {version.Note}"));
+        foreach (JsonNode? version in answer.Json["data"]!.AsArray())
+        {
+            DateTimeOffset created = DateTimeOffset.FromUnixTimeMilliseconds(version!["created"]!.GetValue<long>());
+            Console.WriteLine(string.Create(
+                CultureInfo.InvariantCulture, $"{(version["active"]!.GetValue<bool>() ? '*' : ' ')} {version["id"]!.GetValue<long>(),4}  {created:yyyy-MM-dd HH:mm}  {version["author"]}  {version["note"]}"));
+        }
+
         return 0;
     }
 
-    private static async Task<int> AddAsync(PlatformSession session, VersionKind kind, FileInfo file, string note, bool activate)
+    private static int Added(AdminAnswer answer)
     {
-        string text;
-        try
-        {
-            text = await File.ReadAllTextAsync(file.FullName);
-        }
-        catch (Exception fault) when (fault is IOException or UnauthorizedAccessException)
-        {
-            await Console.Error.WriteLineAsync($"{Name}: {fault.Message}");
-            return 66;
-        }
+        JsonNode id = answer.Json["id"]!;
+        return Say($"Version {id} {(answer.Json["active"]!.GetValue<bool>() ? "is in force." : $"is stored; `glimmer catalogue activate {id}` puts it in force.")}");
+    }
 
-        long id = await session.Versions.AddAsync(kind, text, "command line", note);
-        if (activate)
-            await session.Versions.ActivateAsync(kind, id, "command line");
-        Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"Version {id} {(activate ? "is in force." : $"is stored; `glimmer catalogue activate {id}` puts it in force.")}"));
+    private static int Activated(AdminAnswer answer) => Say($"Version {answer.Json["id"]} is in force.");
+
+    private static int Say(string text)
+    {
+        Console.WriteLine(text);
         return 0;
     }
 }

@@ -1,89 +1,78 @@
 using System.CommandLine;
 using System.Globalization;
-using Glimmer.Cli.Hosting;
-using Glimmer.Platform.Accounts;
-using Glimmer.Platform.Keys;
-using Glimmer.Platform.Store;
-using Glimmer.Server.Hosting;
+using System.Text.Json.Nodes;
 
 namespace Glimmer.Cli.Commands;
 
-/// <summary><c>glimmer keys</c>: makes, lists, switches off and deletes API keys. A running server follows within a second.</summary>
+/// <summary><c>glimmer keys</c>: makes, lists, changes, rotates, switches off and deletes API keys. A running server follows within a second.</summary>
 internal static class KeysCommand
 {
+    private const string Key = "/accounts/{account}/keys/{key}";
+
     public static Command Create()
     {
-        Option<string> data = DataOption.Create();
-        data.Recursive = true;
-
-        Option<string> name = new("--name") { Description = "What you call the key.", DefaultValueFactory = _ => "key" };
-        Option<int?> days = new("--expires-days") { Description = "Days until it stops to work, 1 to 3650; never when not given." };
-        days.Validators.Add(result =>
-        {
-            if (result.Checked<int?>() is < 1 or > 3650)
-                result.AddError("--expires-days must be 1 to 3650.");
-        });
-        Command create = new("create", "Make a key and print it. It cannot be shown again.") { name, days };
-        create.SetAction(result => WithAsync(result.GetValue(data)!, keys =>
-        {
-            DateTimeOffset? expires = result.GetValue(days) is { } count ? DateTimeOffset.UtcNow.AddDays(count) : null;
-            Console.WriteLine(keys.Create(result.GetValue(name)!, expires).Credential);
-            return 0;
-        }));
-
-        Command list = new("list", "List the keys; secrets are not kept in a form that could be shown.");
-        list.SetAction(result => WithAsync(result.GetValue(data)!, List));
-
-        Argument<string> id = new("ID") { Description = "The part of the key before the dot." };
-        Command disable = new("disable", "Switch a key off.") { id };
-        disable.SetAction(result => WithAsync(result.GetValue(data)!, keys => Report(keys.SetDisabled(result.GetValue(id)!, disabled: true), result.GetValue(id)!, "is off")));
-        Command enable = new("enable", "Switch a key on again.") { id };
-        enable.SetAction(result => WithAsync(result.GetValue(data)!, keys => Report(keys.SetDisabled(result.GetValue(id)!, disabled: false), result.GetValue(id)!, "is on")));
-        Command delete = new("delete", "Delete a key.") { id };
-        delete.SetAction(result => WithAsync(result.GetValue(data)!, keys => Report(keys.Delete(result.GetValue(id)!), result.GetValue(id)!, "is gone")));
-
-        return new Command("keys", "Make, list and switch off API keys.") { data, create, list, disable, enable, delete };
+        AdminField id = AdminField.Route("key", "ID", "The part of the key before the dot.");
+        AdminField expires = AdminField.Whole("--expires-days", "expires", "Days until it stops to work, 1 to 3650; never when not given.", convert: ExpiresAfter, least: 1, most: 3650);
+        AdminField[] rules =
+        [
+            AdminField.Texts("--models", "models", "Model codes that it may call."),
+            AdminField.Texts("--ips", "ips", "Addresses or networks that it may be used from."),
+            AdminField.Whole("--spend-cap", "spend_cap", "Most that may be spent with it, in billionths of the currency.", least: 0),
+        ];
+        return new AdminFamily("keys", "Make, list, limit, rotate and switch off API keys.", ofAccount: true)
+            .Leaf("create", "Make a key and print it. It cannot be shown again.", "POST /accounts/{account}/keys",
+                [
+                    AdminField.Text("--name", "name", "What you call the key.", otherwise: "key"),
+                    expires,
+                    AdminField.Text("--project", "project", "Public id of its project; the account's first when not given."),
+                    .. rules,
+                    AdminField.Flag("--operator", "operator", "It may administer the platform; keys of the machine's owner only."),
+                ],
+                answer => Say(answer.Json["credential"]!.GetValue<string>()))
+            .Leaf("list", "List the keys; secrets are not kept in a form that could be shown.", "GET /accounts/{account}/keys", [AdminField.Query("--project", "project", "Only keys of this project.")], List)
+            .Leaf("show", "Show a key of any account.", "GET /keys/{key}", [id])
+            .Leaf("set", "Change a key.", "PUT " + Key,
+            [
+                id,
+                AdminField.Text("--name", "name", "What you call the key."),
+                expires,
+                .. rules,
+                AdminField.Lift("--any-model", "models", "It may call every model."),
+                AdminField.Lift("--any-ip", "ips", "It may be used from everywhere."),
+                AdminField.Lift("--no-spend-cap", "spend_cap", "Nothing limits what may be spent."),
+                AdminField.Lift("--never-expires", "expires", "It never stops to work."),
+                AdminField.Flag("--operator", "operator", "It may administer the platform; keys of the machine's owner only."),
+                AdminField.Flag("--no-operator", "operator", "It may not administer the platform.", value: false),
+            ])
+            .Leaf("rotate", "Give a key another secret and print the key.", "POST " + Key + "/rotate",
+                [id, AdminField.Whole("--overlap-hours", "overlap_seconds", "Hours for which the former secret works on, 0 to 720.", convert: hours => hours * 3600, least: 0, most: 720)],
+                answer => Say(answer.Json["credential"]!.GetValue<string>()))
+            .Leaf("disable", "Switch a key off.", "PUT " + Key, [id, AdminField.Constant("disabled", true)], answer => Say($"{answer.Json["id"]} is off."))
+            .Leaf("enable", "Switch a key on again.", "PUT " + Key, [id, AdminField.Constant("disabled", false)], answer => Say($"{answer.Json["id"]} is on."))
+            .Leaf("delete", "Delete a key.", "DELETE " + Key, [id], _ => Say("The key is gone."))
+            .Command;
     }
 
-    private static async Task<int> WithAsync(string folder, Func<OwnerKeys, int> action)
-    {
-        try
-        {
-            GlimmerOptions options = GlimmerSettings.Read(Settings.Read([("DataFolder", folder)]));
-            await using OwnerKeys keys = OwnerKeys.Open(options.Store(TimeProvider.System), "--data");
-            return action(keys);
-        }
-        catch (Exception fault) when (fault is KeyRingException or StoreException)
-        {
-            await Console.Error.WriteLineAsync($"keys: {fault.Message}");
-            return 73;
-        }
-        catch (GlimmerStartupException fault)
-        {
-            await Console.Error.WriteLineAsync($"keys: {fault.Message}");
-            return fault.ExitCode;
-        }
-    }
+    private static JsonNode? ExpiresAfter(long days) => TimeProvider.System.GetUtcNow().AddDays(days).ToUnixTimeMilliseconds();
 
-    private static int List(OwnerKeys keys)
+    private static int List(AdminAnswer answer)
     {
-        foreach (AccessKey key in keys.Keys)
+        foreach (JsonNode? key in answer.Json["data"]!.AsArray())
         {
-            string state = key.Disabled ? "off" : key.Expires < DateTimeOffset.UtcNow ? "expired" : key.Expires is { } end ? "until " + Day(end) : "on";
-            Console.WriteLine($"{key.Id}  {Day(key.Created)}  {state,-16}  {key.Name}");
+            DateTimeOffset? expires = key!["expires"] is { } end ? DateTimeOffset.FromUnixTimeMilliseconds(end.GetValue<long>()) : null;
+            string state = key["disabled"]!.GetValue<bool>() ? "off" : expires < TimeProvider.System.GetUtcNow() ? "expired" : expires is { } until ? "until " + Day(until) : "on";
+            string right = key["operator"]!.GetValue<bool>() ? "  (operator)" : "";
+            Console.WriteLine($"{key["id"]}  {Day(DateTimeOffset.FromUnixTimeMilliseconds(key["created"]!.GetValue<long>()))}  {state,-16}  {key["name"]}{right}");
         }
 
         return 0;
     }
 
-    private static int Report(bool found, string id, string done)
-    {
-        if (found)
-            Console.WriteLine($"{id} {done}.");
-        else
-            Console.Error.WriteLine($"keys: there is no key {id}; `glimmer keys list` shows them.");
-        return found ? 0 : 1;
-    }
-
     private static string Day(DateTimeOffset time) => time.ToString("yyyy-MM-dd", CultureInfo.InvariantCulture);
+
+    private static int Say(string text)
+    {
+        Console.WriteLine(text);
+        return 0;
+    }
 }

@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.Globalization;
+using System.Text.Json.Nodes;
 using Glimmer.Cli.Hosting;
 using Glimmer.Platform.Accounts;
 using Glimmer.Platform.Plans;
@@ -13,68 +14,28 @@ internal static class PlansCommand
 
     public static Command Create()
     {
-        Option<string> data = DataOption.Create();
-        data.Recursive = true;
-        Option<string?> account = new("--account") { Description = "Public id of the account; the machine's owner when not given.", Recursive = true };
-        Argument<string> plan = new("PLAN") { Description = "lite, pro, max, or another one of `glimmer plans list`." };
-        Option<string> reason = new("--reason") { Description = "Why, for the history.", DefaultValueFactory = _ => "" };
-
-        Command list = new("list", "List what is sold and for how much.");
-        list.SetAction(result => PlatformSession.RunAsync(Name, result.GetValue(data)!, session => Task.FromResult(List(session))));
-
-        Command status = new("status", "Show an account's plan and what is used of it.");
-        status.SetAction(result => On(result, (session, entry) => Task.FromResult(Status(session, entry))));
-        Command history = new("history", "Show all that happened to an account's plan.");
-        history.SetAction(result => On(result, HistoryAsync));
-
-        Option<PlanCycle> cycle = new("--cycle") { Description = "month, quarter or year.", DefaultValueFactory = _ => PlanCycle.Month };
-        Option<bool> once = new("--no-renew") { Description = "Do not renew at the end." };
-        Command order = new("order", "Order a plan; it is paid from the account's credits, then its cash.") { plan, cycle, once };
-        order.SetAction(result => On(result, (session, entry) => OrderAsync(session, entry, result.GetValue(plan)!, result.GetValue(cycle), !result.GetValue(once))));
-
-        Command cancel = new("cancel", "End renewal; the plan stays until its end.");
-        cancel.SetAction(result => On(result, async (session, entry) =>
-            await session.Subscriptions.CancelAsync(entry.PublicId, Author) ? Status(session, entry) : Fail("renewal is not on.")));
-
-        Option<int> months = new("--months") { Description = "Months, 1 to 120.", DefaultValueFactory = _ => 1 };
-        months.Validators.Add(result =>
-        {
-            if (result.GetValueOrDefault<int>() is < 1 or > 120)
-                result.AddError("--months must be 1 to 120.");
-        });
-        Command grant = new("grant", "Give free months.") { plan, months, reason };
-        grant.SetAction(result => On(result, async (session, entry) =>
-        {
-            if (session.Plans.Rules.Find(result.GetValue(plan)!) is not { } given)
-                return Fail($"there is no plan {result.GetValue(plan)}; `glimmer plans list` shows them.");
-            int count = result.GetValue(months);
-            decimal value = (session.Plans.Rules.PriceOf(given.Code, PlanCycle.Month, session.Options.BillingCurrency.Code) ?? 0) * count;
-            return await AddAsync(session, entry, new SubscriptionEvent(SubscriptionEventKind.Granted, Now)
-            {
-                Plan = given.Code,
-                Months = count,
-                Value = value,
-                Currency = session.Options.BillingCurrency.Code,
-                Reason = result.GetValue(reason),
-            });
-        }));
-
-        Command strike = new("strike", "Note a breach of fair use: cuts the rate; the last one ends the plan.") { reason };
-        strike.SetAction(result => On(result, (session, entry) => AddAsync(session, entry, new SubscriptionEvent(SubscriptionEventKind.Struck, Now) { Reason = result.GetValue(reason) })));
-        Option<bool> reject = new("--reject") { Description = "Turn it down; without this it is accepted, and the strike is taken back." };
-        Command appeal = new("appeal", "Decide an appeal against a strike.") { reason, reject };
-        appeal.SetAction(result => On(result, (session, entry) => AddAsync(
-            session, entry, new SubscriptionEvent(SubscriptionEventKind.AppealDecided, Now) { Accepted = !result.GetValue(reject), Reason = result.GetValue(reason) })));
-
-        return new Command(Name, "Order, give, cancel and watch coding plans.") { data, account, list, status, history, order, cancel, grant, strike, appeal };
-
-        Task<int> On(ParseResult result, Func<PlatformSession, AccountEntry, Task<int>> action) => PlatformSession.RunAsync(
-            Name,
-            result.GetValue(data)!,
-            session => session.Account(result.GetValue(account)) is { } entry ? action(session, entry) : Task.FromResult(Fail($"there is no account {result.GetValue(account)}.")));
+        AdminField plan = AdminField.Argument("plan", "PLAN", "lite, pro, max, or another one of `glimmer plans list`.");
+        AdminField cycle = AdminField.Text("--cycle", "cycle", "month, quarter or year; month when not given.");
+        AdminField reason = AdminField.Text("--reason", "reason", "Why, for the history.");
+        const string Plan = "/accounts/{account}/plan";
+        return new AdminFamily(Name, "Order, give, change, cancel and watch coding plans.", ofAccount: true)
+            .Leaf("list", "List what is sold and for how much.", "GET /plans", [], answer => List(answer.Session))
+            .Leaf("status", "Show an account's plan and what is used of it.", "GET " + Plan, [], Status)
+            .Leaf("history", "Show all that happened to an account's plan.", "GET " + Plan + "/history", [], History)
+            .Leaf("order", "Order a plan; it is paid from the account's credits, then its cash.", "POST " + Plan + "/order",
+                [plan, cycle, AdminField.Flag("--no-renew", "auto_renew", "Do not renew at the end.", value: false)], Ordered)
+            .Leaf("change", "Note what is to begin with the next renewal.", "POST " + Plan + "/change", [plan, cycle], Status)
+            .Leaf("keep", "Take a noted change back.", "POST " + Plan + "/change", [], Status)
+            .Leaf("cancel", "End renewal; the plan stays until its end.", "POST " + Plan + "/cancel", [], Status)
+            .Leaf("renew", "Switch renewal on.", "POST " + Plan + "/renew", [], Status)
+            .Leaf("grant", "Give free months.", "POST " + Plan + "/grant", [plan, AdminField.Whole("--months", "months", "Months, 1 to 120.", least: 1, most: 120), reason], Status)
+            .Leaf("discount", "Give a personal discount; rate 0 takes it back.", "POST " + Plan + "/discount",
+                [AdminField.Argument("rate", "RATE", "Part of the price that falls away, 0 to 1."), AdminField.Instant("--until", "until", "When it ends.")], Status)
+            .Leaf("strike", "Note a breach of fair use: cuts the rate; the last one ends the plan.", "POST " + Plan + "/strike", [reason], Status)
+            .Leaf("appeal", "Decide an appeal against a strike.", "POST " + Plan + "/appeal",
+                [reason, AdminField.Flag("--reject", "accepted", "Turn it down; without this it is accepted, and the strike is taken back.", value: false, otherwise: true)], Status)
+            .Command;
     }
-
-    private const string Author = "command line";
 
     private static DateTimeOffset Now => TimeProvider.System.GetUtcNow();
 
@@ -94,8 +55,9 @@ internal static class PlansCommand
         return 0;
     }
 
-    private static int Status(PlatformSession session, AccountEntry account)
+    private static int Status(AdminAnswer answer)
     {
+        (PlatformSession session, AccountEntry account, _) = answer;
         Subscription subscription = session.Plans.Of(account.PublicId);
         PlanCalendar calendar = session.Plans.Rules.Calendar;
         if (subscription.Terms.IsEmpty)
@@ -121,31 +83,27 @@ internal static class PlansCommand
             $"{what,-6}  {(decimal)standing.Used / unit:0.##} of {(standing.Limit is { } limit ? (limit / unit).ToString(CultureInfo.InvariantCulture) : "any")} {of}{(standing.ResetsAt is { } at ? ", resets " + calendar.Write(at) : "")}"));
     }
 
-    private static async Task<int> HistoryAsync(PlatformSession session, AccountEntry account)
+    private static int History(AdminAnswer answer)
     {
-        foreach ((SubscriptionEvent item, string author) in await session.Subscriptions.HistoryAsync(account.PublicId))
-            Console.WriteLine($"{session.Plans.Rules.Calendar.Write(item.At)}  {author}  {item.ToJson()}");
+        foreach (JsonNode? line in answer.Json["data"]!.AsArray())
+        {
+            JsonObject item = line!.AsObject();
+            string author = item["author"]!.GetValue<string>();
+            item.Remove("author");
+            Console.WriteLine($"{answer.Session.Plans.Rules.Calendar.Write(item["at"]!.GetValue<DateTimeOffset>())}  {author}  {item.ToJsonString()}");
+        }
+
         return 0;
     }
 
-    private static async Task<int> OrderAsync(PlatformSession session, AccountEntry account, string plan, PlanCycle cycle, bool renew)
+    private static int Ordered(AdminAnswer answer)
     {
-        OrderResult result = await session.Subscriptions.OrderAsync(account.PublicId, plan, cycle, session.Options.BillingCurrency, Author, renew);
-        if (result.Quote is not { } quote)
-            return Fail(result.Error!.Message);
-        Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{quote.Kind}: price {quote.Price:0.00}, old plan's rest {quote.RestValue:0.00}, paid {quote.Due:0.00}, back as credits {quote.CreditBack:0.00} {session.Options.BillingCurrency.Code}"));
-        return Status(session, account);
-    }
+        JsonNode order = answer.Json["order"]!;
+        Console.WriteLine(string.Create(
+            CultureInfo.InvariantCulture,
+            $"{order["kind"]}: price {Amount("price"):0.00}, old plan's rest {Amount("rest_value"):0.00}, paid {Amount("paid"):0.00}, back as credits {Amount("credit_back"):0.00} {order["currency"]}"));
+        return Status(answer);
 
-    private static async Task<int> AddAsync(PlatformSession session, AccountEntry account, SubscriptionEvent item)
-    {
-        await session.Subscriptions.AddAsync(account.PublicId, item, Author);
-        return Status(session, account);
-    }
-
-    private static int Fail(string problem)
-    {
-        Console.Error.WriteLine($"{Name}: {problem}");
-        return 1;
+        decimal Amount(string name) => order[name]!.GetValue<decimal>();
     }
 }

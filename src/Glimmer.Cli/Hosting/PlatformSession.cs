@@ -5,6 +5,7 @@ using Glimmer.Platform.Keys;
 using Glimmer.Platform.Ledger;
 using Glimmer.Platform.Plans;
 using Glimmer.Platform.Store;
+using Glimmer.Server.Admin;
 using Glimmer.Server.Hosting;
 
 namespace Glimmer.Cli.Hosting;
@@ -24,6 +25,9 @@ internal sealed class PlatformSession : IAsyncDisposable
         Plans = new PlanGate(PlanRules.Load(plansFile));
         Versions = CatalogueVersions.Open(store, Catalogue, Plans, catalogueFile, plansFile);
         Subscriptions = Subscriptions.Open(store, Ledger, Plans, new Invitations(Ledger, Plans.Rules.Invitation));
+
+        // Refunds through a provider are delivered by the server, which knows it.
+        Admin = new AdminPlatform(Accounts, Ledger, Catalogue, Plans, Versions, Subscriptions, new PaymentDesk(Ledger, [], options.Billing.Payments), options.BillingCurrency, options.DataFolder);
     }
 
     public GlimmerOptions Options { get; }
@@ -42,15 +46,17 @@ internal sealed class PlatformSession : IAsyncDisposable
 
     public Subscriptions Subscriptions { get; }
 
+    /// <summary>What operators administer.</summary>
+    public AdminPlatform Admin { get; }
+
     /// <summary>Runs an action on a data folder and says what went wrong in one line.</summary>
     /// <param name="command">Name of the command, for messages.</param>
     /// <param name="folder">The data folder.</param>
+    /// <param name="connection">Connection string of the store; null for the settings'.</param>
     /// <param name="action">Gives the exit code.</param>
-    public static async Task<int> RunAsync(string command, string folder, Func<PlatformSession, Task<int>> action)
-    {
-        try
+    public static Task<int> RunAsync(string command, string folder, string? connection, Func<PlatformSession, Task<int>> action) =>
+        WithOptionsAsync(command, folder, connection, async options =>
         {
-            GlimmerOptions options = GlimmerSettings.Read(Settings.Read([("DataFolder", folder)]));
             PlatformStore store = PlatformStore.Open(options.Store(TimeProvider.System));
             try
             {
@@ -61,6 +67,14 @@ internal sealed class PlatformSession : IAsyncDisposable
             {
                 await store.DisposeAsync();
             }
+        });
+
+    /// <summary>Runs an action with the settings and says what went wrong in one line.</summary>
+    public static async Task<int> WithOptionsAsync(string command, string folder, string? connection, Func<GlimmerOptions, Task<int>> action)
+    {
+        try
+        {
+            return await action(GlimmerSettings.Read(Settings.Read([("DataFolder", folder), ("Store:ConnectionString", connection)])));
         }
         catch (Exception fault) when (fault is KeyRingException or StoreException)
         {
@@ -80,7 +94,7 @@ internal sealed class PlatformSession : IAsyncDisposable
     }
 
     /// <summary>The account of an option's value: a public id, or null for the machine's owner; null when there is none.</summary>
-    public AccountEntry? Account(string? id) => id is null ? Accounts.DefaultAccount : Accounts.Directory.Find(id);
+    public AccountEntry? Account(string? id) => id is null or "default" ? Accounts.DefaultAccount : Accounts.Directory.Find(id);
 
     public async ValueTask DisposeAsync()
     {

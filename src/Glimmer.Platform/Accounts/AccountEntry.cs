@@ -43,6 +43,9 @@ public sealed record AccountEntry(
     /// <summary>Why it was put into its state, for operators.</summary>
     public string StateReason { get; init; } = "";
 
+    /// <summary>Requests of one model that it may have in flight, in place of what its tier gives; 0 for no limit, null for the tier's.</summary>
+    public int? Concurrency { get; init; }
+
     /// <summary>The state that holds at an instant.</summary>
     public AccountState StateAt(DateTimeOffset now) => State is not AccountState.Closed && StateUntil <= now ? AccountState.Active : State;
 

@@ -12,6 +12,17 @@ namespace Glimmer.Platform.Accounts;
 /// <param name="Created">When it was made.</param>
 public sealed record ProjectEntry(long Id, string PublicId, long AccountId, string Name, DateTimeOffset Created);
 
+/// <summary>Which accounts to look up.</summary>
+/// <param name="Text">A part of the name or of a member's address, or the whole public id; null for all.</param>
+/// <param name="State">In this state now; null for any.</param>
+/// <param name="After">Only accounts with a larger number.</param>
+/// <param name="Most">How many, 1 to <see cref="Limit"/>.</param>
+public sealed record AccountSearch(string? Text = null, AccountState? State = null, long After = 0, int Most = 50)
+{
+    /// <summary>Most accounts of an answer.</summary>
+    public const int Limit = 500;
+}
+
 /// <summary>Makes and changes accounts, their projects and the locks of their end users. Every change is audited.</summary>
 public sealed class AccountService
 {
@@ -67,6 +78,43 @@ public sealed class AccountService
     public Task<Outcome<AccountEntry>> SetTierAsync(Actor actor, long accountId, int tier) => tier is < 0 or > 8
         ? Task.FromResult<Outcome<AccountEntry>>(PlatformError.Invalid("tier", $"it is {tier}", "Use a whole number from 0 to 8"))
         : ChangeAsync(actor, accountId, "account.tier", account => new() { ["tier"] = account.Tier }, "tier = @tier", new() { ["tier"] = tier }, new { accountId, tier = (long)tier });
+
+    /// <summary>Sets how many requests of one model an account may have in flight, in place of what its tier gives.</summary>
+    /// <param name="actor">Who.</param>
+    /// <param name="accountId">The account.</param>
+    /// <param name="requests">0 to 100,000; 0 for no limit, null for the tier's.</param>
+    public Task<Outcome<AccountEntry>> SetConcurrencyAsync(Actor actor, long accountId, int? requests) => requests is < 0 or > 100_000
+        ? Task.FromResult<Outcome<AccountEntry>>(PlatformError.Invalid("concurrency", $"it is {requests}", "Use a whole number from 0 to 100000, or null for the tier's limit"))
+        : ChangeAsync(
+            actor, accountId, "account.concurrency", account => new() { ["concurrency"] = account.Concurrency }, "concurrency = @requests", new() { ["concurrency"] = requests },
+            new { accountId, requests = (long?)requests });
+
+    /// <summary>Looks accounts up, the oldest first.</summary>
+    public async Task<IReadOnlyList<AccountEntry>> SearchAsync(AccountSearch search)
+    {
+        ArgumentNullException.ThrowIfNull(search);
+        string sql = $"SELECT {AccountRow.Columns} FROM accounts a WHERE a.id > @after";
+        if (search.State == AccountState.Active)
+            sql += " AND (a.state = 0 OR (a.state <> 1111 AND a.state_until <= @now))";
+        else if (search.State is not null)
+            sql += " AND a.state = @state AND (a.state = 1111 OR a.state_until IS NULL OR a.state_until > @now)";
+        if (search.Text is { Length: > 0 })
+        {
+            sql += " AND (a.public_id = @text OR lower(a.name) LIKE @like ESCAPE '~' OR EXISTS (SELECT 1 FROM memberships m JOIN users u ON u.id = m.user_id "
+                + "WHERE m.account_id = a.id AND lower(u.email) LIKE @like ESCAPE '~'))";
+        }
+
+        List<AccountRow> rows = await _store.ReadAsync(session => session.List<AccountRow>(sql + " ORDER BY a.id LIMIT @most", new
+        {
+            after = search.After,
+            now = _store.Now,
+            state = (long?)search.State ?? 0,
+            text = search.Text ?? "",
+            like = "%" + (search.Text ?? "").ToLowerInvariant().Replace("~", "~~", StringComparison.Ordinal).Replace("%", "~%", StringComparison.Ordinal).Replace("_", "~_", StringComparison.Ordinal) + "%",
+            most = (long)Math.Clamp(search.Most, 1, AccountSearch.Limit),
+        }));
+        return rows.ConvertAll(row => row.ToEntry());
+    }
 
     /// <summary>The projects of an account, the oldest first.</summary>
     public async Task<IReadOnlyList<ProjectEntry>> ProjectsAsync(long accountId) => await _store.ReadAsync(session => Projects(session, accountId));

@@ -33,8 +33,8 @@ internal static class DirectoryReader
     // "extra" tells of all columns behind it at once that there is nothing in them.
     private const string KeyColumns =
         "SELECT public_id, salt, hash, sealed, id, account_id, project_id, name, disabled, created, COALESCE(expires, 9223372036854775807), COALESCE(last_used, 0), "
-        + "CASE WHEN deleted IS NOT NULL THEN 2 WHEN old_until IS NULL AND models IS NULL AND networks IS NULL AND spend_cap IS NULL THEN 0 ELSE 1 END AS extra, "
-        + "old_salt, old_hash, old_sealed, COALESCE(old_until, 0), models, networks, spend_cap FROM access_keys";
+        + "CASE WHEN deleted IS NOT NULL THEN 2 WHEN old_until IS NULL AND models IS NULL AND networks IS NULL AND spend_cap IS NULL AND operator = 0 THEN 0 ELSE 1 END AS extra, "
+        + "old_salt, old_hash, old_sealed, COALESCE(old_until, 0), models, networks, spend_cap, operator FROM access_keys";
 
     /// <summary>Reads; gives the version that was read.</summary>
     public static long Read(StoreSession session, long since, IDirectorySink sink)
@@ -95,7 +95,7 @@ internal static class DirectoryReader
 
                 KeyExtras? extras = extra == 0 && plain
                     ? null
-                    : Extras(text, Bytes(13), Bytes(14), Bytes(15), Number(16), Text(17), Text(18), raw.sqlite3_column_type(statement, 19) == raw.SQLITE_NULL ? null : Number(19));
+                    : Extras(text, Bytes(13), Bytes(14), Bytes(15), Number(16), Text(17), Text(18), raw.sqlite3_column_type(statement, 19) == raw.SQLITE_NULL ? null : Number(19), Number(20) != 0);
                 Give(
                     sink, raw.sqlite3_column_blob(statement, 1), raw.sqlite3_column_blob(statement, 2), raw.sqlite3_column_blob(statement, 3), index, extras,
                     Number(4), Number(5), Number(6), names.Get(raw.sqlite3_column_blob(statement, 7)), Number(8) != 0, Number(9), Number(10), Number(11));
@@ -157,17 +157,18 @@ internal static class DirectoryReader
 
             KeyExtras? extras = extra == 0 && plain
                 ? null
-                : Extras(text, Bytes(13), Bytes(14), Bytes(15), reader.GetInt64(16), Text(17), Text(18), reader.IsDBNull(19) ? null : reader.GetInt64(19));
+                : Extras(text, Bytes(13), Bytes(14), Bytes(15), reader.GetInt64(16), Text(17), Text(18), reader.IsDBNull(19) ? null : reader.GetInt64(19), reader.GetInt64(20) != 0);
             Give(sink, saltBytes, hashBytes, boxBytes, index, extras, number, account, project, called, disabled, created, expires, lastUsed);
         }
     }
 
-    private static KeyExtras Extras(string? id, byte[]? salt, byte[]? hash, byte[]? box, long until, string? models, string? networks, long? cap) => new()
+    private static KeyExtras Extras(string? id, byte[]? salt, byte[]? hash, byte[]? box, long until, string? models, string? networks, long? cap, bool isOperator) => new()
     {
         Id = id,
         Rules = KeyRules.Parse(models, networks, cap),
         Former = salt is not null && hash is not null && box is not null ? new KeySecret(salt, hash, box) : null,
         FormerUntil = until,
+        IsOperator = isOperator,
     };
 
     private static void Give(
@@ -183,6 +184,7 @@ internal static class DirectoryReader
                 Rules = extras?.Rules ?? KeyRules.None,
                 Former = extras?.Former,
                 FormerUntil = extras?.FormerUntil ?? 0,
+                IsOperator = extras?.IsOperator ?? false,
                 Own = new KeySecret(salt.ToArray(), hash.ToArray(), box.ToArray()),
             };
         }
@@ -225,14 +227,15 @@ internal sealed class NameCache
 
 /// <summary>A row of accounts.</summary>
 internal sealed record AccountRow(
-    long Id, string Public_id, string Name, string Kind, long State, long? State_until, string State_reason, long Tier, string Language, long Created)
+    long Id, string Public_id, string Name, string Kind, long State, long? State_until, string State_reason, long Tier, string Language, long Created, long? Concurrency)
 {
-    public const string Columns = "id, public_id, name, kind, state, state_until, state_reason, tier, language, created";
+    public const string Columns = "id, public_id, name, kind, state, state_until, state_reason, tier, language, created, concurrency";
 
     public AccountEntry ToEntry() => new(
         Id, Public_id, Name, (AccountState)State, State_until is { } until ? DateTimeOffset.FromUnixTimeMilliseconds(until) : null,
         (int)Tier, Language, Kind == "default", DateTimeOffset.FromUnixTimeMilliseconds(Created))
     {
         StateReason = State_reason,
+        Concurrency = (int?)Concurrency,
     };
 }

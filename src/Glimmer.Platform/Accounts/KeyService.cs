@@ -28,6 +28,9 @@ public sealed record KeyChange
 
     /// <summary>New rules, all of them.</summary>
     public KeyRules? Rules { get; init; }
+
+    /// <summary>Whether it may administer the platform; only keys of the default account may.</summary>
+    public bool? Operator { get; init; }
 }
 
 /// <summary>Makes, changes and rotates keys. Secrets are shown once, kept hashed and sealed, and every change is audited.</summary>
@@ -40,7 +43,7 @@ public sealed class KeyService
     public static readonly TimeSpan LongestOverlap = TimeSpan.FromDays(30);
 
     private const string Columns =
-        "k.id, k.project_id, k.public_id, k.name, k.disabled, k.created, k.expires, k.last_used, k.old_until, k.models, k.networks, k.spend_cap, p.public_id AS project FROM access_keys k JOIN projects p ON p.id = k.project_id";
+        "k.id, k.project_id, k.public_id, k.name, k.disabled, k.created, k.expires, k.last_used, k.old_until, k.models, k.networks, k.spend_cap, k.operator, p.public_id AS project FROM access_keys k JOIN projects p ON p.id = k.project_id";
 
     private readonly PlatformStore _store;
     private readonly AccountDirectory _directory;
@@ -74,13 +77,17 @@ public sealed class KeyService
     /// <param name="name">What its owner calls it, 1 to 100 characters.</param>
     /// <param name="expires">When it stops to work; null for never.</param>
     /// <param name="rules">What it may do; null for everything.</param>
-    public async Task<Outcome<NewAccessKey>> CreateAsync(Actor actor, long accountId, string? projectId, string name, DateTimeOffset? expires = null, KeyRules? rules = null)
+    /// <param name="isOperator">Whether it may administer the platform; only keys of the default account may.</param>
+    public async Task<Outcome<NewAccessKey>> CreateAsync(
+        Actor actor, long accountId, string? projectId, string name, DateTimeOffset? expires = null, KeyRules? rules = null, bool isOperator = false)
     {
         rules ??= KeyRules.None;
         if (AccountErrors.CheckName(name) is { } wrongName)
             return wrongName;
         if (Check(rules) is { } wrongRules)
             return wrongRules;
+        if (isOperator && NotForOperators(accountId) is { } wrongAccount)
+            return wrongAccount;
         string id = Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(16));
         (string text, KeySecret secret) = NewSecret(id);
         PlatformError? refused = await _store.WriteAsync(session =>
@@ -91,8 +98,8 @@ public sealed class KeyService
                 return AccountErrors.NoProject();
             if (session.Scalar<long>("SELECT COUNT(*) FROM access_keys WHERE account_id = @accountId AND deleted IS NULL", new { accountId }) >= MaxKeys)
                 return AccountErrors.TooMany("keys", "API Key ", MaxKeys);
-            Insert(session, accountId, project.Id, id, name, secret, _store.Now, expires?.ToUnixTimeMilliseconds(), false, rules);
-            AuditLog.Write(session, _store.Now, actor, accountId, "key.create", id, null, Describe(name, false, expires?.ToUnixTimeMilliseconds(), rules));
+            Insert(session, accountId, project.Id, id, name, secret, _store.Now, expires?.ToUnixTimeMilliseconds(), false, rules, isOperator);
+            AuditLog.Write(session, _store.Now, actor, accountId, "key.create", id, null, Describe(name, false, expires?.ToUnixTimeMilliseconds(), rules, isOperator));
             return null;
         });
         if (refused is not null)
@@ -108,6 +115,8 @@ public sealed class KeyService
             return wrongName;
         if (change.Rules is { } rules && Check(rules) is { } wrongRules)
             return wrongRules;
+        if (change.Operator == true && NotForOperators(accountId) is { } wrongAccount)
+            return wrongAccount;
         bool found = await _store.WriteAsync(session =>
         {
             if (Row(session, accountId, keyId) is not { } row)
@@ -117,8 +126,9 @@ public sealed class KeyService
             string newName = change.Name ?? row.Name;
             bool disabled = change.Disabled ?? row.Disabled != 0;
             long? expires = change.Expires is { } asked ? asked == DateTimeOffset.MaxValue ? null : asked.ToUnixTimeMilliseconds() : row.Expires;
+            bool isOperator = change.Operator ?? row.Operator != 0;
             session.Execute(
-                "UPDATE access_keys SET name = @newName, disabled = @disabled, expires = @expires, models = @models, networks = @networks, spend_cap = @cap, version = @version WHERE id = @id",
+                "UPDATE access_keys SET name = @newName, disabled = @disabled, expires = @expires, models = @models, networks = @networks, spend_cap = @cap, operator = @isOperator, version = @version WHERE id = @id",
                 new
                 {
                     newName,
@@ -127,10 +137,11 @@ public sealed class KeyService
                     models = KeyRules.Join(after.Models),
                     networks = KeyRules.Join(after.Networks?.Select(network => network.ToString()).ToArray()),
                     cap = after.SpendCap,
+                    isOperator = isOperator ? 1L : 0L,
                     version = session.NextVersion(AccountDirectory.Topic),
                     id = row.Id,
                 });
-            AuditLog.Write(session, _store.Now, actor, accountId, "key.change", keyId, Describe(row.Name, row.Disabled != 0, row.Expires, before), Describe(newName, disabled, expires, after));
+            AuditLog.Write(session, _store.Now, actor, accountId, "key.change", keyId, Describe(row.Name, row.Disabled != 0, row.Expires, before, row.Operator != 0), Describe(newName, disabled, expires, after, isOperator));
             return true;
         });
         if (!found)
@@ -196,10 +207,10 @@ public sealed class KeyService
     }
 
     internal static void Insert(
-        StoreSession session, long accountId, long projectId, string id, string name, KeySecret secret, long created, long? expires, bool disabled, KeyRules rules) =>
+        StoreSession session, long accountId, long projectId, string id, string name, KeySecret secret, long created, long? expires, bool disabled, KeyRules rules, bool isOperator = false) =>
         session.Execute(
-            "INSERT INTO access_keys (account_id, project_id, public_id, name, salt, hash, sealed, models, networks, spend_cap, disabled, created, expires, version) "
-            + "VALUES (@accountId, @projectId, @id, @name, @salt, @hash, @box, @models, @networks, @cap, @disabled, @created, @expires, @version) ON CONFLICT (public_id) DO NOTHING",
+            "INSERT INTO access_keys (account_id, project_id, public_id, name, salt, hash, sealed, models, networks, spend_cap, disabled, created, expires, operator, version) "
+            + "VALUES (@accountId, @projectId, @id, @name, @salt, @hash, @box, @models, @networks, @cap, @disabled, @created, @expires, @isOperator, @version) ON CONFLICT (public_id) DO NOTHING",
             new
             {
                 accountId,
@@ -215,6 +226,7 @@ public sealed class KeyService
                 disabled = disabled ? 1L : 0L,
                 created,
                 expires,
+                isOperator = isOperator ? 1L : 0L,
                 version = session.NextVersion(AccountDirectory.Topic),
             });
 
@@ -239,7 +251,7 @@ public sealed class KeyService
     private static KeyRow? Row(StoreSession session, long accountId, string keyId) =>
         session.First<KeyRow>($"SELECT {Columns} WHERE k.account_id = @accountId AND k.public_id = @keyId AND k.deleted IS NULL", new { accountId, keyId });
 
-    private static JsonObject Describe(string name, bool disabled, long? expires, KeyRules rules) => new()
+    private static JsonObject Describe(string name, bool disabled, long? expires, KeyRules rules, bool isOperator) => new()
     {
         ["name"] = name,
         ["disabled"] = disabled,
@@ -247,7 +259,13 @@ public sealed class KeyService
         ["models"] = rules.Models is null ? null : new JsonArray([.. rules.Models.Select(model => JsonValue.Create(model))]),
         ["ips"] = rules.Networks is null ? null : new JsonArray([.. rules.Networks.Select(network => JsonValue.Create(network.ToString()))]),
         ["spend_cap"] = rules.SpendCap,
+        ["operator"] = isOperator,
     };
+
+    /// <summary>Members of an account may change its keys, so that only the account of the machine's owner may hold such a key.</summary>
+    private PlatformError? NotForOperators(long accountId) => _directory.Find(accountId) is { IsDefault: true }
+        ? null
+        : PlatformError.Invalid("operator", "the key is of another account than the default one", "Use false, or a key of the default account");
 
     private (string Text, KeySecret Secret) NewSecret(string id)
     {
@@ -268,6 +286,7 @@ public sealed class KeyService
             ProjectId = row.Project_id,
             Number = row.Id,
             Rules = KeyRules.Parse(row.Models, row.Networks, row.Spend_cap),
+            IsOperator = row.Operator != 0,
         };
         return new KeyDetails(
             key, row.Project, used == 0 ? null : DateTimeOffset.FromUnixTimeMilliseconds(used),
@@ -276,5 +295,5 @@ public sealed class KeyService
 
     private sealed record KeyRow(
         long Id, long Project_id, string Public_id, string Name, long Disabled, long Created, long? Expires, long? Last_used, long? Old_until,
-        string? Models, string? Networks, long? Spend_cap, string Project);
+        string? Models, string? Networks, long? Spend_cap, long Operator, string Project);
 }

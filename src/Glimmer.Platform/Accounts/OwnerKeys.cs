@@ -47,10 +47,11 @@ public sealed class OwnerKeys : IAsyncDisposable
     /// <summary>Makes a key.</summary>
     /// <param name="name">What its owner calls it.</param>
     /// <param name="expires">When it stops to work; null for never.</param>
+    /// <param name="isOperator">Whether it may administer the platform.</param>
     /// <exception cref="KeyRingException">The name is no name, or there are too many keys.</exception>
-    public NewAccessKey Create(string name, DateTimeOffset? expires = null)
+    public NewAccessKey Create(string name, DateTimeOffset? expires = null, bool isOperator = false)
     {
-        Outcome<NewAccessKey> made = Wait(_accounts.Keys.CreateAsync(_actor, Account, null, name, expires));
+        Outcome<NewAccessKey> made = Wait(_accounts.Keys.CreateAsync(_actor, Account, null, name, expires, isOperator: isOperator));
         return made.Error is { } error ? throw new KeyRingException(error.Message) : made.Value;
     }
 

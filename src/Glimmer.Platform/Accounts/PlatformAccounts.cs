@@ -26,6 +26,7 @@ public sealed class PlatformAccounts : IAsyncDisposable
         Keys = new KeyService(store, Directory, seal);
         Members = new MemberService(store, Directory);
         Data = new AccountData(this);
+        Operators = new Operators(store);
         OwnerKeys = new OwnerKeys(this, Actor.System);
         _lastUsed = store.Writes.Lane<(long Number, long LastUsed)>(static (session, values) =>
         {
@@ -50,6 +51,9 @@ public sealed class PlatformAccounts : IAsyncDisposable
     /// <summary>Changes keys.</summary>
     public KeyService Keys { get; }
 
+    /// <summary>Who may administer the platform.</summary>
+    public Operators Operators { get; }
+
     /// <summary>The keys of the default account.</summary>
     public OwnerKeys OwnerKeys { get; }
 
@@ -61,6 +65,9 @@ public sealed class PlatformAccounts : IAsyncDisposable
 
     /// <summary>The store.</summary>
     public PlatformStore Store { get; }
+
+    /// <summary>The store's clock.</summary>
+    public DateTimeOffset Now => Store.Time.GetUtcNow();
 
     internal SecretSeal Seal { get; }
 

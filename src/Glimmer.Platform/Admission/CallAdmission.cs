@@ -139,7 +139,7 @@ public sealed class CallAdmission(
         return new AdmissionRequest(request.Key, request.Model.Code)
         {
             Account = call.Caller.AccountId,
-            ModelLimit = !isPlan && call.Caller.Tier is { } tier ? current.ConcurrencyOf(request.Model, tier) : 0,
+            ModelLimit = isPlan ? 0 : call.Caller.Concurrency ?? (call.Caller.Tier is { } tier ? current.ConcurrencyOf(request.Model, tier) : 0),
             Plan = isPlan,
             PlanLimit = call.Plan.Concurrency,
             Cost = (int)Math.Min(int.MaxValue, (long)request.WorstCase.Input + Math.Min(request.WorstCase.Output, 4096)),

@@ -18,7 +18,10 @@ public sealed class DirectoryCallers(AccountDirectory accounts, Currency currenc
         AccountEntry? account = accounts.Find(key.AccountId);
         SpendCap? cap = key.Rules.SpendCap is { } units ? new SpendCap(Money.FromUnits(units, currency), CapPeriod.Total) : null;
         return new Caller(
-            account?.PublicId ?? "", accounts.ProjectOf(key.ProjectId), key.Id, account is { IsDefault: true } ? null : account?.Tier ?? 0, cap, key.Rules.Models);
+            account?.PublicId ?? "", accounts.ProjectOf(key.ProjectId), key.Id, account is { IsDefault: true } ? null : account?.Tier ?? 0, cap, key.Rules.Models)
+        {
+            Concurrency = account?.Concurrency,
+        };
     }
 
     /// <inheritdoc/>

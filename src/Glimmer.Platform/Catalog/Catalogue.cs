@@ -82,6 +82,13 @@ public sealed class Catalogue
         return _prices.Find(model.Code, currency, input, output) ?? Price.Free(model.Code, Version, currency, model.Family);
     }
 
+    /// <summary>The steps of a model's price in a currency, in the order in which they are tried; empty when nothing prices it.</summary>
+    public IReadOnlyList<CataloguePrice> PricesOf(CatalogModel model, Currency currency)
+    {
+        ArgumentNullException.ThrowIfNull(model);
+        return _prices.Steps(model.Code, currency);
+    }
+
     /// <summary>Whether any price, 0 included, is known of a code.</summary>
     public bool IsPriced(string code) => _prices.Knows(code);
 

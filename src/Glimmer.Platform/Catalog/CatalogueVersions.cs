@@ -87,6 +87,26 @@ public sealed class CatalogueVersions : IDisposable
         Refresh();
     }
 
+    /// <summary>Checks a text as <see cref="AddAsync"/> does and stores nothing.</summary>
+    /// <exception cref="CatalogException">It is wrong; the message names line and field.</exception>
+    public void Check(VersionKind kind, string text)
+    {
+        ArgumentNullException.ThrowIfNull(text);
+        Check(kind, text, 0);
+    }
+
+    /// <summary>The version in force; 0 for what program and data folder bring.</summary>
+    public long InForce(VersionKind kind) => _store.Read(session => Last(session, Word(kind)));
+
+    /// <summary>The version that was in force before the present one; null when none was ever put in force.</summary>
+    public long? Former(VersionKind kind) => _store.Read(session =>
+        session.List<long>("SELECT catalogue_version FROM catalogue_activations WHERE kind = @kind ORDER BY id DESC LIMIT 2", new { kind = Word(kind) }) switch
+        {
+            [] => (long?)null,
+            [_] => 0,
+            [_, long former, ..] => former,
+        });
+
     /// <summary>All versions, the newest first.</summary>
     public IReadOnlyList<CatalogueVersion> List()
     {

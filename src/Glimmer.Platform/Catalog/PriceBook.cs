@@ -40,6 +40,12 @@ internal sealed record PriceStep(string Model, Currency Currency, int InputBelow
     };
 }
 
+/// <summary>A price and the requests that it counts for.</summary>
+/// <param name="InputBelow">Only with fewer input tokens; 0 for any number.</param>
+/// <param name="OutputBelow">Only with fewer output tokens; 0 for any number.</param>
+/// <param name="Price">The price.</param>
+public sealed record CataloguePrice(int InputBelow, int OutputBelow, Price Price);
+
 /// <summary>The prices of one catalogue, made once: in the currencies they are printed in, and converted into those they are not.</summary>
 internal sealed class PriceBook
 {
@@ -86,6 +92,9 @@ internal sealed class PriceBook
 
         _steps = all.ToFrozenDictionary(entry => entry.Key, entry => entry.Value.ToArray());
     }
+
+    public IReadOnlyList<CataloguePrice> Steps(string model, Currency currency) =>
+        _steps.TryGetValue((model, currency), out (PriceStep Step, Price Price)[]? steps) ? [.. steps.Select(step => new CataloguePrice(step.Step.InputBelow, step.Step.OutputBelow, step.Price))] : [];
 
     public bool Knows(string model) => _known.Contains(model);
 

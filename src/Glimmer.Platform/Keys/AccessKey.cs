@@ -19,6 +19,9 @@ public sealed record AccessKey(string Id, string Name, DateTimeOffset Created, D
 
     /// <summary>What it may do: models, networks, spend cap.</summary>
     public KeyRules Rules { get; init; } = KeyRules.None;
+
+    /// <summary>Whether it may administer the platform.</summary>
+    public bool IsOperator { get; init; }
 }
 
 /// <summary>A key just made: the only moment its secret is known.</summary>

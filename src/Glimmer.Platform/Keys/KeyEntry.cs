@@ -63,6 +63,7 @@ internal sealed class KeyEntry
         ProjectId = ProjectId,
         Number = Number,
         Rules = Extras?.Rules ?? KeyRules.None,
+        IsOperator = Extras?.IsOperator ?? false,
     };
 
     /// <summary>Where an id stands: 32 hexadecimal digits are their number, any other text the start of its SHA-256.</summary>
@@ -176,6 +177,8 @@ internal sealed class KeyExtras
     public string? Id { get; init; }
 
     public KeyRules Rules { get; init; } = KeyRules.None;
+
+    public bool IsOperator { get; init; }
 
     /// <summary>The secret when its parts have unusual lengths.</summary>
     public KeySecret? Own { get; init; }

@@ -186,6 +186,26 @@ public sealed class PlatformStore : IAsyncDisposable, IDisposable
     /// <exception cref="StoreException">The file exists or cannot be written.</exception>
     public void Backup(string path, bool portable = false) => StoreBackup.Write(this, _connections, path, portable);
 
+    /// <summary>The steps of the schema that it has, the first one first, such as <c>0001_accounts</c>.</summary>
+    public IReadOnlyList<string> Steps() => Read(session =>
+        (StoreMigrations.Applied(session) ?? []).Select(step => string.Create(System.Globalization.CultureInfo.InvariantCulture, $"{step.Number:0000}_{step.Name}")).ToList());
+
+    /// <summary>Has the database check itself; empty when it finds nothing. Reads every page of SQLite's file; PostgreSQL answers for itself.</summary>
+    public IReadOnlyList<string> Check()
+    {
+        if (Kind != StoreKind.Sqlite)
+            return [];
+        return Read(session =>
+        {
+            List<string> faults = session.List<string>("PRAGMA integrity_check(100)");
+            faults.Remove("ok");
+            using DbDataReader foreign = session.Read("PRAGMA foreign_key_check");
+            while (faults.Count < 100 && foreign.Read())
+                faults.Add($"A row of {foreign.GetValue(0)} (number {foreign.GetValue(1)}) refers to a row of {foreign.GetValue(2)} that is not there.");
+            return faults;
+        });
+    }
+
     /// <summary>Makes a store from a backup. The store must not exist yet.</summary>
     /// <param name="settings">The store to make.</param>
     /// <param name="path">A backup of either form.</param>

@@ -151,7 +151,7 @@ internal sealed class AccountGate(SignInService signIn, MemberService members, S
             || origin.Equals(signIn.Settings.PublicUrl.GetLeftPart(UriPartial.Authority), StringComparison.OrdinalIgnoreCase);
     }
 
-    private static async Task AnswerAsync(HttpContext context, Outcome<JsonNode?> outcome)
+    internal static async Task AnswerAsync(HttpContext context, Outcome<JsonNode?> outcome)
     {
         if (outcome.Error is { } error)
         {

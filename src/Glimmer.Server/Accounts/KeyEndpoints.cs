@@ -1,5 +1,3 @@
-using System.Net;
-using System.Text.Json;
 using System.Text.Json.Nodes;
 using Glimmer.Platform.Accounts;
 using Glimmer.Platform.Accounts.SignIn;
@@ -13,8 +11,6 @@ namespace Glimmer.Server.Accounts;
 internal sealed class KeyEndpoints(AccountGate gate, AccountService accounts, KeyService keys, TimeProvider time)
 {
     private sealed record ProjectFields(string? Name);
-
-    private sealed record KeyFields(string? Name, string? Project, bool? Disabled, DateTimeOffset? Expires, KeyRules? Rules);
 
     private sealed record RotateFields(long? Overlap);
 
@@ -78,42 +74,8 @@ internal sealed class KeyEndpoints(AccountGate gate, AccountService accounts, Ke
     private static Task<(ProjectFields? Body, PlatformError? Error)> ReadProjectAsync(HttpContext context) =>
         AccountGate.ReadAsync(context, reader => new ProjectFields(reader.Text("name", required: true, max: 100)));
 
-    private Task<(KeyFields? Body, PlatformError? Error)> ReadKeyAsync(HttpContext context, bool nameNeeded, KeyRules before) => AccountGate.ReadAsync(context, reader =>
-    {
-        // A field that is there with null lifts its restriction; one that is absent leaves it.
-        KeyRules rules = before;
-        if (IsNull(reader, "models"))
-            rules = rules with { Models = null };
-        else if (reader.Texts("models", KeyRules.MaxEntries, 1, 100) is { } models)
-            rules = rules with { Models = models };
-        if (IsNull(reader, "ips"))
-            rules = rules with { Networks = null };
-        else if (reader.Texts("ips", KeyRules.MaxEntries, 1, 64) is { } texts)
-            rules = rules with { Networks = Networks(reader, texts) };
-        if (IsNull(reader, "spend_cap"))
-            rules = rules with { SpendCap = null };
-        else if (reader.Whole("spend_cap", 0, long.MaxValue / 2) is { } cap)
-            rules = rules with { SpendCap = cap };
-        long now = time.GetUtcNow().ToUnixTimeMilliseconds();
-        DateTimeOffset? expires = IsNull(reader, "expires")
-            ? DateTimeOffset.MaxValue
-            : reader.Whole("expires", now, now + (3650L * 24 * 3600 * 1000)) is { } end ? DateTimeOffset.FromUnixTimeMilliseconds(end) : null;
-        return new KeyFields(reader.Text("name", required: nameNeeded, max: 100), reader.Text("project", max: 100), reader.Flag("disabled"), expires, ReferenceEquals(rules, before) ? null : rules);
-    });
-
-    private static bool IsNull(FieldReader reader, string name) => reader.Element.TryGetProperty(name, out JsonElement value) && value.ValueKind == JsonValueKind.Null;
-
-    private static IPNetwork[] Networks(FieldReader reader, IReadOnlyList<string> texts)
-    {
-        var result = new IPNetwork[texts.Count];
-        for (int i = 0; i < texts.Count; i++)
-        {
-            if (!KeyRules.TryParseNetwork(texts[i], out result[i]))
-                reader.Fail(PlatformError.Invalid($"ips[{i}]", "it is no address", "Use an address or a network such as 10.0.0.0/8 or 2001:db8::/32"));
-        }
-
-        return result;
-    }
+    private Task<(KeyFields? Body, PlatformError? Error)> ReadKeyAsync(HttpContext context, bool nameNeeded, KeyRules before) =>
+        AccountGate.ReadAsync(context, reader => KeyFields.Read(reader, nameNeeded, before, time.GetUtcNow()));
 
     private static Outcome<JsonNode?> Json<T>(Outcome<T> outcome, Func<T, JsonObject> write) => outcome.Error is { } error ? error : write(outcome.Value!);
 

@@ -13,7 +13,8 @@ namespace Glimmer.Server.Billing;
 /// </summary>
 internal static class BillingJson
 {
-    private static readonly string[] _units =
+    /// <summary>The wire's words for units, in the order of <see cref="UnitKind"/>.</summary>
+    internal static readonly string[] UnitWords =
         ["input_tokens", "cached_input_tokens", "output_tokens", "reasoning_tokens", "images", "videos", "audio_milliseconds", "audio_tokens", "characters", "pages", "searches", "tools"];
 
     public static async Task WriteAsync(HttpContext context, Action<Utf8JsonWriter> write, int status = StatusCodes.Status200OK)
@@ -68,7 +69,7 @@ internal static class BillingJson
             json.WriteTime("expires", pack.Expires);
             json.WriteStartArray("units");
             foreach (UnitKind kind in pack.Scope.Kinds)
-                json.WriteStringValue(_units[(int)kind]);
+                json.WriteStringValue(UnitWords[(int)kind]);
             json.WriteEndArray();
             json.WriteStartArray("models");
             foreach (string model in pack.Scope.Models)
@@ -91,15 +92,15 @@ internal static class BillingJson
         json.WriteNumber("requests", line.Requests);
         json.WriteNumber("failed", line.Failed);
         json.WriteStartObject("units");
-        for (int kind = 0; kind < _units.Length; kind++)
+        for (int kind = 0; kind < UnitWords.Length; kind++)
         {
             if (line.Units[kind] != 0)
-                json.WriteNumber(_units[kind], line.Units[kind]);
+                json.WriteNumber(UnitWords[kind], line.Units[kind]);
         }
 
         json.WriteEndObject();
         json.WriteNumber("cache_hit_rate", Math.Round(line.CacheHitRate, 4));
-        json.WriteNumber("plan_units", line.PlanUnits);
+        json.WriteNumber("planUnitWords", line.PlanUnits);
         WritePaid(json, line.Cash, line.Credits, line.PackValue, line.PackQuantity);
     }
 
@@ -116,14 +117,14 @@ internal static class BillingJson
         json.WriteString("paid_by", Word(line.Mode));
         json.WriteBoolean("failed", line.Failed);
         json.WriteStartObject("units");
-        for (int kind = 0; kind < _units.Length; kind++)
+        for (int kind = 0; kind < UnitWords.Length; kind++)
         {
             if (line.Units[(UnitKind)kind] != 0)
-                json.WriteNumber(_units[kind], line.Units[(UnitKind)kind]);
+                json.WriteNumber(UnitWords[kind], line.Units[(UnitKind)kind]);
         }
 
         json.WriteEndObject();
-        json.WriteNumber("plan_units", line.PlanUnits);
+        json.WriteNumber("planUnitWords", line.PlanUnits);
         WritePaid(json, line.Cash, line.Credits, line.PackValue, line.PackQuantity);
     }
 
@@ -165,7 +166,7 @@ internal static class BillingJson
             json.WriteNumber("input_tokens", line.InputTokens);
             json.WriteNumber("cached_input_tokens", line.CachedInputTokens);
             json.WriteNumber("output_tokens", line.OutputTokens);
-            json.WriteNumber("other_units", line.Other);
+            json.WriteNumber("otherUnitWords", line.Other);
             json.WriteString("cash", line.Cash);
             json.WriteString("credits", line.Credits);
             json.WriteString("packs", line.Packs);
@@ -195,7 +196,7 @@ internal static class BillingJson
         json.WriteString("cash", cash.AmountText);
         json.WriteString("credits", credits.AmountText);
         json.WriteString("pack_value", packValue.AmountText);
-        json.WriteNumber("pack_units", packUnits);
+        json.WriteNumber("packUnitWords", packUnits);
     }
 
     private static string Word(ChargeMode mode) => mode == ChargeMode.Plan ? "plan" : "balance";

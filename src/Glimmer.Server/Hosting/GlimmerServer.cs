@@ -10,6 +10,7 @@ using Glimmer.Platform.Plans;
 using Glimmer.Platform.Responses;
 using Glimmer.Platform.Store;
 using Glimmer.Server.Accounts;
+using Glimmer.Server.Admin;
 using Glimmer.Server.Answers;
 using Glimmer.Server.Billing;
 using Glimmer.Server.Chat;
@@ -130,7 +131,7 @@ public sealed class GlimmerServer : IAsyncDisposable
             parts = PlatformParts.Open(options, services);
             seal = ReasoningSeal.Open(options.DataFolder);
             if (parts.Accounts.OwnerKeys.Keys.Count == 0)
-                firstKey = parts.Accounts.OwnerKeys.Create("first key");
+                firstKey = parts.Accounts.OwnerKeys.Create("first key", isOperator: true);
         }
         catch (Exception fault) when (fault is KeyRingException or StoreException)
         {
@@ -161,6 +162,8 @@ public sealed class GlimmerServer : IAsyncDisposable
             .AddSingleton(parts.Callers)
             .AddSingleton(new UsageSeries(parts.Store))
             .AddSingleton<MonitorEndpoints>()
+            .AddSingleton(parts.Admin(options))
+            .AddSingleton<AdminEndpoints>()
             .AddBilling(parts.Billing)
             .AddSingleton(backends)
             .AddSingleton(new Authenticator(parts.Accounts.Directory))
@@ -304,6 +307,7 @@ public sealed class GlimmerServer : IAsyncDisposable
         app.MapMethods("/api/biz/subscription/list", get, monitor.SubscriptionsAsync);
         app.MapBilling();
         AccountRoutes.Map(app);
+        app.Services.GetRequiredService<AdminEndpoints>().Map(app);
         var health = app.Services.GetRequiredService<HealthEndpoints>();
         app.MapMethods("/health/live", get, HealthEndpoints.LiveAsync);
         app.MapMethods("/health/ready", get, health.ReadyAsync);

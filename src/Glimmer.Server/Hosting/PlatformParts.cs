@@ -4,7 +4,9 @@ using Glimmer.Platform.Billing;
 using Glimmer.Platform.Catalog;
 using Glimmer.Platform.Ledger;
 using Glimmer.Platform.Plans;
+using Glimmer.Platform.Responses;
 using Glimmer.Platform.Store;
+using Glimmer.Server.Admin;
 using Glimmer.Server.Billing;
 
 namespace Glimmer.Server.Hosting;
@@ -32,6 +34,7 @@ internal sealed class PlatformParts : IAsyncDisposable
         Plans = new PlanGate(PlanRules.Load(plansFile));
         Versions = CatalogueVersions.Open(store, Catalogue, Plans, catalogueFile, plansFile);
         accounts.Data.Add(new BillingData(ledger));
+        accounts.Data.Add(new ResponsesData(store));
         Billing = new BillingParts(ledger, options.Billing, Plans.Rules.Invitation);
         Subscriptions = Subscriptions.Open(store, ledger, Plans, Billing.Invitations);
         Places = services.Admission ?? new FairAdmission(
@@ -98,6 +101,10 @@ internal sealed class PlatformParts : IAsyncDisposable
             throw;
         }
     }
+
+    /// <summary>What operators administer.</summary>
+    public AdminPlatform Admin(GlimmerOptions options) =>
+        new(Accounts, Ledger, Catalogue, Plans, Versions, Subscriptions, Billing.Payments, options.BillingCurrency, options.DataFolder);
 
     /// <summary>Begins to look for what is due: renewals, refunds, rewards.</summary>
     /// <param name="failed">Called when a look failed; the next one tries again.</param>

@@ -49,6 +49,26 @@ public sealed class CallAdmissionTests : IDisposable
     }
 
     [Fact]
+    public async Task An_account_s_own_limit_counts_in_place_of_its_tier_s()
+    {
+        _catalogue.Current = Catalogue.Load(null, "models:\n  - { code: glm-4.7, concurrency: [1, 2] }", 1);
+        CallAdmission calls = Calls(BillingMode.Free);
+        _policy.Caller = new Caller("a", "p", "k", Tier: 0) { Concurrency = 2 };
+        CallEntry first = await Enter(calls, "glm-4.7"), second = await Enter(calls, "glm-4.7");
+        Assert.Equal(BusinessCode.ConcurrencyExceeded, Code(await Enter(calls, "glm-4.7")).Code);
+        first.Call!.Dispose();
+        second.Call!.Dispose();
+        _policy.Caller = new Caller("owner", "p", "k") { Concurrency = 1 };
+        CallEntry only = await Enter(calls, "glm-4.7");
+        Assert.Equal(BusinessCode.ConcurrencyExceeded, Code(await Enter(calls, "glm-4.7")).Code);
+        only.Call!.Dispose();
+        _policy.Caller = new Caller("b", "p", "k", Tier: 0) { Concurrency = 0 };
+        CallEntry[] many = [await Enter(calls, "glm-4.7"), await Enter(calls, "glm-4.7"), await Enter(calls, "glm-4.7")];
+        foreach (CallEntry entry in many)
+            entry.Call!.Dispose();
+    }
+
+    [Fact]
     public async Task A_refusal_at_any_step_gives_back_what_earlier_ones_took()
     {
         CallAdmission calls = Calls(BillingMode.Metered, open: 1);

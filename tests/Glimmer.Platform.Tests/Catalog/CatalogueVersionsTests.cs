@@ -20,11 +20,14 @@ public sealed class CatalogueVersionsTests
         using var versions = CatalogueVersions.Open(store, source, new PlanGate(PlanRules.Load()));
         long first = await versions.AddAsync(VersionKind.Catalogue, Dearer, "admin", "dearer");
         Assert.Equal(0, source.Current.Version);
+        Assert.Equal((0L, null), (versions.InForce(VersionKind.Catalogue), versions.Former(VersionKind.Catalogue)));
         await versions.ActivateAsync(VersionKind.Catalogue, first, "admin");
         Assert.Equal((first, "9.00", "glm-5"), (source.Current.Version, CostOf(source), source.Current.Resolve("glm-4.6")!.Code));
 
+        Assert.Equal((first, 0L), (versions.InForce(VersionKind.Catalogue), versions.Former(VersionKind.Catalogue)));
         long second = await versions.AddAsync(VersionKind.Catalogue, "models: []", "admin", "");
         await versions.ActivateAsync(VersionKind.Catalogue, second, "other");
+        Assert.Equal((second, first), (versions.InForce(VersionKind.Catalogue), versions.Former(VersionKind.Catalogue)));
         Assert.Equal((second, "0.60"), (source.Current.Version, CostOf(source)));
         await versions.ActivateAsync(VersionKind.Catalogue, first, "admin");
         Assert.Equal((first, "9.00"), (source.Current.Version, CostOf(source)));

@@ -299,17 +299,7 @@ public sealed class SignInService : IAsyncDisposable
     }
 
     /// <summary>Makes a user a platform operator, or takes it back. For commands and other operators.</summary>
-    public async Task<Outcome<UserEntry>> SetOperatorAsync(Actor actor, string email, bool isOperator) =>
-        await _store.WriteAsync<Outcome<UserEntry>>(session =>
-        {
-            if (MailAddressRule.Normalise(email) is not { } normal || UserRow.FindByEmail(session, normal) is not { } user)
-                return AccountErrors.Missing("user", "用户");
-            session.Execute("UPDATE users SET operator = @flag WHERE id = @id", new { flag = isOperator ? 1L : 0L, id = user.Id });
-            AuditLog.Write(
-                session, _store.Now, actor, null, "user.operator", user.Public_id,
-                System.Text.Json.Nodes.JsonValue.Create(user.Operator != 0), System.Text.Json.Nodes.JsonValue.Create(isOperator));
-            return UserRow.Find(session, user.Id)!.ToEntry();
-        });
+    public Task<Outcome<UserEntry>> SetOperatorAsync(Actor actor, string email, bool isOperator) => _accounts.Operators.SetAsync(actor, email, isOperator);
 
     /// <summary>Logs somebody in whom another place knows; makes a user where sign-up allows it.</summary>
     internal async Task<Outcome<NewSession>> LogInByProviderAsync(ProviderIdentity identity, string language, IPAddress? address)

@@ -1,0 +1,2 @@
+ALTER TABLE access_keys ADD COLUMN operator BIGINT NOT NULL DEFAULT 0;
+ALTER TABLE accounts ADD COLUMN concurrency BIGINT;
