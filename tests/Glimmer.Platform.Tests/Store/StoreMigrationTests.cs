@@ -5,14 +5,6 @@ namespace Glimmer.Platform.Tests.Store;
 public sealed class StoreMigrationTests
 {
     [Fact]
-    public void Steps_have_numbers_of_their_own_and_the_same_in_both_databases()
-    {
-        string[] sqlite = [.. StoreMigrations.Of(StoreKind.Sqlite).Select(step => step.ToString())];
-        Assert.Equal(sqlite, StoreMigrations.Of(StoreKind.Postgres).Select(step => step.ToString()));
-        Assert.Equal(sqlite.Length, StoreMigrations.Of(StoreKind.Sqlite).Select(step => step.Number).Distinct().Count());
-    }
-
-    [Fact]
     public void Both_databases_have_the_same_steps()
     {
         Assert.Equal(StoreMigrations.Of(StoreKind.Sqlite).Select(step => step.ToString()), StoreMigrations.Of(StoreKind.Postgres).Select(step => step.ToString()));
