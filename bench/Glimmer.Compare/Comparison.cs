@@ -89,9 +89,11 @@ internal sealed class Comparison(ComparisonOptions options, IReadOnlyList<PlanSt
 
     private async Task GuardAsync(PlanStep step, Contender contender, Func<Task> turn)
     {
+        long start = Stopwatch.GetTimestamp();
         try
         {
             await turn();
+            Console.Error.WriteLine($"    {contender.Name}: {Stopwatch.GetElapsedTime(start).TotalSeconds:0} s in all");
         }
         catch (Exception fault) when (fault is InvalidOperationException or FormatException or IOException or HttpRequestException or System.ComponentModel.Win32Exception)
         {

@@ -7,3 +7,4 @@ import './errors.test.mjs';
 import './transport.test.mjs';
 import './anthropic.test.mjs';
 import './openai-v1.test.mjs';
+import './tasks.test.mjs';

@@ -10,7 +10,7 @@ namespace Glimmer.Architecture.Tests;
 public sealed class PublicApiTests
 {
     public static TheoryData<string> Libraries =>
-        ["Kernels", "Models", "Dialogue", "Engine", "Inference", "Platform", "Protocol", "Server"];
+        ["Kernels", "Models", "Dialogue", "Engine", "Inference", "Platform", "Protocol", "Client", "Server"];
 
     [Theory]
     [MemberData(nameof(Libraries))]

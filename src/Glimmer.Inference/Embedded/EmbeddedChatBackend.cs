@@ -163,7 +163,9 @@ public sealed class EmbeddedChatBackend : IChatBackend, IEngineReport, IAsyncDis
         }
         catch (ArgumentException fault)
         {
-            return new ChatStart(null, new PlatformError(BusinessCode.ParameterInvalid, fault.Message));
+            // The only list of ids that comes from a client.
+            string? field = fault.Message.StartsWith(nameof(SamplingOptions.LogitBias), StringComparison.Ordinal) ? "logit_bias" : null;
+            return new ChatStart(null, new PlatformError(BusinessCode.ParameterInvalid, fault.Message, field));
         }
 
         switch (outcome)

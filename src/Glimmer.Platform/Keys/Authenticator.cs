@@ -58,6 +58,17 @@ public sealed class Authenticator
         };
     }
 
+    /// <summary>Whether a key that gave work earlier may still have it done: it exists, is switched on and its account may call. Networks do not count.</summary>
+    /// <param name="id">Public id of the key.</param>
+    public Authentication AuthenticateId(string id)
+    {
+        if (_keys.Find(id) is not { Disabled: false } key)
+            return Refuse(BusinessCode.AuthenticationFailed);
+        if (key.Expires <= _keys.Now)
+            return Refuse(BusinessCode.TokenExpired);
+        return _keys.CheckAccount(key) is { } refused ? new Authentication(null, refused) : new Authentication(key.Key, null);
+    }
+
     private Authentication CheckKey(string credential, IPAddress? address)
     {
         int dot = credential.IndexOf('.', StringComparison.Ordinal);

@@ -37,10 +37,10 @@ public sealed record ResponsesRequest
     public IReadOnlyList<string> LeftOut { get; init; } = [];
 
     /// <summary>Functions that came in a namespace, by the name that the model sees.</summary>
-    public IReadOnlyDictionary<string, NamespacedName> Namespaces { get; init; } = new Dictionary<string, NamespacedName>();
+    public IReadOnlyDictionary<string, NamespacedName> Namespaces { get; init; } = new Dictionary<string, NamespacedName>(StringComparer.Ordinal);
 
     /// <summary>Members that the response repeats as they were sent, detached, by their names.</summary>
-    public IReadOnlyDictionary<string, JsonElement> Echo { get; init; } = new Dictionary<string, JsonElement>();
+    public IReadOnlyDictionary<string, JsonElement> Echo { get; init; } = new Dictionary<string, JsonElement>(StringComparer.Ordinal);
 }
 
 /// <summary>A function's place in a namespace of tools.</summary>

@@ -44,7 +44,7 @@ public static class ResponsesRequestReader
             Store = store,
             Background = background,
             ReasoningAsSummary = asSummary,
-            SealedReasoning = include.Contains("reasoning.encrypted_content"),
+            SealedReasoning = include.Contains("reasoning.encrypted_content", StringComparer.Ordinal),
             LeftOut = tools.LeftOut,
             Namespaces = tools.Namespaces,
             Chat = new ChatCompletionRequest
@@ -59,14 +59,14 @@ public static class ResponsesRequestReader
                 Temperature = body.Number("temperature", 0, 2),
                 TopP = body.Number("top_p", 0, 1) is { } topP ? Math.Max(topP, 0.01) : null,
                 MaxTokens = limit is { } most ? (int)Math.Min(most, ChatRequestReader.MaxMaxTokens) : null,
-                TopLogProbs = top is > 0 || include.Contains("message.output_text.logprobs") ? (int)(top ?? 0) : null,
+                TopLogProbs = top is > 0 || include.Contains("message.output_text.logprobs", StringComparer.Ordinal) ? (int)(top ?? 0) : null,
                 Tools = offered,
                 ToolChoice = choice,
                 ParallelToolCalls = body.Flag("parallel_tool_calls") ?? true,
                 ToolStream = true,
                 ResponseFormat = ReadFormat(body),
             },
-            Echo = body.Error is null ? ReadEcho(body) : [],
+            Echo = ReadEcho(body),
         };
         return body.Error is { } error ? (null, error) : (request, null);
     }
@@ -143,7 +143,7 @@ public static class ResponsesRequestReader
 
     private static Dictionary<string, JsonElement> ReadEcho(FieldReader body)
     {
-        var echo = new Dictionary<string, JsonElement>();
+        var echo = new Dictionary<string, JsonElement>(StringComparer.Ordinal);
         foreach (string name in Repeated)
         {
             if (body.TryGet(name, out JsonElement value))

@@ -1,6 +1,7 @@
 using Glimmer.Dialogue.Output;
 using Glimmer.Inference;
 using Glimmer.Platform.Admission;
+using Glimmer.Server.Tasks;
 using Glimmer.Server.Transport;
 
 namespace Glimmer.Server.Answers;
@@ -9,7 +10,7 @@ namespace Glimmer.Server.Answers;
 /// Charges an answer once. Made and delivered, wholly or in part: its exact units. Nothing made, or nothing delivered through a fault of
 /// this side: nothing.
 /// </summary>
-internal sealed partial class AnswerCharge(AdmittedCall call, RequestRecord record, ILogger log)
+internal sealed partial class AnswerCharge(AdmittedCall call, RequestRecord record, ILogger log, TaskCall? task = null)
 {
     private bool _closed;
 
@@ -27,7 +28,14 @@ internal sealed partial class AnswerCharge(AdmittedCall call, RequestRecord reco
             return;
         _closed = true;
         bool cutOff = finish is FinishReason.BackendFault or FinishReason.Cancelled;
-        if (cutOff && record.FirstEvent == 0)
+        if (cutOff && (record.FirstEvent == 0 || task is not null))
+        {
+            // A task that is cut off is given up or run again from its beginning.
+            call.Release();
+            return;
+        }
+
+        if (task is { IsCharged: true } || (task is not null && !await task.Confirm()))
         {
             call.Release();
             return;

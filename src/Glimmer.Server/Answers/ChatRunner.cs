@@ -9,6 +9,7 @@ using Glimmer.Platform.Plans;
 using Glimmer.Protocol.Errors;
 using Glimmer.Server.Hosting;
 using Glimmer.Server.Models;
+using Glimmer.Server.Tasks;
 using Glimmer.Server.Telemetry;
 using Glimmer.Server.Transport;
 
@@ -52,6 +53,10 @@ internal sealed partial class ChatRunner(CallAdmission calls, AnswerDrain drain,
     /// <summary>Runs a request to its end.</summary>
     public async Task RunAsync(HttpContext context, ChatCall call, IAnswerDialect dialect)
     {
+        // What a task asks is answered whole, and its request_id was taken with it.
+        if (TaskCall.Of(context) is not null)
+            call = call with { Stream = false, RequestId = null };
+
         // :: Step 1: who pays, and a place in flight.
         CallEntry entry = await calls.EnterAsync(
             new CallRequest(
@@ -105,7 +110,7 @@ internal sealed partial class ChatRunner(CallAdmission calls, AnswerDrain drain,
         // :: Step 3: its events, until it has finished, the client has left or the server stops.
         call.Offer.WriteStandIn(context.Response);
         RelaxedHeader.Write(context.Response, answer.Relaxations);
-        var charge = new AnswerCharge(admitted, record, log);
+        var charge = new AnswerCharge(admitted, record, log, TaskCall.Of(context));
         var events = new AnswerEvents(answer, record, time, ended);
         try
         {

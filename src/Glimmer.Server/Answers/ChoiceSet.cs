@@ -57,19 +57,25 @@ internal sealed class ChoiceSet : IChatAnswer
     public int CountRepairs(Repairs kind) => _answers.Sum(answer => answer.CountRepairs(kind));
 
     /// <summary>Begins a number of answers. With a seed each has its own, counted from it; when one cannot begin, none does.</summary>
-    public static async ValueTask<ChatStart> StartAsync(IChatBackend backend, ChatCall call, CancellationToken cancel)
+    public static ValueTask<ChatStart> StartAsync(IChatBackend backend, ChatCall call, CancellationToken cancel) =>
+        StartAsync(backend, call.Prompts.Count > 0 ? call.Prompts : [call.Request], call.Choices, cancel);
+
+    /// <summary>Begins a number of answers to one prompt.</summary>
+    public static ValueTask<ChatStart> StartAsync(IChatBackend backend, ChatRequest request, int choices, CancellationToken cancel) => StartAsync(backend, [request], choices, cancel);
+
+    private static async ValueTask<ChatStart> StartAsync(IChatBackend backend, IReadOnlyList<ChatRequest> prompts, int choices, CancellationToken cancel)
     {
-        int count = call.Answers;
+        int count = choices * prompts.Count;
         if (count == 1)
-            return await backend.StartAsync(call.Request, cancel);
+            return await backend.StartAsync(prompts[0], cancel);
         var answers = new List<IChatAnswer>(count);
         ChatStart start = default;
         try
         {
             for (int i = 0; i < count; i++)
             {
-                ChatRequest request = call.Prompts.Count > 0 ? call.Prompts[i / call.Choices] : call.Request;
-                ChatRequest one = request.Sampling.Seed is { } seed ? request with { Sampling = request.Sampling with { Seed = unchecked(seed + (ulong)(i % call.Choices)) } } : request;
+                ChatRequest request = prompts[i / choices];
+                ChatRequest one = request.Sampling.Seed is { } seed ? request with { Sampling = request.Sampling with { Seed = unchecked(seed + (ulong)(i % choices)) } } : request;
                 start = await backend.StartAsync(one, cancel);
                 if (start.Answer is not { } answer)
                     break;
@@ -82,7 +88,7 @@ internal sealed class ChoiceSet : IChatAnswer
                 await EndAsync(answers);
         }
 
-        return answers.Count == count ? new ChatStart(new ChoiceSet([.. answers], call.Choices), null) : start;
+        return answers.Count == count ? new ChatStart(new ChoiceSet([.. answers], choices), null) : start;
     }
 
     /// <inheritdoc/>

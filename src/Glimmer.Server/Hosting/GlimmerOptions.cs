@@ -60,6 +60,12 @@ public sealed record GlimmerOptions
     /// <summary>Bills, recharges and invoices.</summary>
     public BillingOptions Billing { get; init; } = new();
 
+    /// <summary>Most tasks (asynchronous chats, items of batches) that this node runs at a time.</summary>
+    public int TaskConcurrency { get; init; } = 8;
+
+    /// <summary>How long the result of an asynchronous chat is kept.</summary>
+    public TimeSpan KeepTaskResults { get; init; } = TimeSpan.FromHours(24);
+
     /// <summary>How long answers in flight may go on when the server stops.</summary>
     public TimeSpan DrainTime { get; init; } = TimeSpan.FromSeconds(20);
 

@@ -21,6 +21,7 @@ using Glimmer.Server.Models;
 using Glimmer.Server.Monitor;
 using Glimmer.Server.OpenAI;
 using Glimmer.Server.Routing;
+using Glimmer.Server.Tasks;
 using Glimmer.Server.Telemetry;
 using Glimmer.Server.Transport;
 using Microsoft.AspNetCore.Connections;
@@ -179,6 +180,7 @@ public sealed class GlimmerServer : IAsyncDisposable
             .AddSingleton<MessagesEndpoint>()
             .AddSingleton<MessagesModels>()
             .AddOpenAI(seal)
+            .AddTasks(parts.Store, options)
             .AddSingleton<HealthEndpoints>()
             .AddSingleton<HomePage>();
         AccountRoutes.Add(builder.Services, options, parts.Accounts, services.Time);
@@ -286,6 +288,7 @@ public sealed class GlimmerServer : IAsyncDisposable
         }
 
         OpenAIRoutes.Map(app);
+        app.MapTasks();
         var messages = app.Services.GetRequiredService<MessagesEndpoint>();
         foreach (string address in new[] { "/api/anthropic/v1/messages", "/v1/messages" })
         {

@@ -143,6 +143,14 @@ public static class GlimmerSettings
         {
             Apply = (options, text) => Whole(text, 1, 3600) is { } seconds ? options with { QueuePatience = TimeSpan.FromSeconds(seconds) } : null,
         },
+        new("Tasks:Concurrency", "Most tasks (asynchronous chats, items of batches) that this node runs at a time", "a number from 1 to 10000", "8")
+        {
+            Apply = (options, text) => Whole(text, 1, 10_000) is { } count ? options with { TaskConcurrency = (int)count } : null,
+        },
+        new("Tasks:KeepHours", "How long the result of an asynchronous chat is kept", "a number from 1 to 8760", "24")
+        {
+            Apply = (options, text) => Whole(text, 1, 8760) is { } hours ? options with { KeepTaskResults = TimeSpan.FromHours(hours) } : null,
+        },
         new("Billing:Mode", "Whether usage is charged, or only recorded", "free or metered", "free")
         {
             Apply = (options, text) => text is "free" ? options with { BillingMode = BillingMode.Free } : text is "metered" ? options with { BillingMode = BillingMode.Metered } : null,

@@ -4,6 +4,7 @@ using Glimmer.Platform.Billing;
 using Glimmer.Platform.Catalog;
 using Glimmer.Platform.Ledger;
 using Glimmer.Platform.Plans;
+using Glimmer.Platform.Responses;
 using Glimmer.Platform.Store;
 using Glimmer.Server.Admin;
 using Glimmer.Server.Billing;
@@ -33,6 +34,7 @@ internal sealed class PlatformParts : IAsyncDisposable
         Plans = new PlanGate(PlanRules.Load(plansFile));
         Versions = CatalogueVersions.Open(store, Catalogue, Plans, catalogueFile, plansFile);
         accounts.Data.Add(new BillingData(ledger));
+        accounts.Data.Add(new ResponsesData(store));
         Billing = new BillingParts(ledger, options.Billing, () => Plans.Rules.Invitation);
         Subscriptions = Subscriptions.Open(store, ledger, Plans, Billing.Invitations);
         Places = services.Admission ?? new FairAdmission(

@@ -7,7 +7,7 @@ namespace Glimmer.Server.Transport;
 internal static class PlannedRoutes
 {
     private static readonly string[][] Paas = Split(
-        "/async/chat/completions", "/async-result/*", "/images/generations", "/async/images/generations", "/videos/generations",
+        "/images/generations", "/async/images/generations", "/videos/generations",
         "/audio/speech", "/audio/customization", "/audio/transcriptions", "/voice/clone", "/voice/list", "/voice/delete",
         "/embeddings", "/rerank", "/moderations", "/web_search", "/reader", "/layout_parsing", "/tools",
         "/files", "/files/*", "/files/*/content", "/files/parser/create", "/files/parser/result/*/*", "/files/parser/sync", "/files/ocr",
@@ -19,7 +19,6 @@ internal static class PlannedRoutes
 
     private static readonly string[][] Others = Split(
         "/api/v1/agents", "/api/v1/agents/async-result", "/api/v1/agents/conversation",
-        "/api/anthropic/v1/messages/batches", "/api/anthropic/v1/messages/batches/*", "/v1/messages/batches", "/v1/messages/batches/*",
         "/api/mcp/*/mcp", "/api/mcp/*/sse", "/api/mcp-broker/proxy/*/mcp", "/api/mcp-broker/proxy/*/sse",
         "/api/zrag/retrieval/retrieve", "/api/zrag/agent/chat",
         "/api/llm-application/open/knowledge", "/api/llm-application/open/knowledge/*",

@@ -1,5 +1,6 @@
 using Glimmer.Platform.Keys;
 using Glimmer.Server.Accounts;
+using Glimmer.Server.Tasks;
 
 namespace Glimmer.Server.Transport;
 
@@ -10,7 +11,7 @@ internal sealed class RequestGate(Authenticator authenticator, ClientAddress add
     public async ValueTask<AccessKey?> AuthenticateAsync(HttpContext context)
     {
         HttpRequest request = context.Request;
-        Authentication result = authenticator.Authenticate(new Credentials(
+        Authentication result = TaskCall.Of(context) is { } task ? authenticator.AuthenticateId(task.KeyId) : authenticator.Authenticate(new Credentials(
             request.Headers.Authorization.ToString(), request.Headers["x-api-key"].ToString(), request.Query["Authorization"].ToString(), addresses.Of(context)));
         if (result.Key is { } key)
         {

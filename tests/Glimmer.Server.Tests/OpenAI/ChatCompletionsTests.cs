@@ -109,24 +109,20 @@ public sealed partial class ChatCompletionsTests : IAsyncLifetime
         Assert.Equal(3, started);
     }
 
-    [Theory]
-    [InlineData(0)]
-    [InlineData(1)]
-    [InlineData(2)]
-    [InlineData(5)]
-    [InlineData(10)]
-    public async Task A_client_that_leaves_at_any_event_ends_the_generation(int after)
+    [Fact]
+    public async Task A_client_that_leaves_at_any_event_ends_the_generation()
     {
         _harness.Backend.Script = _ => Everything with { HangAtEnd = true, Yield = true };
-        using HttpResponseMessage response = await _harness.PostAsync(Body("\"stream\":true,\"n\":2"), Path, HttpCompletionOption.ResponseHeadersRead);
-        using (var reader = new StreamReader(await response.Content.ReadAsStreamAsync(TestContext.Current.CancellationToken)))
+        await Task.WhenAll(new[] { 0, 1, 2, 5, 10 }.Select(LeaveAsync));
+        await ServerHarness.UntilAsync(() => _harness.Backend.Active == 0);
+
+        async Task LeaveAsync(int after)
         {
+            using HttpResponseMessage response = await _harness.PostAsync(Body("\"stream\":true,\"n\":2"), Path, HttpCompletionOption.ResponseHeadersRead);
+            using var reader = new StreamReader(await response.Content.ReadAsStreamAsync(TestContext.Current.CancellationToken));
             for (int i = 0; i < after; i++)
                 await reader.ReadLineAsync(TestContext.Current.CancellationToken);
         }
-
-        response.Dispose();
-        await ServerHarness.UntilAsync(() => _harness.Backend.Active == 0);
     }
 
     [Fact]

@@ -165,6 +165,20 @@ public sealed class StoredResponsesTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task A_server_that_stops_fails_what_is_in_the_making()
+    {
+        await using ServerHarness other = await ServerHarness.StartAsync();
+        other.Backend.Script = _ => ChatScript.Of("x") with { HangAtEnd = true };
+        JsonElement queued = await other.ChatAsync("""{"model":"glm-4.7","input":"a","background":true}""", Path);
+        await ServerHarness.UntilAsync(() => other.Backend.Active == 1);
+        await other.Server.StopAsync(TestContext.Current.CancellationToken);
+        using var store = PlatformStore.Open(new StoreSettings { DataFolder = other.Folder });
+        StoredResponse? kept = await new ResponseStore(store).FindAsync(other.Server.Keys.Keys[0].AccountId, Id(queued));
+        Assert.Equal("failed", kept!.Status);
+        Assert.Contains("stopping", kept.Body, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task What_a_server_left_in_the_middle_is_failed_after_its_restart()
     {
         using var store = PlatformStore.Open(new StoreSettings { DataFolder = _harness.Folder });
@@ -175,6 +189,22 @@ public sealed class StoredResponsesTests : IAsyncLifetime
         Assert.Contains("stopped while", lost.GetProperty("error").GetProperty("message").GetString(), StringComparison.Ordinal);
         using HttpResponseMessage next = await _harness.PostAsync("""{"model":"glm-4.7","input":"x","previous_response_id":"resp_left"}""", Path);
         Assert.Equal(400, (int)next.StatusCode);
+    }
+
+    [Fact]
+    public async Task What_is_kept_is_exported_and_erased_with_its_account()
+    {
+        await CreateAsync("\"input\":\"exported question\",\"store\":true");
+        JsonElement conversation = await _harness.ChatAsync("""{"items":[{"role":"user","content":"exported item"}]}""", "/v1/conversations");
+        using var store = PlatformStore.Open(new StoreSettings { DataFolder = _harness.Folder });
+        var data = new ResponsesData(store);
+        Platform.Accounts.AccountEntry account = _harness.Server.Accounts.Directory.Find(Owner)!;
+        string export = (await data.ExportAsync(account, TestContext.Current.CancellationToken))!.ToJsonString();
+        Assert.Contains("exported question", export, StringComparison.Ordinal);
+        Assert.Contains("exported item", export, StringComparison.Ordinal);
+        await data.EraseAsync(account);
+        Assert.DoesNotContain("exported", (await data.ExportAsync(account, TestContext.Current.CancellationToken))!.ToJsonString(), StringComparison.Ordinal);
+        Assert.Null(await new ConversationStore(store).FindAsync(Owner, Id(conversation)));
     }
 
     [Fact]

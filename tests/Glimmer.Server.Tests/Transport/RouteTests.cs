@@ -35,7 +35,6 @@ public sealed class RouteTests : IAsyncLifetime
     [InlineData("DELETE", "/api/paas/v4/models", 405, "1210")]
     [InlineData("POST", "/", 405, "1210")]
     [InlineData("POST", "/api/paas/v4/images/generations", 400, "1221")]
-    [InlineData("GET", "/api/paas/v4/async-result/5", 400, "1221")]
     [InlineData("POST", "/api/paas/v4/files/", 400, "1221")]
     [InlineData("GET", "/api/paas/v4/files/parser/result/5/text", 400, "1221")]
     [InlineData("POST", "/api/paas/v4/v1/agents", 400, "1221")]
