@@ -26,6 +26,7 @@ using Glimmer.Cli.Commands;
     ("store", StoreCommand.Create),
     ("pull", PullCommand.Create),
     ("models", ModelsCommand.Create),
+    ("configure", ConfigureCommand.Create),
     ("verify", ModelsCommand.CreateVerify),
     ("golden", GoldenCommand.Create),
 ];

@@ -6,5 +6,7 @@ import './framing.test.mjs';
 import './errors.test.mjs';
 import './transport.test.mjs';
 import './anthropic.test.mjs';
+import './ollama.test.mjs';
+import './llama.test.mjs';
 import './openai-v1.test.mjs';
 import './tasks.test.mjs';

@@ -1,7 +1,9 @@
 using Glimmer.Dialogue.Constraints;
 using Glimmer.Dialogue.Conversations;
+using Glimmer.Dialogue.Generations;
 using Glimmer.Dialogue.Output;
 using Glimmer.Dialogue.Rendering;
+using Glimmer.Dialogue.Tokenization;
 using Glimmer.Engine;
 using Glimmer.Engine.Packages;
 using Glimmer.Protocol.Errors;
@@ -10,7 +12,7 @@ using Microsoft.Extensions.Logging;
 namespace Glimmer.Inference.Embedded;
 
 /// <summary>Answers with a model that runs in this process.</summary>
-public sealed class EmbeddedChatBackend : IChatBackend, IEngineReport, IAsyncDisposable
+public sealed class EmbeddedChatBackend : IChatBackend, IEngineReport, ITokenizerBackend, IAsyncDisposable
 {
     private const int RememberedPromptTokens = 1 << 20;
     private readonly ModelPackage _package;
@@ -87,6 +89,9 @@ public sealed class EmbeddedChatBackend : IChatBackend, IEngineReport, IAsyncDis
         cancel.ThrowIfCancellationRequested();
         return ValueTask.FromResult(CountTokens(request));
     }
+
+    /// <inheritdoc/>
+    public ValueTask<T> UseTokenizerAsync<T>(Func<ITokenizer, Generation, T> use, CancellationToken cancel) => new(use(_package.Tokenizer, _package.Generation));
 
     /// <summary>Takes no more requests, lets the running ones finish within the grace, ends the rest.</summary>
     public Task StopAsync(TimeSpan grace)

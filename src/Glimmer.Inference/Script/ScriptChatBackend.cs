@@ -11,7 +11,7 @@ namespace Glimmer.Inference.Script;
 /// Plays a written scenario: a test double of the platform in which everything but the weights is real. Prompts are rendered and counted by
 /// a real generation and tokenizer, answers are tokens read by the real automaton.
 /// </summary>
-public sealed class ScriptChatBackend : IChatBackend
+public sealed class ScriptChatBackend : IChatBackend, ITokenizerBackend
 {
     private const int RememberedPromptTokens = 1 << 18;
     private readonly Scenario _scenario;
@@ -50,6 +50,9 @@ public sealed class ScriptChatBackend : IChatBackend
 
     /// <inheritdoc/>
     public bool IsReady => true;
+
+    /// <inheritdoc/>
+    public ValueTask<T> UseTokenizerAsync<T>(Func<ITokenizer, Generation, T> use, CancellationToken cancel) => new(use(_tokenizer, _generation));
 
     /// <summary>How often a rule has answered, by its place in the scenario.</summary>
     public int CountOf(int rule) => Volatile.Read(ref _used[rule]);

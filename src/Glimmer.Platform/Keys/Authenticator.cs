@@ -58,6 +58,15 @@ public sealed class Authenticator
         };
     }
 
+    /// <summary>
+    /// Lets a caller in without a credential, as the key of this public id: for places where something else tells who calls. All that can refuse the
+    /// key itself still does.
+    /// </summary>
+    /// <param name="keyId">Public id of the key.</param>
+    /// <param name="address">Where the request comes from; null when nobody knows.</param>
+    public Authentication Trust(string keyId, IPAddress? address) =>
+        _keys.Find(keyId) is { Disabled: false } key ? Accept(key, address) : Refuse(BusinessCode.AuthenticationFailed);
+
     /// <summary>Whether a key that gave work earlier may still have it done: it exists, is switched on and its account may call. Networks do not count.</summary>
     /// <param name="id">Public id of the key.</param>
     public Authentication AuthenticateId(string id)

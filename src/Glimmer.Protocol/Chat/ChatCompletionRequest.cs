@@ -45,6 +45,12 @@ public sealed record ChatCompletionRequest
     /// <summary>Keep the k most likely tokens; null or 0 for all.</summary>
     public int? TopK { get; init; }
 
+    /// <summary>Keep tokens at least this fraction as likely as the likeliest, 0 to 1; null for all.</summary>
+    public double? MinP { get; init; }
+
+    /// <summary>Divides the logits of tokens said before, 0.01 to 10; null for none.</summary>
+    public double? RepetitionPenalty { get; init; }
+
     /// <summary>Whether the last message is the beginning of the answer, for the model to go on with.</summary>
     public bool ContinueLast { get; init; }
 

@@ -60,12 +60,10 @@ internal sealed class ChoiceSet : IChatAnswer
     public static ValueTask<ChatStart> StartAsync(IChatBackend backend, ChatCall call, CancellationToken cancel) =>
         StartAsync(backend, call.Prompts.Count > 0 ? call.Prompts : [call.Request], call.Choices, cancel);
 
-    /// <summary>Begins a number of answers to one prompt.</summary>
-    public static ValueTask<ChatStart> StartAsync(IChatBackend backend, ChatRequest request, int choices, CancellationToken cancel) => StartAsync(backend, [request], choices, cancel);
-
-    private static async ValueTask<ChatStart> StartAsync(IChatBackend backend, IReadOnlyList<ChatRequest> prompts, int choices, CancellationToken cancel)
+    /// <summary>Begins a number of answers to each of some prompts.</summary>
+    public static async ValueTask<ChatStart> StartAsync(IChatBackend backend, IReadOnlyList<ChatRequest> prompts, int choices, CancellationToken cancel)
     {
-        int count = choices * prompts.Count;
+        int count = prompts.Count * choices;
         if (count == 1)
             return await backend.StartAsync(prompts[0], cancel);
         var answers = new List<IChatAnswer>(count);

@@ -92,6 +92,8 @@ internal static class ChatRequestMapper
             Temperature = temperature <= 0 ? 1 : (float)temperature,
             TopP = (float)(wire.TopP ?? model.TopP),
             TopK = wire.TopK ?? 0,
+            MinP = (float)(wire.MinP ?? 0),
+            RepetitionPenalty = (float)(wire.RepetitionPenalty ?? 1),
             PresencePenalty = (float)(wire.PresencePenalty ?? 0),
             FrequencyPenalty = (float)(wire.FrequencyPenalty ?? 0),
             LogitBias = wire.LogitBias,

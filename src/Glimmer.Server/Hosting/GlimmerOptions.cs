@@ -78,6 +78,9 @@ public sealed record GlimmerOptions
     /// <summary>Rules <c>PATTERN=CODE;…</c> that turn other vendors' model names into codes on the OpenAI base; empty for none.</summary>
     public string OpenAIModelNames { get; init; } = "";
 
+    /// <summary>Public id of the key that counts on Ollama's paths for programs of this machine that send none; empty for none.</summary>
+    public string OllamaKey { get; init; } = "";
+
     /// <summary>How long responses that no client asked to keep are remembered in memory, for requests that go on from them; zero for not at all.</summary>
     public TimeSpan RememberResponses { get; init; } = TimeSpan.FromMinutes(60);
 

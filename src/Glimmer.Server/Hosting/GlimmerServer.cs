@@ -16,9 +16,11 @@ using Glimmer.Server.Billing;
 using Glimmer.Server.Chat;
 using Glimmer.Server.Health;
 using Glimmer.Server.Home;
+using Glimmer.Server.Llama;
 using Glimmer.Server.Messages;
 using Glimmer.Server.Models;
 using Glimmer.Server.Monitor;
+using Glimmer.Server.Ollama;
 using Glimmer.Server.OpenAI;
 using Glimmer.Server.Routing;
 using Glimmer.Server.Tasks;
@@ -180,6 +182,8 @@ public sealed class GlimmerServer : IAsyncDisposable
             .AddSingleton<MessagesEndpoint>()
             .AddSingleton<MessagesModels>()
             .AddOpenAI(seal)
+            .AddOllama()
+            .AddSingleton<LlamaEndpoints>()
             .AddTasks(parts.Store, options)
             .AddSingleton<HealthEndpoints>()
             .AddSingleton<HomePage>();
@@ -288,6 +292,8 @@ public sealed class GlimmerServer : IAsyncDisposable
         }
 
         OpenAIRoutes.Map(app);
+        OllamaRoutes.Map(app);
+        LlamaRoutes.Map(app);
         app.MapTasks();
         var messages = app.Services.GetRequiredService<MessagesEndpoint>();
         foreach (string address in new[] { "/api/anthropic/v1/messages", "/v1/messages" })

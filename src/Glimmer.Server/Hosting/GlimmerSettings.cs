@@ -225,6 +225,10 @@ public static class GlimmerSettings
         {
             Apply = (options, text) => Messages.ModelNames.IsValid(text) ? options with { OpenAIModelNames = text } : null,
         },
+        new("Dialects:OllamaKey", "Key that counts on Ollama's paths for programs of this machine that send none", "the part of a key before its dot (glimmer keys list)", "")
+        {
+            Apply = (options, text) => text.Length is >= 8 and <= 128 && text.All(char.IsAsciiLetterOrDigit) ? options with { OllamaKey = text } : null,
+        },
         new("Dialects:RememberMinutes", "How long answers of /v1/responses that nobody asked to keep are remembered in memory", "a number from 0 (not at all) to 1440", "60")
         {
             Apply = (options, text) => Whole(text, 0, 1440) is { } minutes ? options with { RememberResponses = TimeSpan.FromMinutes(minutes) } : null,

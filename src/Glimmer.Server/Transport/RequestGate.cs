@@ -8,11 +8,18 @@ namespace Glimmer.Server.Transport;
 internal sealed class RequestGate(Authenticator authenticator, ClientAddress addresses)
 {
     /// <summary>The key of the caller; null when the error has been answered.</summary>
-    public async ValueTask<AccessKey?> AuthenticateAsync(HttpContext context)
+    public ValueTask<AccessKey?> AuthenticateAsync(HttpContext context)
     {
         HttpRequest request = context.Request;
-        Authentication result = TaskCall.Of(context) is { } task ? authenticator.AuthenticateId(task.KeyId) : authenticator.Authenticate(new Credentials(
-            request.Headers.Authorization.ToString(), request.Headers["x-api-key"].ToString(), request.Query["Authorization"].ToString(), addresses.Of(context)));
+        return AnswerAsync(context, TaskCall.Of(context) is { } task ? authenticator.AuthenticateId(task.KeyId) : authenticator.Authenticate(new Credentials(
+            request.Headers.Authorization.ToString(), request.Headers["x-api-key"].ToString(), request.Query["Authorization"].ToString(), addresses.Of(context))));
+    }
+
+    /// <summary>The key of this public id, for a caller that needs no credential; null when it may not be used, which has been answered.</summary>
+    public ValueTask<AccessKey?> AuthenticateAsync(HttpContext context, string keyId) => AnswerAsync(context, authenticator.Trust(keyId, addresses.Of(context)));
+
+    private static async ValueTask<AccessKey?> AnswerAsync(HttpContext context, Authentication result)
+    {
         if (result.Key is { } key)
         {
             RequestRecord.Of(context).KeyId = key.Id;

@@ -1,3 +1,4 @@
 // All agents in one process. Each file also runs alone.
 import './claude-code.test.mjs';
+import './opencode.test.mjs';
 import './codex.test.mjs';

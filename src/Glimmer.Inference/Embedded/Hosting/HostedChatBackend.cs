@@ -1,9 +1,11 @@
+using Glimmer.Dialogue.Generations;
+using Glimmer.Dialogue.Tokenization;
 using Glimmer.Engine;
 
 namespace Glimmer.Inference.Embedded.Hosting;
 
 /// <summary>One model of a host as a backend: it is always ready, and loads the model when a request needs it.</summary>
-internal sealed class HostedChatBackend(ModelHost host, ModelHost.Entry entry) : IChatBackend, IEngineReport
+internal sealed class HostedChatBackend(ModelHost host, ModelHost.Entry entry) : IChatBackend, IEngineReport, ITokenizerBackend
 {
     /// <inheritdoc/>
     public string Name { get; } = $"embedded:{entry.Model.Code}";
@@ -46,6 +48,24 @@ internal sealed class HostedChatBackend(ModelHost host, ModelHost.Entry entry) :
         try
         {
             return lease.Backend.CountTokens(request);
+        }
+        finally
+        {
+            lease.Release();
+        }
+    }
+
+    /// <inheritdoc/>
+    public async ValueTask<T> UseTokenizerAsync<T>(Func<ITokenizer, Generation, T> use, CancellationToken cancel)
+    {
+        (ModelHost.Lease? lease, Protocol.Errors.PlatformError? error) = await host.AcquireAsync(entry, cancel);
+        if (lease is null)
+            throw new ChatRequestException(error!);
+        try
+        {
+            return lease.Backend is ITokenizerBackend backend
+                ? await backend.UseTokenizerAsync(use, cancel)
+                : throw new ChatRequestException(Protocol.Errors.PlatformError.Unsupported("model", "tokenize", "this backend does not show its vocabulary"));
         }
         finally
         {

@@ -3,8 +3,11 @@ using Glimmer.Engine;
 namespace Glimmer.Inference.Embedded.Hosting;
 
 /// <summary>An embedded model with its files.</summary>
-internal sealed class HostedEmbeddedBackend(EmbeddedChatBackend backend, WeightFiles files) : IHostedBackend
+internal sealed class HostedEmbeddedBackend(EmbeddedChatBackend backend, WeightFiles files) : IHostedBackend, ITokenizerBackend
 {
+    /// <inheritdoc/>
+    public ValueTask<T> UseTokenizerAsync<T>(Func<Dialogue.Tokenization.ITokenizer, Dialogue.Generations.Generation, T> use, CancellationToken cancel) => backend.UseTokenizerAsync(use, cancel);
+
     /// <inheritdoc/>
     public ChatStart Start(ChatRequest request, Action ended) => backend.Start(request, ended);
 

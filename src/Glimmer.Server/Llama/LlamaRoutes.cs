@@ -1,0 +1,18 @@
+namespace Glimmer.Server.Llama;
+
+/// <summary>What answers on the paths of llama.cpp's server.</summary>
+internal static class LlamaRoutes
+{
+    /// <summary>Maps the routes.</summary>
+    public static void Map(WebApplication app)
+    {
+        string[] get = [HttpMethods.Get, HttpMethods.Head];
+        string[] post = [HttpMethods.Post];
+        var llama = app.Services.GetRequiredService<LlamaEndpoints>();
+        app.MapMethods("/health", get, llama.HealthAsync);
+        app.MapMethods("/props", get, llama.PropsAsync);
+        app.MapMethods("/tokenize", post, llama.TokenizeAsync);
+        app.MapMethods("/detokenize", post, llama.DetokenizeAsync);
+        app.MapMethods("/apply-template", post, llama.ApplyTemplateAsync);
+    }
+}

@@ -1,0 +1,61 @@
+// What tools of llama.cpp's server ask for.
+import assert from 'node:assert/strict';
+import test, { after } from 'node:test';
+import { startEmulator } from './server.mjs';
+
+const server = await startEmulator('dialects.yaml');
+after(() => server.stop());
+const send = async (path, body, key = server.key) => {
+  const response = await fetch(server.url + path, {
+    method: body === undefined ? 'GET' : 'POST', body: body === undefined ? undefined : JSON.stringify(body), headers: key ? { Authorization: `Bearer ${key}`, 'Content-Type': 'application/json' } : {},
+  });
+  return { status: response.status, body: await response.json() };
+};
+
+test('health needs no key, the rest does', async () => {
+  assert.deepEqual(await send('/health', undefined, ''), { status: 200, body: { status: 'ok' } });
+  assert.equal((await send('/props', undefined, '')).status, 401);
+  assert.equal((await send('/tokenize', { content: 'x' }, '')).status, 401);
+});
+
+test('text comes back from its tokens', async () => {
+  const content = 'Hello, 世界 🌍!\n  indented\t<think>';
+  const { body: { tokens } } = await send('/tokenize', { content });
+  assert.ok(tokens.length > 3 && tokens.every(Number.isInteger));
+  assert.equal((await send('/detokenize', { tokens })).body.content, content);
+  const { body: { tokens: pieces } } = await send('/tokenize', { content, with_pieces: true });
+  assert.deepEqual(pieces.map((piece) => piece.id), tokens);
+  const bytes = Buffer.concat(pieces.map(({ piece }) => Buffer.from(piece)));
+  assert.equal(bytes.toString(), content);
+});
+
+test('added tokens are read as such unless told otherwise', async () => {
+  const added = (await send('/tokenize', { content: '<think>' })).body.tokens;
+  const plain = (await send('/tokenize', { content: '<think>', parse_special: false })).body.tokens;
+  assert.equal(added.length, 1);
+  assert.ok(plain.length > 1);
+});
+
+test('a conversation is written as its prompt', async () => {
+  const messages = [{ role: 'system', content: 'Be brief' }, { role: 'user', content: 'Hi' }];
+  const { body: { prompt } } = await send('/apply-template', { messages });
+  assert.match(prompt, /Be brief/);
+  assert.match(prompt, /<\|assistant\|>/);
+  const { body: { tokens } } = await send('/tokenize', { content: prompt });
+  const counted = await send('/api/anthropic/v1/messages/count_tokens', { model: 'glm-4.7', messages: [messages[1]], system: 'Be brief', thinking: { type: 'adaptive' } });
+  assert.equal(tokens.length, counted.body.input_tokens);
+});
+
+test('props tell the context', async () => {
+  const { body } = await send('/props');
+  assert.ok(body.default_generation_settings.n_ctx > 100_000 && body.total_slots > 0);
+  assert.equal(body.model_alias, 'glm-4.7');
+});
+
+test('what cannot be is told', async () => {
+  for (const [path, body] of [['/tokenize', {}], ['/tokenize', { content: 5 }], ['/detokenize', { tokens: 'x' }], ['/detokenize', { tokens: [-1] }], ['/apply-template', { messages: [] }], ['/apply-template', []]]) {
+    const { status, body: said } = await send(path, body);
+    assert.equal(status, 400, path + JSON.stringify(body));
+    assert.ok(said.error.message.length > 10);
+  }
+});
