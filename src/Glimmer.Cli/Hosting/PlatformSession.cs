@@ -24,7 +24,7 @@ internal sealed class PlatformSession : IAsyncDisposable
         Catalogue = new CatalogueSource(Glimmer.Platform.Catalog.Catalogue.Load(catalogueFile));
         Plans = new PlanGate(PlanRules.Load(plansFile));
         Versions = CatalogueVersions.Open(store, Catalogue, Plans, catalogueFile, plansFile);
-        Subscriptions = Subscriptions.Open(store, Ledger, Plans, new Invitations(Ledger, Plans.Rules.Invitation));
+        Subscriptions = Subscriptions.Open(store, Ledger, Plans, new Invitations(Ledger, () => Plans.Rules.Invitation));
 
         // Refunds through a provider are delivered by the server, which knows it.
         Admin = new AdminPlatform(Accounts, Ledger, Catalogue, Plans, Versions, Subscriptions, new PaymentDesk(Ledger, [], options.Billing.Payments), options.BillingCurrency, options.DataFolder);

@@ -1,11 +1,10 @@
 using System.Text.Json;
-using System.Text.Json.Nodes;
 using System.Text.Json.Serialization;
 
 namespace Glimmer.Client;
 
 /// <summary>An answer (spec: api.md §6.6).</summary>
-public sealed record Completion
+public sealed record Completion : WireObject
 {
     /// <summary>Id of the answer.</summary>
     public string Id
@@ -43,10 +42,6 @@ public sealed record Completion
     /// <summary>State of an asynchronous task: <c>PROCESSING</c>, <c>SUCCESS</c> or <c>FAIL</c>; null for a direct answer.</summary>
     public string? TaskStatus { get; init; }
 
-    /// <summary>Fields that this library does not name, such as <c>web_search</c> and <c>content_filter</c>.</summary>
-    [JsonExtensionData]
-    public JsonObject? Extra { get; set; }
-
     /// <summary>Reads an answer as the wire has it.</summary>
     /// <param name="utf8">JSON in UTF-8.</param>
     /// <exception cref="JsonException">It is no answer.</exception>
@@ -67,7 +62,7 @@ public sealed record Completion
 }
 
 /// <summary>One answer of several.</summary>
-public sealed record Choice
+public sealed record Choice : WireObject
 {
     /// <summary>Its place.</summary>
     public int Index { get; init; }
@@ -77,14 +72,10 @@ public sealed record Choice
 
     /// <summary>What was said.</summary>
     public Message? Message { get; init; }
-
-    /// <summary>Fields that this library does not name, such as <c>logprobs</c>.</summary>
-    [JsonExtensionData]
-    public JsonObject? Extra { get; set; }
 }
 
 /// <summary>What an answer cost, in tokens.</summary>
-public sealed record Usage
+public sealed record Usage : WireObject
 {
     /// <summary>Tokens of the prompt.</summary>
     public int PromptTokens { get; init; }
@@ -100,10 +91,6 @@ public sealed record Usage
 
     /// <summary>Of the generated tokens, those of reasoning.</summary>
     public CompletionTokensDetails? CompletionTokensDetails { get; init; }
-
-    /// <summary>Fields that this library does not name.</summary>
-    [JsonExtensionData]
-    public JsonObject? Extra { get; set; }
 }
 
 /// <summary>Details of the prompt's tokens.</summary>
@@ -121,7 +108,7 @@ public sealed record CompletionTokensDetails
 }
 
 /// <summary>A piece of a streamed answer (spec: api.md §6.7).</summary>
-public sealed record CompletionChunk
+public sealed record CompletionChunk : WireObject
 {
     /// <summary>Id of the answer.</summary>
     public string Id
@@ -156,10 +143,6 @@ public sealed record CompletionChunk
     /// <summary>What it cost; on the last chunk.</summary>
     public Usage? Usage { get; init; }
 
-    /// <summary>Fields that this library does not name.</summary>
-    [JsonExtensionData]
-    public JsonObject? Extra { get; set; }
-
     /// <summary>Reads a chunk as the wire has it.</summary>
     /// <param name="json">Data of one event.</param>
     /// <exception cref="JsonException">It is no chunk.</exception>
@@ -184,7 +167,7 @@ public sealed record CompletionChunk
 }
 
 /// <summary>A piece of one answer.</summary>
-public sealed record ChunkChoice
+public sealed record ChunkChoice : WireObject
 {
     /// <summary>The answer's place.</summary>
     public int Index { get; init; }
@@ -194,14 +177,10 @@ public sealed record ChunkChoice
 
     /// <summary>Why it ended; null before its end.</summary>
     public string? FinishReason { get; init; }
-
-    /// <summary>Fields that this library does not name.</summary>
-    [JsonExtensionData]
-    public JsonObject? Extra { get; set; }
 }
 
 /// <summary>A piece of a message.</summary>
-public sealed record Delta
+public sealed record Delta : WireObject
 {
     /// <summary><c>assistant</c>.</summary>
     public string? Role { get; init; }
@@ -214,8 +193,4 @@ public sealed record Delta
 
     /// <summary>Pieces of calls; those of one call have one index.</summary>
     public IReadOnlyList<ToolCall>? ToolCalls { get; init; }
-
-    /// <summary>Fields that this library does not name.</summary>
-    [JsonExtensionData]
-    public JsonObject? Extra { get; set; }
 }

@@ -4,7 +4,7 @@ using System.Text.Json.Serialization;
 namespace Glimmer.Client;
 
 /// <summary>What to ask a chat model (spec: api.md §6.1). Fields left null are not sent: the model's default holds.</summary>
-public sealed record CompletionRequest
+public sealed record CompletionRequest : WireObject
 {
     /// <summary>Model code, e.g. <c>glm-5</c>.</summary>
     public required string Model { get; init; }
@@ -91,10 +91,6 @@ public sealed record CompletionRequest
     /// <summary>−2 to 2 (extension of this server).</summary>
     public double? FrequencyPenalty { get; init; }
 
-    /// <summary>Fields that this library does not name; written into the request as they are.</summary>
-    [JsonExtensionData]
-    public JsonObject? Extra { get; set; }
-
     /// <summary>The request as the wire has it, in UTF-8.</summary>
     public byte[] ToUtf8Json() => ClientJson.Write(this, ClientJson.Default.CompletionRequest);
 }
@@ -133,17 +129,13 @@ public sealed record StreamOptions
 public sealed record Persona(string UserInfo, string BotInfo, string BotName, string UserName);
 
 /// <summary>What an answer must look like.</summary>
-public sealed record ResponseFormat
+public sealed record ResponseFormat : WireObject
 {
     /// <summary><c>text</c>, <c>json_object</c> or <c>json_schema</c>.</summary>
     public required string Type { get; init; }
 
     /// <summary>The schema, for <c>json_schema</c>.</summary>
     public JsonSchemaFormat? JsonSchema { get; init; }
-
-    /// <summary>Fields that this library does not name, such as <c>regex</c> or <c>grammar</c>.</summary>
-    [JsonExtensionData]
-    public JsonObject? Extra { get; set; }
 
     /// <summary>One JSON object.</summary>
     public static ResponseFormat JsonObject { get; } = new() { Type = "json_object" };

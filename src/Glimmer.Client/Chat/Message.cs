@@ -1,10 +1,9 @@
-using System.Text.Json.Nodes;
 using System.Text.Json.Serialization;
 
 namespace Glimmer.Client;
 
 /// <summary>A message of a conversation (spec: api.md §6.2).</summary>
-public sealed record Message
+public sealed record Message : WireObject
 {
     /// <summary><c>system</c>, <c>user</c>, <c>assistant</c> or <c>tool</c>.</summary>
     public required string Role { get; init; }
@@ -23,10 +22,6 @@ public sealed record Message
 
     /// <summary>Name of the speaker, where one is wanted.</summary>
     public string? Name { get; init; }
-
-    /// <summary>Fields that this library does not name; written and read as they are.</summary>
-    [JsonExtensionData]
-    public JsonObject? Extra { get; set; }
 
     /// <summary>A system message.</summary>
     public static Message System(string text) => new() { Role = "system", Content = text };
@@ -74,7 +69,7 @@ public sealed record MessageContent
 }
 
 /// <summary>A part of a user's content (spec: api.md §6.3).</summary>
-public sealed record ContentPart
+public sealed record ContentPart : WireObject
 {
     /// <summary><c>text</c>, <c>image_url</c>, <c>video_url</c>, <c>file_url</c>, <c>input_audio</c> …</summary>
     public required string Type { get; init; }
@@ -93,10 +88,6 @@ public sealed record ContentPart
 
     /// <summary>Sound of an audio part.</summary>
     public AudioData? InputAudio { get; init; }
-
-    /// <summary>Fields that this library does not name.</summary>
-    [JsonExtensionData]
-    public JsonObject? Extra { get; set; }
 
     /// <summary>A text.</summary>
     public static ContentPart OfText(string text) => new() { Type = "text", Text = text };
@@ -124,7 +115,7 @@ public sealed record MediaAddress(string Url);
 public sealed record AudioData(string Data, string Format);
 
 /// <summary>A call of a tool.</summary>
-public sealed record ToolCall
+public sealed record ToolCall : WireObject
 {
     /// <summary>Its id; a tool's message answers by it.</summary>
     public string Id
@@ -145,10 +136,6 @@ public sealed record ToolCall
 
     /// <summary>The function and its arguments.</summary>
     public FunctionCall? Function { get; init; }
-
-    /// <summary>Fields that this library does not name.</summary>
-    [JsonExtensionData]
-    public JsonObject? Extra { get; set; }
 }
 
 /// <summary>A function and its arguments.</summary>

@@ -5,7 +5,7 @@ using System.Text.Json.Serialization;
 namespace Glimmer.Client;
 
 /// <summary>A tool that a model may call (spec: api.md §6.5).</summary>
-public sealed record Tool
+public sealed record Tool : WireObject
 {
     /// <summary><c>function</c>, <c>web_search</c>, <c>retrieval</c> or <c>mcp</c>.</summary>
     public string Type
@@ -25,10 +25,6 @@ public sealed record Tool
 
     /// <summary>Options, for <c>mcp</c>.</summary>
     public JsonObject? Mcp { get; init; }
-
-    /// <summary>Fields that this library does not name.</summary>
-    [JsonExtensionData]
-    public JsonObject? Extra { get; set; }
 
     /// <summary>A function.</summary>
     /// <param name="name">1 to 64 of letters, digits, <c>_</c> and <c>-</c>.</param>

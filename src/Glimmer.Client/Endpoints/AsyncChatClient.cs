@@ -1,4 +1,3 @@
-using System.Text.Json.Nodes;
 using System.Text.Json.Serialization;
 
 namespace Glimmer.Client;
@@ -47,7 +46,7 @@ public sealed class AsyncChatClient
 }
 
 /// <summary>A task that was handed in.</summary>
-public sealed record AsyncTask
+public sealed record AsyncTask : WireObject
 {
     /// <summary>Its id.</summary>
     public required string Id { get; init; }
@@ -60,8 +59,4 @@ public sealed record AsyncTask
 
     /// <summary><c>PROCESSING</c>, <c>SUCCESS</c> or <c>FAIL</c>.</summary>
     public string? TaskStatus { get; init; }
-
-    /// <summary>Fields that this library does not name.</summary>
-    [JsonExtensionData]
-    public JsonObject? Extra { get; set; }
 }

@@ -1,5 +1,4 @@
 using System.Globalization;
-using System.Text.Json.Nodes;
 using System.Text.Json.Serialization;
 
 namespace Glimmer.Client;
@@ -37,7 +36,7 @@ public sealed class BillingClient
 }
 
 /// <summary>A balance. Amounts are decimal texts, exact to the last digit.</summary>
-public sealed record AccountBalance
+public sealed record AccountBalance : WireObject
 {
     /// <summary>Code of the currency.</summary>
     public string? Currency { get; init; }
@@ -56,14 +55,10 @@ public sealed record AccountBalance
 
     /// <summary>What is owed.</summary>
     public string? Arrears { get; init; }
-
-    /// <summary>Fields that this library does not name, such as <c>packs</c>.</summary>
-    [JsonExtensionData]
-    public JsonObject? Extra { get; set; }
 }
 
 /// <summary>Usage of a day.</summary>
-public sealed record UsageEntry
+public sealed record UsageEntry : WireObject
 {
     /// <summary>Its start.</summary>
     public DateTimeOffset? Start { get; init; }
@@ -76,10 +71,6 @@ public sealed record UsageEntry
 
     /// <summary>Units by kind, such as <c>input_tokens</c>.</summary>
     public IReadOnlyDictionary<string, long>? Units { get; init; }
-
-    /// <summary>Fields that this library does not name, such as what was paid.</summary>
-    [JsonExtensionData]
-    public JsonObject? Extra { get; set; }
 }
 
 /// <summary>The answer of the balance.</summary>

@@ -1,4 +1,3 @@
-using System.Text.Json.Nodes;
 using System.Text.Json.Serialization;
 
 namespace Glimmer.Client;
@@ -18,7 +17,7 @@ public sealed class EmbeddingsClient
 }
 
 /// <summary>Texts to make vectors of.</summary>
-public sealed record EmbeddingRequest
+public sealed record EmbeddingRequest : WireObject
 {
     /// <summary>Model code, e.g. <c>embedding-3</c>.</summary>
     public required string Model { get; init; }
@@ -37,14 +36,10 @@ public sealed record EmbeddingRequest
 
     /// <summary>The end user, 6 to 128 characters.</summary>
     public string? UserId { get; init; }
-
-    /// <summary>Fields that this library does not name.</summary>
-    [JsonExtensionData]
-    public JsonObject? Extra { get; set; }
 }
 
 /// <summary>Vectors of texts.</summary>
-public sealed record EmbeddingResult
+public sealed record EmbeddingResult : WireObject
 {
     /// <summary>Model code.</summary>
     public string? Model { get; init; }
@@ -58,10 +53,6 @@ public sealed record EmbeddingResult
 
     /// <summary>What it cost.</summary>
     public Usage? Usage { get; init; }
-
-    /// <summary>Fields that this library does not name.</summary>
-    [JsonExtensionData]
-    public JsonObject? Extra { get; set; }
 }
 
 /// <summary>The vector of a text.</summary>

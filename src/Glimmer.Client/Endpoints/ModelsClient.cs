@@ -1,4 +1,3 @@
-using System.Text.Json.Nodes;
 using System.Text.Json.Serialization;
 
 namespace Glimmer.Client;
@@ -24,7 +23,7 @@ public sealed class ModelsClient
 }
 
 /// <summary>A model.</summary>
-public sealed record ModelInfo
+public sealed record ModelInfo : WireObject
 {
     /// <summary>Its code.</summary>
     public required string Id { get; init; }
@@ -34,10 +33,6 @@ public sealed record ModelInfo
 
     /// <summary>Whose it is.</summary>
     public string? OwnedBy { get; init; }
-
-    /// <summary>Fields that this library does not name.</summary>
-    [JsonExtensionData]
-    public JsonObject? Extra { get; set; }
 }
 
 /// <summary>The answer of the list.</summary>

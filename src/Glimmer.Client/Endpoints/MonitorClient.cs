@@ -38,7 +38,7 @@ public sealed class MonitorClient
 }
 
 /// <summary>How a plan stands.</summary>
-public sealed record PlanQuota
+public sealed record PlanQuota : WireObject
 {
     /// <summary>Name of the plan; <c>free</c> without one.</summary>
     public string? Level { get; init; }
@@ -49,14 +49,10 @@ public sealed record PlanQuota
         get => field ?? [];
         init;
     }
-
-    /// <summary>Fields that this library does not name.</summary>
-    [JsonExtensionData]
-    public JsonObject? Extra { get; set; }
 }
 
 /// <summary>A window of a plan.</summary>
-public sealed record PlanLimit
+public sealed record PlanLimit : WireObject
 {
     /// <summary><c>TOKENS_LIMIT</c> or <c>TIME_LIMIT</c>.</summary>
     public string? Type { get; init; }
@@ -73,10 +69,6 @@ public sealed record PlanLimit
     /// <summary>Unix milliseconds of its reset; null when it has not begun.</summary>
     [JsonPropertyName("nextResetTime")]
     public long? NextResetTime { get; init; }
-
-    /// <summary>Fields that this library does not name.</summary>
-    [JsonExtensionData]
-    public JsonObject? Extra { get; set; }
 }
 
 /// <summary>The platform's envelope of a quota.</summary>

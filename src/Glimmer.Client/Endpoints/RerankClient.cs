@@ -1,4 +1,3 @@
-using System.Text.Json.Nodes;
 using System.Text.Json.Serialization;
 
 namespace Glimmer.Client;
@@ -18,7 +17,7 @@ public sealed class RerankClient
 }
 
 /// <summary>Documents to rank.</summary>
-public sealed record RerankRequest
+public sealed record RerankRequest : WireObject
 {
     /// <summary>Model code, e.g. <c>rerank</c>.</summary>
     public required string Model { get; init; }
@@ -43,14 +42,10 @@ public sealed record RerankRequest
 
     /// <summary>The end user, 6 to 128 characters.</summary>
     public string? UserId { get; init; }
-
-    /// <summary>Fields that this library does not name.</summary>
-    [JsonExtensionData]
-    public JsonObject? Extra { get; set; }
 }
 
 /// <summary>Documents in order.</summary>
-public sealed record RerankResult
+public sealed record RerankResult : WireObject
 {
     /// <summary>Id of the answer.</summary>
     public string? Id { get; init; }
@@ -70,10 +65,6 @@ public sealed record RerankResult
 
     /// <summary>What it cost.</summary>
     public Usage? Usage { get; init; }
-
-    /// <summary>Fields that this library does not name.</summary>
-    [JsonExtensionData]
-    public JsonObject? Extra { get; set; }
 }
 
 /// <summary>A document's place.</summary>

@@ -1,4 +1,3 @@
-using System.Text.Json.Nodes;
 using System.Text.Json.Serialization;
 
 namespace Glimmer.Client;
@@ -18,7 +17,7 @@ public sealed class TokenizerClient
 }
 
 /// <summary>A prompt to count.</summary>
-public sealed record TokenizerRequest
+public sealed record TokenizerRequest : WireObject
 {
     /// <summary>Model code.</summary>
     public required string Model { get; init; }
@@ -34,14 +33,10 @@ public sealed record TokenizerRequest
 
     /// <summary>The end user, 6 to 128 characters.</summary>
     public string? UserId { get; init; }
-
-    /// <summary>Fields that this library does not name.</summary>
-    [JsonExtensionData]
-    public JsonObject? Extra { get; set; }
 }
 
 /// <summary>A count.</summary>
-public sealed record TokenizerResult
+public sealed record TokenizerResult : WireObject
 {
     /// <summary>Id of the answer.</summary>
     public string? Id { get; init; }
@@ -54,10 +49,6 @@ public sealed record TokenizerResult
 
     /// <summary>The count.</summary>
     public required TokenCount Usage { get; init; }
-
-    /// <summary>Fields that this library does not name.</summary>
-    [JsonExtensionData]
-    public JsonObject? Extra { get; set; }
 }
 
 /// <summary>Tokens of a prompt.</summary>

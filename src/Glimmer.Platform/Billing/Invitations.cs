@@ -55,8 +55,16 @@ public sealed record InvitationReward(string Invitee, string Inviter, string Ord
 /// Invitations and their rewards. Rewards are credits of the ledger under ids made of the invitation, so that nothing is granted
 /// twice however often and on however many nodes <see cref="RunDueAsync"/> runs.
 /// </summary>
-public sealed class Invitations(PlatformLedger ledger, InvitationRules rules)
+/// <param name="ledger">The ledger.</param>
+/// <param name="rules">Gives the rules in force; asked at every step, so that another version of the plans counts at once.</param>
+public sealed class Invitations(PlatformLedger ledger, Func<InvitationRules> rules)
 {
+    /// <summary>With rules that do not change.</summary>
+    public Invitations(PlatformLedger ledger, InvitationRules rules)
+        : this(ledger, () => rules)
+    {
+    }
+
     private PlatformStore Store => ledger.Store;
 
     /// <summary>Notes that an account came by another's link. The last link counts, until the first paid order; nobody invites himself.</summary>
@@ -79,7 +87,7 @@ public sealed class Invitations(PlatformLedger ledger, InvitationRules rules)
 
     /// <summary>Whether an account was invited and its first order would still count.</summary>
     public Task<bool> IsInTimeAsync(string invitee) => Store.ReadAsync(session =>
-        session.Scalar<long>("SELECT COUNT(*) FROM invitations WHERE invitee = @invitee AND bound >= @since", new { invitee, since = ledger.Now - (long)rules.Attribution.TotalMilliseconds }) != 0
+        session.Scalar<long>("SELECT COUNT(*) FROM invitations WHERE invitee = @invitee AND bound >= @since", new { invitee, since = ledger.Now - (long)rules().Attribution.TotalMilliseconds }) != 0
         && session.Scalar<long>("SELECT COUNT(*) FROM invitation_rewards WHERE invitee = @invitee", new { invitee }) == 0);
 
     /// <summary>Notes an account's first paid order; false when no invitation earns by it.</summary>
@@ -93,11 +101,11 @@ public sealed class Invitations(PlatformLedger ledger, InvitationRules rules)
         return Store.WriteAsync(session =>
         {
             string? inviter = session.Scalar<string>(
-                "SELECT inviter FROM invitations WHERE invitee = @invitee AND bound >= @since", new { invitee, since = ledger.Now - (long)rules.Attribution.TotalMilliseconds });
+                "SELECT inviter FROM invitations WHERE invitee = @invitee AND bound >= @since", new { invitee, since = ledger.Now - (long)rules().Attribution.TotalMilliseconds });
             return inviter is not null && session.Execute(
                 "INSERT INTO invitation_rewards (invitee, inviter, order_id, currency, paid, reward, state, turn, created, due, reason) "
                 + "VALUES (@invitee, @inviter, @orderId, @Code, @Units, @reward, 0, NULL, @Now, @due, '') ON CONFLICT DO NOTHING",
-                new { invitee, inviter, orderId, cash.Currency.Code, cash.Units, reward = Part(cash.Units, rules.ShareThousandths), ledger.Now, due = ledger.Now + (long)rules.Review.TotalMilliseconds }) != 0;
+                new { invitee, inviter, orderId, cash.Currency.Code, cash.Units, reward = Part(cash.Units, rules().ShareThousandths), ledger.Now, due = ledger.Now + (long)rules().Review.TotalMilliseconds }) != 0;
         });
     }
 
@@ -149,11 +157,12 @@ public sealed class Invitations(PlatformLedger ledger, InvitationRules rules)
 
     private async Task<int> GrantAsync(string inviter)
     {
+        InvitationRules current = rules();
         List<(string Invitee, string Code, long Paid, long Reward, long State, long Turn)> friends = await Store.ReadAsync(session =>
             session.List<(string, string, long, long, long, long)>(
                 "SELECT invitee, currency, paid, reward, state, turn FROM invitation_rewards WHERE inviter = @inviter AND turn IS NOT NULL ORDER BY turn", new { inviter }));
         int valid = friends.Count(static friend => friend.State != (long)RewardState.Void);
-        if (valid < rules.Threshold)
+        if (valid < current.Threshold)
             return 0;
         int granted = 0;
         foreach ((string invitee, string code, _, long reward, _, _) in friends.Where(static friend => friend.State == (long)RewardState.Pending))
@@ -165,11 +174,11 @@ public sealed class Invitations(PlatformLedger ledger, InvitationRules rules)
 
         // Each full round of valid friends earns a part of what they paid together, by currency.
         var counted = friends.Where(static friend => friend.State != (long)RewardState.Void).ToList();
-        for (int round = 0; (round + 1) * rules.Round <= counted.Count; round++)
+        for (int round = 0; (round + 1L) * current.Round <= counted.Count; round++)
         {
-            foreach (var group in counted.Skip(round * rules.Round).Take(rules.Round).GroupBy(static friend => friend.Code, StringComparer.Ordinal))
+            foreach (var group in counted.Skip(round * current.Round).Take(current.Round).GroupBy(static friend => friend.Code, StringComparer.Ordinal))
             {
-                long bonus = Part(group.Sum(static friend => friend.Paid), rules.RoundThousandths);
+                long bonus = Part(group.Sum(static friend => friend.Paid), current.RoundThousandths);
                 if (bonus > 0 && await ledger.GrantAsync(inviter, Money.FromUnits(bonus, Currency.Parse(group.Key)), $"invite-round:{inviter}:{round}:{group.Key}", memo: "Invitation round bonus") == PostingState.Booked)
                     granted++;
             }

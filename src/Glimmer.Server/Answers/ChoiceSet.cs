@@ -60,11 +60,8 @@ internal sealed class ChoiceSet : IChatAnswer
     public static ValueTask<ChatStart> StartAsync(IChatBackend backend, ChatCall call, CancellationToken cancel) =>
         StartAsync(backend, call.Prompts.Count > 0 ? call.Prompts : [call.Request], call.Choices, cancel);
 
-    /// <summary>Begins a number of answers to one request.</summary>
-    public static ValueTask<ChatStart> StartAsync(IChatBackend backend, ChatRequest request, int choices, CancellationToken cancel) =>
-        StartAsync(backend, [request], choices, cancel);
-
-    private static async ValueTask<ChatStart> StartAsync(IChatBackend backend, IReadOnlyList<ChatRequest> prompts, int choices, CancellationToken cancel)
+    /// <summary>Begins a number of answers to each of some prompts.</summary>
+    public static async ValueTask<ChatStart> StartAsync(IChatBackend backend, IReadOnlyList<ChatRequest> prompts, int choices, CancellationToken cancel)
     {
         int count = prompts.Count * choices;
         if (count == 1)

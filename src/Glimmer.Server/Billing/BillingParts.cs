@@ -10,7 +10,7 @@ internal sealed class BillingParts : IDisposable
     private readonly HttpClient _http;
 
     /// <exception cref="GlimmerStartupException">There is a provider's key, and no secret for its webhooks.</exception>
-    public BillingParts(PlatformLedger ledger, BillingOptions options, InvitationRules? invitation = null)
+    public BillingParts(PlatformLedger ledger, BillingOptions options, Func<InvitationRules>? invitation = null)
     {
         // Redirects would carry the secret key elsewhere; pooled connections follow changes of the address.
         _http = new HttpClient(new SocketsHttpHandler { AllowAutoRedirect = false, PooledConnectionLifetime = TimeSpan.FromMinutes(5) }) { Timeout = TimeSpan.FromSeconds(20) };
@@ -23,7 +23,7 @@ internal sealed class BillingParts : IDisposable
         Options = options;
         Payments = new PaymentDesk(ledger, providers, options.Payments);
         Invoices = new InvoiceDesk(ledger, options.Issuer);
-        Invitations = new Invitations(ledger, invitation ?? new InvitationRules());
+        Invitations = new Invitations(ledger, invitation ?? (() => new InvitationRules()));
     }
 
     public PlatformLedger Ledger { get; }

@@ -35,7 +35,7 @@ internal sealed class PlatformParts : IAsyncDisposable
         Versions = CatalogueVersions.Open(store, Catalogue, Plans, catalogueFile, plansFile);
         accounts.Data.Add(new BillingData(ledger));
         accounts.Data.Add(new ResponsesData(store));
-        Billing = new BillingParts(ledger, options.Billing, Plans.Rules.Invitation);
+        Billing = new BillingParts(ledger, options.Billing, () => Plans.Rules.Invitation);
         Subscriptions = Subscriptions.Open(store, ledger, Plans, Billing.Invitations);
         Places = services.Admission ?? new FairAdmission(
             new AdmissionLimits(options.MaxOpenRequests, options.MaxOpenRequestsPerKey, options.QueueLength, options.QueueLengthPerAccount, options.QueuePatience), services.Time);

@@ -143,7 +143,7 @@ public sealed class InProcessChat : IGlimmerChat
         ChatStart start;
         try
         {
-            start = await ChoiceSet.StartAsync(call.Backend, call.Request, call.Choices, ended.Token).ConfigureAwait(false);
+            start = await ChoiceSet.StartAsync(call.Backend, [call.Request], call.Choices, ended.Token).ConfigureAwait(false);
         }
         catch (Exception fault) when (!ended.IsCancellationRequested)
         {

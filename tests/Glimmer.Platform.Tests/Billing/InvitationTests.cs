@@ -68,5 +68,34 @@ public sealed class InvitationTests
         Assert.Equal(Usd(0), await invitations.VoidAsync("none", "x"));
     }
 
+    /// <summary>Other plans in force count at once; every reward is rounded down to the cent.</summary>
+    [Fact]
+    public async Task Rules_are_those_in_force_at_the_moment()
+    {
+        using var test = new TestLedger(StoreKind.Sqlite);
+        var rules = new InvitationRules();
+        var invitations = new Invitations(test.Ledger, () => rules);
+        foreach ((string friend, decimal paid) in ((string, decimal)[])[("a", 17.19m), ("b", 0.09m)])
+        {
+            await invitations.BindAsync(friend, "host");
+            Assert.True(await invitations.OrderedAsync(friend, $"order-{friend}", Usd(paid)));
+        }
+
+        test.Time.Advance(rules.Review);
+        Assert.Equal(0, await invitations.RunDueAsync());
+        Assert.Equal([0m, 1.71m], (await invitations.ListAsync("host")).Select(reward => reward.Reward.Amount));
+        rules = new InvitationRules { Threshold = 2, Round = 2, RoundThousandths = 500 };
+        await invitations.RunDueAsync();
+        Assert.Equal(Usd(1.71m + 8.64m), test.Ledger.BalanceOf("host", Currency.Usd).Credits);
+        rules = new InvitationRules { ShareThousandths = 250, Attribution = TimeSpan.FromHours(1) };
+        await invitations.BindAsync("c", "host");
+        test.Time.Advance(TimeSpan.FromHours(1));
+        Assert.True(await invitations.OrderedAsync("c", "order-c", Usd(10)));
+        Assert.Equal(2.5m, (await invitations.ListAsync("host"))[0].Reward.Amount);
+        await invitations.BindAsync("d", "host");
+        test.Time.Advance(TimeSpan.FromHours(1) + TimeSpan.FromMilliseconds(1));
+        Assert.False(await invitations.OrderedAsync("d", "order-d", Usd(10)));
+    }
+
     private static Money Usd(decimal amount) => Money.Of(amount, Currency.Usd);
 }
