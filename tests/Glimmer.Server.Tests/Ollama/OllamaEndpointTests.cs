@@ -175,15 +175,8 @@ public sealed partial class OllamaEndpointTests : IAsyncLifetime
         Assert.True(JsonDocument.Parse(await chat.Content.ReadAsStringAsync()).RootElement.TryGetProperty("error", out _));
     }
 
-    [Theory]
-    [InlineData("", "", HttpStatusCode.OK)]
-    [InlineData("Origin", "http://localhost:3000", HttpStatusCode.OK)]
-    [InlineData("Origin", "https://evil.example", HttpStatusCode.Unauthorized)]
-    [InlineData("Origin", "null", HttpStatusCode.Unauthorized)]
-    [InlineData("Host", "evil.example", HttpStatusCode.Unauthorized)]
-    [InlineData("X-Forwarded-For", "10.0.0.1", HttpStatusCode.Unauthorized)]
-    [InlineData("Authorization", "Bearer wrong.key", HttpStatusCode.Unauthorized)]
-    public async Task A_named_key_counts_for_programs_of_this_machine(string header, string value, HttpStatusCode expected)
+    [Fact]
+    public async Task A_named_key_counts_for_programs_of_this_machine()
     {
         // The id of a key is known only once a server has made one, so the folder serves twice.
         string folder = Directory.CreateTempSubdirectory("glimmer-ollama-").FullName;
@@ -193,17 +186,31 @@ public sealed partial class OllamaEndpointTests : IAsyncLifetime
         string id;
         await using (var first = GlimmerServer.Create(options, slot, new GlimmerServices { Logs = new LogCapture() }))
             id = first.FirstKey!.Value.Credential.Split('.')[0];
-        await using var server = GlimmerServer.Create(options with { OllamaKey = id }, slot, new GlimmerServices { Logs = new LogCapture() });
-        await server.StartAsync();
-        using var client = new HttpClient { BaseAddress = server.Addresses[0] };
-        using var request = new HttpRequestMessage(HttpMethod.Get, "/api/tags");
-        if (header.Length > 0)
-            request.Headers.TryAddWithoutValidation(header, value);
-        using HttpResponseMessage response = await client.SendAsync(request);
-        Assert.Equal(expected, response.StatusCode);
-        using HttpResponseMessage other = await client.GetAsync("/v1/models");
-        Assert.Equal(HttpStatusCode.Unauthorized, other.StatusCode);
-        await server.StopAsync();
+        await using (var server = GlimmerServer.Create(options with { OllamaKey = id }, slot, new GlimmerServices { Logs = new LogCapture() }))
+        {
+            await server.StartAsync();
+            using var client = new HttpClient { BaseAddress = server.Addresses[0] };
+            foreach ((string header, string value, HttpStatusCode expected) in new[]
+            {
+                ("Accept", "*/*", HttpStatusCode.OK),
+                ("Origin", "http://localhost:3000", HttpStatusCode.OK),
+                ("Origin", "https://evil.example", HttpStatusCode.Unauthorized),
+                ("Origin", "null", HttpStatusCode.Unauthorized),
+                ("Host", "evil.example", HttpStatusCode.Unauthorized),
+                ("X-Forwarded-For", "10.0.0.1", HttpStatusCode.Unauthorized),
+                ("Authorization", "Bearer wrong.key", HttpStatusCode.Unauthorized),
+            })
+            {
+                using var request = new HttpRequestMessage(HttpMethod.Get, "/api/tags");
+                request.Headers.TryAddWithoutValidation(header, value);
+                using HttpResponseMessage response = await client.SendAsync(request);
+                Assert.Equal((header, value, expected), (header, value, response.StatusCode));
+            }
+
+            using HttpResponseMessage other = await client.GetAsync("/v1/models");
+            Assert.Equal(HttpStatusCode.Unauthorized, other.StatusCode);
+        }
+
         Directory.Delete(folder, recursive: true);
     }
 
