@@ -110,7 +110,7 @@ internal sealed class Comparison(ComparisonOptions options, IReadOnlyList<PlanSt
         string[] names = [.. shown.Select(contender => contender.Name)];
         ReportHead head = new(
             Ours,
-            [.. shown.Select(contender => (contender.Name, contender == _packed ? "the same with Model:PackedFolder" : contender.Version))],
+            [.. shown.Select(contender => (contender.Name, VersionOf(contender)))],
             Facts(),
             _bandwidth.ToDictionary(pair => pair.Key, pair => Spread.Of(pair.Value)),
             _context.Notes);
@@ -119,6 +119,9 @@ internal sealed class Comparison(ComparisonOptions options, IReadOnlyList<PlanSt
         await File.WriteAllTextAsync(Path.Combine(options.Out, "time.svg"), BarChart.Draw("Times: shorter is better", names, [.. rows.Where(row => row.Unit == "ms")]));
         await File.WriteAllTextAsync(Path.Combine(options.Out, "samples.json"), JsonSerializer.Serialize(new { facts = head.Facts.ToDictionary(fact => fact.Name, fact => fact.Value, StringComparer.Ordinal), versions = head.Versions.ToDictionary(version => version.Name, version => version.Version, StringComparer.Ordinal), bandwidth = _bandwidth, samples, notes = head.Notes }, _json));
     }
+
+    private string VersionOf(Contender contender) => contender == _packed ? "the same with Model:PackedFolder"
+        : options.Versions.FirstOrDefault(version => version.Name == contender.Name).Text ?? contender.Version;
 
     private List<(string Name, string Value)> Facts()
     {

@@ -11,6 +11,7 @@ internal sealed record ComparisonOptions
           --ik FOLDER         ik_llama.cpp's binaries; default: GLIMMER_PEER_IK
           --set KEY=VALUE     a setting of Glimmer, may be repeated
           --packed FOLDER     where Glimmer keeps rearranged weights in a second start measure; it is filled before
+          --version NAME=TEXT what the report says of a contender, instead of what its program says
           --cores 2,3         cores of the contenders; a step with n threads takes the first n
           --launcher PROGRAM  starts the contenders instead of taskset; it is given the program and its arguments
           --minutes N         begin no more rounds after that time; default: no limit
@@ -31,6 +32,8 @@ internal sealed record ComparisonOptions
     public IReadOnlyList<string> Settings { get; init; } = [];
 
     public string? Packed { get; init; }
+
+    public IReadOnlyList<(string Name, string Text)> Versions { get; init; } = [];
 
     public IReadOnlyList<int> Cores { get; init; } = [];
 
@@ -62,6 +65,7 @@ internal sealed record ComparisonOptions
                 "--ik" => options with { Ik = value },
                 "--set" => options with { Settings = [.. options.Settings, value] },
                 "--packed" => options with { Packed = Path.GetFullPath(value) },
+                "--version" when value.Split('=', 2) is [var contender, var text] => options with { Versions = [.. options.Versions, (contender, text)] },
                 "--cores" => options with { Cores = [.. value.Split(',').Select(part => Whole(name, part))] },
                 "--launcher" => options with { Launcher = value },
                 "--minutes" => options with { Time = TimeSpan.FromMinutes(Whole(name, value)) },

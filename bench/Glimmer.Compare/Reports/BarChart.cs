@@ -12,15 +12,16 @@ internal static class BarChart
     private static readonly string[] _colours = ["#2563a8", "#d9822b", "#4a9d5b", "#8a5bb0"];
 
     /// <summary>Draws the rows of one unit, each scaled to its own largest bar.</summary>
-    public static string Draw(string title, IReadOnlyList<string> contenders, IReadOnlyList<Row> rows)
+    public static string Draw(string title, IReadOnlyList<string> names, IReadOnlyList<Row> rows)
     {
-        int group = contenders.Count * BarHeight + Gap;
+        string[] contenders = [.. names.Where(name => rows.Any(row => row.Values.ContainsKey(name)))];
+        int group = contenders.Length * BarHeight + Gap;
         int height = 70 + rows.Count * group + 10;
         StringBuilder svg = new();
         svg.Append(CultureInfo.InvariantCulture, $"<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{Left + Width + 170}\" height=\"{height}\" font-family=\"sans-serif\" font-size=\"12\">\n");
         svg.Append("<rect width=\"100%\" height=\"100%\" fill=\"#ffffff\"/>\n");
         Write(svg, 12, 22, title, "font-size=\"15\" font-weight=\"bold\"");
-        for (int i = 0; i < contenders.Count; i++)
+        for (int i = 0; i < contenders.Length; i++)
         {
             svg.Append(CultureInfo.InvariantCulture, $"<rect x=\"{Left + i * 150}\" y=\"36\" width=\"12\" height=\"12\" fill=\"{_colours[i % _colours.Length]}\"/>\n");
             Write(svg, Left + i * 150 + 17, 46, contenders[i]);
@@ -30,9 +31,9 @@ internal static class BarChart
         foreach (Row row in rows)
         {
             double most = row.Values.Values.Max(spread => spread.Max);
-            Write(svg, Left - 8, y + contenders.Count * BarHeight / 2 - 2, row.Metric, "text-anchor=\"end\"");
-            Write(svg, Left - 8, y + contenders.Count * BarHeight / 2 + 12, $"{row.Model}, {row.Threads} thread{(row.Threads == 1 ? "" : "s")}", "text-anchor=\"end\" fill=\"#666666\" font-size=\"11\"");
-            for (int i = 0; i < contenders.Count; i++)
+            Write(svg, Left - 8, y + contenders.Length * BarHeight / 2 - 2, row.Metric, "text-anchor=\"end\"");
+            Write(svg, Left - 8, y + contenders.Length * BarHeight / 2 + 12, $"{row.Model}, {row.Threads} thread{(row.Threads == 1 ? "" : "s")}", "text-anchor=\"end\" fill=\"#666666\" font-size=\"11\"");
+            for (int i = 0; i < contenders.Length; i++)
             {
                 if (row.Values.TryGetValue(contenders[i], out Spread spread) && most > 0)
                     Bar(svg, y + i * BarHeight, spread, most, _colours[i % _colours.Length], row.Unit);
