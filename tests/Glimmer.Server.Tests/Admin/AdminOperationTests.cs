@@ -236,7 +236,8 @@ public sealed class AdminOperationTests
         await server.RefusedAsync(404, "1214", "GET", "/audit?account=acc-nobody", null);
 
         JsonElement store = await server.OkAsync("GET", "/store");
-        Assert.Equal(("sqlite", "0040_operators"), (store.GetProperty("kind").GetString(), store.GetProperty("schema").GetString()));
+        Assert.Equal("sqlite", store.GetProperty("kind").GetString());
+        Assert.Matches("^[0-9]{4}_[a-z_]+$", store.GetProperty("schema").GetString());
         Assert.True((await server.OkAsync("GET", "/store/check")).GetProperty("holds").GetBoolean());
         foreach (bool portable in (bool[])[false, true])
         {
