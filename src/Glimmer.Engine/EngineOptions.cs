@@ -1,6 +1,6 @@
 using Glimmer.Engine.Placement;
-using Glimmer.Models.Memory;
 using Glimmer.Models;
+using Glimmer.Models.Memory;
 
 namespace Glimmer.Engine;
 

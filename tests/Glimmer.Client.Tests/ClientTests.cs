@@ -1,8 +1,8 @@
+using System.Buffers.Text;
+using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json;
 using System.Text.Json.Nodes;
-using System.Security.Cryptography;
-using System.Buffers.Text;
 using Glimmer.Client.Tests.Support;
 
 namespace Glimmer.Client.Tests;

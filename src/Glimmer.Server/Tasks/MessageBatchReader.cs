@@ -1,10 +1,10 @@
+using System.Text;
+using System.Text.Json;
 using Glimmer.Platform.Keys;
 using Glimmer.Platform.Tasks;
 using Glimmer.Protocol.Errors;
 using Glimmer.Protocol.Json;
 using Glimmer.Server.Transport;
-using System.Text;
-using System.Text.Json;
 
 namespace Glimmer.Server.Tasks;
 

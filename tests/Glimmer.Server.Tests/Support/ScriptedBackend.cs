@@ -1,9 +1,9 @@
-using Glimmer.Engine;
-using Glimmer.Inference.Embedded;
 using System.Runtime.CompilerServices;
 using System.Threading.Channels;
 using Glimmer.Dialogue.Output;
+using Glimmer.Engine;
 using Glimmer.Inference;
+using Glimmer.Inference.Embedded;
 using Glimmer.Protocol.Errors;
 
 namespace Glimmer.Server.Tests.Support;
