@@ -1,5 +1,6 @@
 // Measures a built server from outside: start-up, time to first token, throughput and memory under open streams.
 //   dotnet run -c Release --project bench/Glimmer.Load -- PATH/glimmer.dll [ROUNDS] [-- arguments for serve]
+//   dotnet run -c Release --project bench/Glimmer.Load -- PATH/glimmer.dll gateway [SECONDS]      the server alone, with a scenario in place of a model
 using System.Globalization;
 using System.Net.Http;
 using Glimmer.Load;
@@ -11,6 +12,12 @@ if (args.Length == 0 || !File.Exists(args[0]))
 }
 
 string program = Path.GetFullPath(args[0]);
+if (args.Length > 1 && args[1] == "gateway")
+{
+    await Gateway.RunAsync(program, args.Length > 2 && int.TryParse(args[2], CultureInfo.InvariantCulture, out int seconds) ? seconds : 8);
+    return 0;
+}
+
 int separator = Array.IndexOf(args, "--");
 string[] serve = separator < 0 ? [] : args[(separator + 1)..];
 int rounds = args.Length > 1 && int.TryParse(args[1], CultureInfo.InvariantCulture, out int asked) ? asked : 7;

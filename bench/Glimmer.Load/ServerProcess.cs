@@ -26,6 +26,16 @@ internal sealed partial class ServerProcess : IAsyncDisposable
     /// <summary>From the start of the process to the first 200 of /health/ready.</summary>
     public TimeSpan Ready { get; }
 
+    /// <summary>Processor time used so far.</summary>
+    public TimeSpan ProcessorTime
+    {
+        get
+        {
+            _process.Refresh();
+            return _process.TotalProcessorTime;
+        }
+    }
+
     /// <summary>Resident memory now, in bytes.</summary>
     public long ResidentBytes
     {
@@ -37,16 +47,27 @@ internal sealed partial class ServerProcess : IAsyncDisposable
     }
 
     /// <summary>Starts <paramref name="program"/> (a glimmer.dll) and waits until it is ready. <paramref name="data"/> is kept when given.</summary>
-    public static async Task<ServerProcess> StartAsync(string program, string[] arguments, string? data = null)
+    public static Task<ServerProcess> StartAsync(string program, string[] arguments, string? data = null) =>
+        StartAsync(program, ["serve", "--set", "Limits:OpenRequestsPerKey=1000", "--set", "Limits:OpenRequests=1000", .. arguments], data, []);
+
+    /// <summary>Starts <paramref name="program"/> with a scenario in place of a model, and without a log line per request. GLIMMER_LOAD_SERVER may hold a prefix such as "taskset -c 2,3".</summary>
+    public static Task<ServerProcess> EmulateAsync(string program, string scenario) => StartAsync(
+        program, ["emulate", scenario], null, [("GLIMMER__LIMITS__OPENREQUESTS", "2000"), ("GLIMMER__LIMITS__OPENREQUESTSPERKEY", "2000"), ("GLIMMER__LOG__LEVEL", "Warning")]);
+
+    private static async Task<ServerProcess> StartAsync(string program, string[] arguments, string? data, (string Name, string Value)[] environment)
     {
         string folder = data ?? Directory.CreateTempSubdirectory("glimmer-load-").FullName;
         long start = Stopwatch.GetTimestamp();
-        Process process = Process.Start(new ProcessStartInfo("dotnet", [program, "serve", "--port", "0", "--data", folder, "--set", "Limits:OpenRequestsPerKey=1000", "--set", "Limits:OpenRequests=1000", .. arguments])
+        string[] command = [.. (Environment.GetEnvironmentVariable("GLIMMER_LOAD_SERVER") ?? "").Split(' ', StringSplitOptions.RemoveEmptyEntries), "dotnet", program, .. arguments, "--port", "0", "--data", folder];
+        ProcessStartInfo info = new(command[0], command[1..])
         {
             RedirectStandardOutput = true,
             RedirectStandardError = true,
             UseShellExecute = false,
-        })!;
+        };
+        foreach ((string name, string value) in environment)
+            info.Environment[name] = value;
+        Process process = Process.Start(info)!;
         process.ErrorDataReceived += (_, _) => { };
         process.BeginErrorReadLine();
         Uri? address = null;

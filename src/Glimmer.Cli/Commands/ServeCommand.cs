@@ -5,6 +5,7 @@ using Glimmer.Engine;
 using Glimmer.Engine.Packages;
 using Glimmer.Inference.Embedded;
 using Glimmer.Inference.Embedded.Hosting;
+using Glimmer.Inference.Embeddings;
 using Glimmer.Server.Hosting;
 using Glimmer.Server.Routing;
 using Microsoft.Extensions.Configuration;
@@ -31,8 +32,9 @@ internal static class ServeCommand
         Option<string?> quantise = new("--quantize") { Description = "Bring F32, F16 and BF16 weights to this format while loading, e.g. q8_0 or q4_k_m." };
         Option<string?> kv = ModelOption.KvCache();
         Option<bool> copy = new("--no-mmap") { Description = "Copy weights into memory while loading, so that files may be written to afterwards." };
+        Option<string?> embeddings = new("--embeddings") { Description = "Model that makes embeddings: GGUF file, checkpoint folder or the name of a pulled model. Default: none are made." };
         Option<string[]> set = new("--set") { Description = "Any other setting, KEY=VALUE, e.g. Log:Level=Warning (docs/configuration.md).", AllowMultipleArgumentsPerToken = false };
-        Command command = new("serve", "Start the platform. Every setting can also come from appsettings.json or GLIMMER__… variables.") { port, host, data, model, memory, threads, context, quantise, kv, copy, set };
+        Command command = new("serve", "Start the platform. Every setting can also come from appsettings.json or GLIMMER__… variables.") { port, host, data, model, memory, threads, context, quantise, kv, copy, set, embeddings };
         command.SetAction(result => RunAsync(
             result.GetValue(set) ?? [],
             [
@@ -42,6 +44,7 @@ internal static class ServeCommand
             .. HostedModels.SettingsFor(result.GetValue(model) ?? []),
             ("Model:MemoryBytes", result.GetValue(memory)?.ToString(CultureInfo.InvariantCulture)),
             ("Model:Quantise", result.GetValue(quantise)),
+            ("Embeddings:Path", result.GetValue(embeddings)),
             ("Model:Mapped", result.GetValue(copy) ? "false" : null),
             ("Engine:Threads", Text(result.GetValue(threads))),
             ("Engine:Context", Text(result.GetValue(context))),
@@ -106,6 +109,8 @@ internal static class ServeCommand
             ModelPackage package = await loading;
             await using EmbeddedChatBackend backend = LocalModel.Start(package, settings, server.Logs.CreateLogger<InferenceEngine>());
             await using ModelFileWatch? watch = !settings.Mapped ? null : ModelFileWatch.Start(LocalModel.PathOf(settings.ModelPath), () => backend.StopAsync(TimeSpan.Zero), server.Logs);
+            await using EmbeddedEmbeddingBackend? embeddings = LocalModel.StartEmbeddings(settings);
+            slot.FillEmbeddings(embeddings is null ? [] : [embeddings]);
             slot.Fill([backend], settings.StandIn ? backend : null, $"{package.Code} is loaded.");
             Banner.Write(Console.Out, server, options, package, settings.StandIn);
             await server.WaitForShutdownAsync();
@@ -122,6 +127,8 @@ internal static class ServeCommand
         await using ModelHost host = new(models, new ModelHostOptions { MemoryBytes = HostedModels.MemoryFor(settings) }, server.Logs);
         ModelHostMetrics.Publish(host, server.Meter);
         await HostedModels.LoadFirstAsync(host);
+        await using EmbeddedEmbeddingBackend? embeddings = LocalModel.StartEmbeddings(settings);
+        slot.FillEmbeddings(embeddings is null ? [] : [embeddings]);
         string codes = string.Join(", ", models.Select(model => model.Code));
         slot.Fill(host.Backends, settings.StandIn ? host.Backends[0] : null, $"{models[0].Code} is loaded.");
         Banner.Write(Console.Out, server, options, codes, models[0].Code, settings.StandIn);

@@ -2,6 +2,7 @@ using System.Globalization;
 using Glimmer.Dialogue.Output;
 using Glimmer.Engine;
 using Glimmer.Engine.Placement;
+using Glimmer.Inference.Embeddings;
 using Glimmer.Kernels;
 using Glimmer.Kernels.Formats;
 using Glimmer.Models.Weights;
@@ -74,6 +75,12 @@ internal sealed record EngineSettings
             (settings, text) => bool.TryParse(text, out bool flag) ? settings.With(settings.Engine with { SharePrefixes = flag }) : null),
         ("Engine:SpeculativeTokens", "Tokens guessed per pass", "a number from 0 (off) to 15",
             (settings, text) => Whole(text, 0, 15) is { } n ? settings.With(settings.Engine with { SpeculativeTokens = (int)n }) : null),
+        ("Embeddings:Path", "Model that makes embeddings: GGUF file, checkpoint folder or the name of a pulled model", "a path; no embeddings are made when it is not set",
+            (settings, text) => settings with { EmbeddingPath = text }),
+        ("Embeddings:Code", "Code that it answers for", "a name of letters, digits, dots, dashes and underscores",
+            (settings, text) => HostedModels.IsCode(text) ? settings with { EmbeddingCode = text } : null),
+        ("Embeddings:Pooling", "How the states of a text's tokens become its vector", "mean or last",
+            (settings, text) => Enum.TryParse(text, ignoreCase: true, out Pooling pooling) && !char.IsAsciiDigit(text[0]) ? settings with { EmbeddingPooling = pooling } : null),
     ];
 
     /// <summary>Model to load; null for the bundled one.</summary>
@@ -115,6 +122,15 @@ internal sealed record EngineSettings
     /// <summary>What may be mended in malformed calls of the model.</summary>
     public Repairs Repairs { get; init; } = Repairs.All;
 
+    /// <summary>Model that makes embeddings; null for none.</summary>
+    public string? EmbeddingPath { get; init; }
+
+    /// <summary>Code that it answers for.</summary>
+    public string EmbeddingCode { get; init; } = "embedding-3";
+
+    /// <summary>How its states become vectors.</summary>
+    public Pooling EmbeddingPooling { get; init; }
+
     /// <summary>How the engine uses the machine.</summary>
     public EngineOptions Engine { get; init; } = new();
 
@@ -129,7 +145,7 @@ internal sealed record EngineSettings
         string[] groups = [.. GlimmerSettings.All.Select(setting => setting.Key).Concat(_all.Select(setting => setting.Key)).Select(key => key.Split(':')[0]).Distinct(StringComparer.Ordinal)];
         if (section.GetChildren().FirstOrDefault(child => !groups.Contains(child.Key, StringComparer.OrdinalIgnoreCase)) is { } stray)
             throw new GlimmerStartupException($"There are no settings under Glimmer:{stray.Key}. There are Glimmer:{string.Join(", Glimmer:", groups)}.", 78);
-        foreach (string group in (string[])["Model", "Output", "Engine"])
+        foreach (string group in (string[])["Model", "Output", "Engine", "Embeddings"])
         {
             foreach (IConfigurationSection child in section.GetSection(group).GetChildren())
             {

@@ -3,6 +3,7 @@ using Glimmer.Dialogue.Tokenization;
 using Glimmer.Engine;
 using Glimmer.Engine.Packages;
 using Glimmer.Inference.Embedded;
+using Glimmer.Inference.Embeddings;
 using Glimmer.Kernels;
 using Glimmer.Models;
 using Glimmer.Models.Loading;
@@ -57,6 +58,16 @@ internal static class LocalModel
     /// <exception cref="GlimmerStartupException">The engine's settings do not fit the model or the machine.</exception>
     public static EmbeddedChatBackend Start(ModelPackage package, EngineSettings settings, ILogger<InferenceEngine>? logger = null) =>
         Explain(() => new EmbeddedChatBackend(package, settings.Engine, logger, settings.Repairs));
+
+    /// <summary>Loads the model that makes embeddings; null when there is none.</summary>
+    /// <exception cref="GlimmerStartupException">The files cannot be used.</exception>
+    public static EmbeddedEmbeddingBackend? StartEmbeddings(EngineSettings settings) => settings.EmbeddingPath is null
+        ? null
+        : Explain(() => new EmbeddedEmbeddingBackend(
+            ModelPackage.Load(PathOf(settings.EmbeddingPath), new PackageOptions { Load = OptionsOf(settings) with { DraftLayer = false } }),
+            settings.EmbeddingCode,
+            settings.EmbeddingPooling,
+            settings.Engine.Threads));
 
     // The kernels would say so at the first forward pass, when nobody listens any more.
     internal static void RequireInstructionSet()

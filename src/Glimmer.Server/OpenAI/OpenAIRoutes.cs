@@ -1,4 +1,5 @@
 using Glimmer.Platform.Responses;
+using Glimmer.Server.Embeddings;
 using Glimmer.Server.Messages;
 using Glimmer.Server.Models;
 using Glimmer.Server.Responses;
@@ -13,7 +14,8 @@ internal static class OpenAIRoutes
         .AddSingleton<OpenAIModelNames>()
         .AddSingleton<ChatCompletionsEndpoint>()
         .AddSingleton<CompletionsEndpoint>()
-        .AddSingleton<VectorsEndpoint>()
+        .AddSingleton<EmbeddingsEndpoint>()
+        .AddSingleton<RerankEndpoint>()
         .AddSingleton<ResponseStore>()
         .AddSingleton<ConversationStore>()
         .AddSingleton(seal)
@@ -32,10 +34,10 @@ internal static class OpenAIRoutes
         string[] post = [HttpMethods.Post];
         app.MapMethods("/v1/chat/completions", post, app.Services.GetRequiredService<ChatCompletionsEndpoint>().HandleAsync);
         app.MapMethods("/v1/completions", post, app.Services.GetRequiredService<CompletionsEndpoint>().HandleAsync);
-        var vectors = app.Services.GetRequiredService<VectorsEndpoint>();
-        app.MapMethods("/v1/embeddings", post, context => vectors.HandleAsync(context, "embeddings"));
-        app.MapMethods("/api/paas/v4/embeddings", post, context => vectors.HandleAsync(context, "embeddings"));
-        app.MapMethods("/api/paas/v4/rerank", post, context => vectors.HandleAsync(context, "rerank"));
+        var embeddings = app.Services.GetRequiredService<EmbeddingsEndpoint>();
+        app.MapMethods("/v1/embeddings", post, embeddings.HandleAsync);
+        app.MapMethods("/api/paas/v4/embeddings", post, embeddings.HandleAsync);
+        app.MapMethods("/api/paas/v4/rerank", post, app.Services.GetRequiredService<RerankEndpoint>().HandleAsync);
 
         // Both vendors' clients ask here; Anthropic's say so in a header.
         var models = app.Services.GetRequiredService<ModelsEndpoint>();

@@ -10,6 +10,7 @@ namespace Glimmer.Server.Routing;
 public sealed class ChatBackendSlot : IChatBackendProvider
 {
     private volatile State _state;
+    private volatile IReadOnlyList<IEmbeddingBackend> _embeddings = [];
 
     /// <summary>An empty slot.</summary>
     /// <param name="detail">What is being loaded, for people.</param>
@@ -33,6 +34,12 @@ public sealed class ChatBackendSlot : IChatBackendProvider
     /// <param name="detail">What is loaded, for people.</param>
     public void Fill(IReadOnlyList<IChatBackend> backends, IChatBackend? standIn, string detail = "Ready.") =>
         _state = new State(new BackendReadiness(BackendPhase.Ready, detail), Route(backends), standIn);
+
+    /// <summary>Takes the backends that make embeddings.</summary>
+    public void FillEmbeddings(IReadOnlyList<IEmbeddingBackend> backends) => _embeddings = backends;
+
+    /// <inheritdoc/>
+    public IEmbeddingBackend? FindEmbeddings(string model) => _embeddings.FirstOrDefault(backend => string.Equals(backend.Model, model, StringComparison.OrdinalIgnoreCase));
 
     /// <summary>Says that loading failed.</summary>
     /// <param name="reason">Why, for people; shown by the health check.</param>

@@ -41,4 +41,8 @@ public interface IChatBackendProvider
 
     /// <summary>The backend that stands in for codes nobody serves; null when there is none.</summary>
     ChatRoute? StandIn { get; }
+
+    /// <summary>The backend that makes embeddings under a code; null when none does.</summary>
+    /// <param name="model">Code in any case.</param>
+    IEmbeddingBackend? FindEmbeddings(string model) => null;
 }

@@ -1,0 +1,184 @@
+using System.Buffers;
+using System.Buffers.Binary;
+using System.Text.Json;
+using Glimmer.Inference;
+using Glimmer.Platform.Admission;
+using Glimmer.Platform.Catalog;
+using Glimmer.Platform.Keys;
+using Glimmer.Platform.Ledger;
+using Glimmer.Platform.Plans;
+using Glimmer.Protocol.Errors;
+using Glimmer.Protocol.Json;
+using Glimmer.Server.Hosting;
+using Glimmer.Server.Routing;
+using Glimmer.Server.Transport;
+
+namespace Glimmer.Server.Embeddings;
+
+/// <summary>
+/// <c>POST /embeddings</c> (spec: api.md §12.1): vectors of a model that the operator named for it. Without one the answer says so; none are invented.
+/// </summary>
+internal sealed partial class EmbeddingsEndpoint(
+    RequestGate gate, CatalogueSource catalogue, IChatBackendProvider backends, CallAdmission calls, GlimmerOptions options, ILogger<EmbeddingsEndpoint> log)
+{
+    private const int MostTexts = 2048;
+    private const int MostCharacters = 1 << 20;
+
+    /// <summary>Answers a request.</summary>
+    public async Task HandleAsync(HttpContext context)
+    {
+        if (await gate.AuthenticateAsync(context) is not { } key)
+            return;
+        (Asked? asked, PlatformError? error) = await BodyReader.ReadAsync(context, options.MaxBodyBytes, Read);
+        if (asked is null)
+        {
+            await ErrorResponse.WriteAsync(context, error!);
+            return;
+        }
+
+        CatalogModel? model = catalogue.Current.Resolve(asked.Model);
+        if (backends.FindEmbeddings(model?.Code ?? asked.Model) is not { } backend)
+        {
+            await ErrorResponse.WriteAsync(context, NotServed(context, asked.Model, model));
+            return;
+        }
+
+        model ??= new CatalogModel { Code = backend.Model, Kind = ModelKind.Embedding };
+        var record = RequestRecord.Of(context);
+        record.Model = model.Code;
+        record.Backend = backend.Name;
+        await AnswerAsync(context, key, asked, model, backend);
+    }
+
+    private async Task AnswerAsync(HttpContext context, AccessKey key, Asked asked, CatalogModel model, IEmbeddingBackend backend)
+    {
+        var record = RequestRecord.Of(context);
+        var most = new UsageUnits { Input = (int)Math.Clamp((context.Request.ContentLength ?? 0) / 2, 1, int.MaxValue) };
+        CallEntry entry = await calls.EnterAsync(
+            new CallRequest(key, model, ApiSurface.General, record.Id, most, asked.RequestId, asked.EndUser, "embeddings"), context.RequestAborted);
+        if (entry.Call is not { } call)
+        {
+            await ErrorResponse.WriteAsync(context, entry.Error!);
+            return;
+        }
+
+        using (call)
+        {
+            EmbeddingOutcome outcome;
+            try
+            {
+                outcome = await backend.EmbedAsync(asked.Texts, asked.Dimensions, context.RequestAborted);
+            }
+            catch (Exception fault) when (!context.RequestAborted.IsCancellationRequested)
+            {
+                Log.BackendFault(log, record.Id, backend.Name, FaultText.Of(fault));
+                outcome = new EmbeddingOutcome(null, 0, PlatformError.Of(BusinessCode.Network, record.Id));
+            }
+
+            if (outcome.Vectors is not { } vectors)
+            {
+                call.Release();
+                await ErrorResponse.WriteAsync(context, outcome.Error!);
+                return;
+            }
+
+            record.Usage = new ChatUsage(outcome.Tokens, 0, 0, 0);
+            await call.Settle(new UsageUnits { Input = outcome.Tokens });
+            var body = new ArrayBufferWriter<byte>(vectors.Count * vectors[0].Length * 12);
+            Write(body, model.Code, vectors, asked.AsBase64, outcome.Tokens);
+            context.Response.ContentType = "application/json";
+            context.Response.ContentLength = body.WrittenCount;
+            await context.Response.Body.WriteAsync(body.WrittenMemory, context.RequestAborted);
+        }
+    }
+
+    private static (Asked? Request, PlatformError? Error) Read(FieldReader body)
+    {
+        string? model = body.Text("model", required: true, min: 1, max: 128);
+        string? format = body.Word("encoding_format", false, "float", "base64");
+        long? dimensions = body.Whole("dimensions", 1, 1 << 16);
+        string? requestId = body.Text("request_id", min: 6, max: 64, numbers: true);
+        string? user = body.Text("user_id", min: 6, max: 128, numbers: true) ?? body.Text("user", max: 512);
+        const string Legal = "Send a string or a list of strings";
+        IReadOnlyList<string> texts = [];
+        if (!body.TryGet("input", out JsonElement input))
+        {
+            if (body.Error is null)
+                body.Fail(PlatformError.Missing("input", Legal));
+        }
+        else if (input.ValueKind == JsonValueKind.String)
+        {
+            texts = body.Text("input", min: 1, max: MostCharacters) is { } one ? [one] : [];
+        }
+        else
+        {
+            texts = body.Texts("input", MostTexts, 1, MostCharacters) ?? [];
+            if (texts.Count == 0 && body.Error is null)
+                body.Fail(PlatformError.Invalid("input", "it is an empty list", Legal));
+        }
+
+        return body.Error is { } error ? (null, error) : (new Asked(model!, texts, (int?)dimensions, format == "base64", requestId, user), null);
+    }
+
+    private static void Write(IBufferWriter<byte> output, string model, IReadOnlyList<float[]> vectors, bool asBase64, int tokens)
+    {
+        using var json = new Utf8JsonWriter(output, WireJson.WriterOptions);
+        json.WriteStartObject();
+        json.WriteString("object"u8, "list"u8);
+        json.WriteString("model"u8, model);
+        json.WriteStartArray("data"u8);
+        for (int i = 0; i < vectors.Count; i++)
+        {
+            json.WriteStartObject();
+            json.WriteString("object"u8, "embedding"u8);
+            json.WriteNumber("index"u8, i);
+            if (asBase64)
+            {
+                byte[] bytes = new byte[vectors[i].Length * sizeof(float)];
+                for (int k = 0; k < vectors[i].Length; k++)
+                    BinaryPrimitives.WriteSingleLittleEndian(bytes.AsSpan(k * sizeof(float)), vectors[i][k]);
+                json.WriteBase64String("embedding"u8, bytes);
+            }
+            else
+            {
+                json.WriteStartArray("embedding"u8);
+                foreach (float number in vectors[i])
+                    json.WriteNumberValue(number);
+                json.WriteEndArray();
+            }
+
+            json.WriteEndObject();
+        }
+
+        json.WriteEndArray();
+        json.WriteStartObject("usage"u8);
+        json.WriteNumber("prompt_tokens"u8, tokens);
+        json.WriteNumber("completion_tokens"u8, 0);
+        json.WriteNumber("total_tokens"u8, tokens);
+        json.WriteEndObject();
+        json.WriteEndObject();
+    }
+
+    private static PlatformError NotServed(HttpContext context, string asked, CatalogModel? model)
+    {
+        string name = $"{context.Request.Method} {context.Request.Path}";
+        return model switch
+        {
+            null => PlatformError.Of(BusinessCode.ModelMissing, asked) with { Field = "model" },
+            { Kind: ModelKind.Embedding } => PlatformError.Of(BusinessCode.ApiOffline, name) with
+            {
+                Message = $"The API {name} is not served: no backend of this server makes embeddings under the code {model.Code} (setting Glimmer:Embeddings:Path)",
+                Chinese = $"本服务未提供 API {name}：没有可用的后端",
+            },
+            _ => PlatformError.Of(BusinessCode.ModelUnsupported, "embeddings") with { Field = "model" },
+        };
+    }
+
+    private sealed record Asked(string Model, IReadOnlyList<string> Texts, int? Dimensions, bool AsBase64, string? RequestId, string? EndUser);
+
+    private static partial class Log
+    {
+        [LoggerMessage(2201, LogLevel.Error, "Request {RequestId}: the backend {Backend} failed to make embeddings: {Fault}")]
+        public static partial void BackendFault(ILogger log, string requestId, string backend, string fault);
+    }
+}

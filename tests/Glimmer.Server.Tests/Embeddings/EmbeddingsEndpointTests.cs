@@ -1,0 +1,71 @@
+using System.Buffers.Binary;
+using System.Text.Json;
+using Glimmer.Inference;
+using Glimmer.Protocol.Errors;
+using Glimmer.Server.Tests.Support;
+
+namespace Glimmer.Server.Tests.Embeddings;
+
+public sealed class EmbeddingsEndpointTests : IAsyncLifetime
+{
+    private ServerHarness _harness = null!;
+
+    public async ValueTask InitializeAsync()
+    {
+        _harness = await ServerHarness.StartAsync();
+        _harness.Slot.FillEmbeddings([new Lengths()]);
+    }
+
+    public ValueTask DisposeAsync() => _harness.DisposeAsync();
+
+    [Theory]
+    [InlineData("/v1/embeddings")]
+    [InlineData("/api/paas/v4/embeddings")]
+    public async Task Vectors_come_as_numbers_or_as_base64(string path)
+    {
+        JsonElement numbers = await _harness.ChatAsync("""{"model":"Embedding-3","input":["ab","abc"],"user_id":"user-1"}""", path);
+        Assert.Equal(
+            """{"object":"list","model":"embedding-3","data":[{"object":"embedding","index":0,"embedding":[2,0.5]},{"object":"embedding","index":1,"embedding":[3,0.5]}],"usage":{"prompt_tokens":5,"completion_tokens":0,"total_tokens":5}}""",
+            numbers.GetRawText());
+        JsonElement packed = await _harness.ChatAsync("""{"model":"embedding-3","input":"abcd","encoding_format":"base64","dimensions":1}""", path);
+        byte[] bytes = packed.GetProperty("data")[0].GetProperty("embedding").GetBytesFromBase64();
+        Assert.Equal(4f, BinaryPrimitives.ReadSingleLittleEndian(bytes));
+        Assert.Equal(4, bytes.Length);
+    }
+
+    [Theory]
+    [InlineData("""{"model":"embedding-3","input":[]}""", 400, "1214")]
+    [InlineData("""{"model":"embedding-3","input":""}""", 400, "1214")]
+    [InlineData("""{"model":"embedding-3","input":[1,2]}""", 400, "1214")]
+    [InlineData("""{"model":"embedding-3"}""", 400, "1213")]
+    [InlineData("""{"model":"embedding-3","input":"x","dimensions":3}""", 400, "1214")]
+    [InlineData("""{"model":"embedding-3","input":"fault"}""", 500, "1234")]
+    [InlineData("""{"model":"embedding-2","input":"x"}""", 400, "1221")]
+    [InlineData("""{"model":"glm-4.7","input":"x"}""", 400, "1212")]
+    [InlineData("""{"model":"nope","input":"x"}""", 400, "1211")]
+    public async Task What_cannot_be_is_told(string body, int status, string code)
+    {
+        using HttpResponseMessage response = await _harness.PostAsync(body, "/api/paas/v4/embeddings");
+        JsonElement error = JsonDocument.Parse(await response.Content.ReadAsStringAsync()).RootElement.GetProperty("error");
+        Assert.Equal((status, code), ((int)response.StatusCode, error.GetProperty("code").GetString()));
+        Assert.DoesNotContain("canary", error.GetProperty("message").GetString(), StringComparison.Ordinal);
+    }
+
+    private sealed class Lengths : IEmbeddingBackend
+    {
+        public string Name => "lengths";
+
+        public string Model => "embedding-3";
+
+        public int Dimensions => 2;
+
+        public Task<EmbeddingOutcome> EmbedAsync(IReadOnlyList<string> texts, int? dimensions, CancellationToken cancel)
+        {
+            if (texts[0] == "fault")
+                throw new InvalidOperationException("canary");
+            return Task.FromResult(dimensions > 2
+                ? new EmbeddingOutcome(null, 0, PlatformError.Invalid("dimensions", "it is 3", "Ask for 1 or 2"))
+                : new EmbeddingOutcome([.. texts.Select(text => new[] { text.Length, 0.5f }[..(dimensions ?? 2)])], texts.Sum(text => text.Length), null));
+        }
+    }
+}
