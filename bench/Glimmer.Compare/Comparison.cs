@@ -129,7 +129,7 @@ internal sealed class Comparison(ComparisonOptions options, IReadOnlyList<PlanSt
         [
             ("time", $"{_began.ToString("yyyy-MM-dd HH:mm", CultureInfo.InvariantCulture)} to {DateTime.UtcNow.ToString("HH:mm", CultureInfo.InvariantCulture)} UTC"),
             ("processor", Processor()),
-            ("cores used", options.Cores.Count > 0 ? $"{options.Cores.Count} of {Environment.ProcessorCount}, the same ones for everybody" : "any"),
+            ("cores used", options.Cores.Count > 0 ? $"{options.Cores.Count}, the same ones for everybody" : options.Launcher is null ? "any" : "as the launcher says, the same ones for everybody"),
             ("runtime", RuntimeInformation.FrameworkDescription),
             ("load average before and now", $"{_loadBefore} and {Load()}"),
         ];
