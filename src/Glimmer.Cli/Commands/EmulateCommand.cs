@@ -51,7 +51,7 @@ internal static class EmulateCommand
     private static async Task RunAsync(GlimmerOptions options, string path, string? vocabulary)
     {
         Scenario scenario = ScenarioReader.ReadFile(path);
-        using ModelPackage? package = vocabulary is null ? LocalModel.Load(EngineSettings.Read(Settings.Read())) : null;
+        using ModelPackage? package = vocabulary is null ? LocalModel.LoadForText(EngineSettings.Read(Settings.Read())) : null;
         ScriptChatBackend backend = new(scenario, package?.Tokenizer ?? TokenizerFiles.Open(vocabulary!), TimeProvider.System);
         ChatBackendSlot slot = new();
         slot.Fill([backend], backend, $"{path} is played.");

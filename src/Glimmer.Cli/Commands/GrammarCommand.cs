@@ -31,7 +31,7 @@ internal static class GrammarCommand
             try
             {
                 using ModelPackage? package = result.GetValue(tokenizer) is null
-                    ? LocalModel.Load(EngineSettings.Read(Settings.Read(("Model:Path", result.GetValue(model)))))
+                    ? LocalModel.LoadForText(EngineSettings.Read(Settings.Read(("Model:Path", result.GetValue(model)))))
                     : null;
                 Tokenizer vocabulary = package?.Tokenizer ?? TokenizerFiles.Open(result.GetValue(tokenizer)!);
                 HashSet<int> stops = [];

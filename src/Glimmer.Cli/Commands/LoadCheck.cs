@@ -31,7 +31,7 @@ internal static class LoadCheck
             throw new Server.Hosting.GlimmerStartupException($"{prompt} and {decode} tokens do not fit the context of {model.Description.ContextLength}; use a smaller --prompt or --decode.", 64);
         MemoryPlan plan = ModelLoader.Plan(LocalModel.PathOf(settings.ModelPath), LocalModel.OptionsOf(settings), pages * PageTokens, 1, prompt);
         using ThreadTeam team = new(settings.Engine.Threads > 0 ? settings.Engine.Threads : Environment.ProcessorCount);
-        using KvArena arena = new(model.KvLayout, pages, PageTokens, 1);
+        using KvArena arena = new(model.KvLayout, pages, PageTokens, 1, model.KvFormat);
         int[] pageList = [.. Enumerable.Range(0, pages)], greedy = new int[decode];
         Random random = new(1);
         int vocabulary = model.Description.VocabularySize;

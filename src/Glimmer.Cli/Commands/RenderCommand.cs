@@ -30,7 +30,7 @@ internal static class RenderCommand
                 Generation form = Generations.ForName(result.GetValue(generation)!);
                 bool asIds = result.GetValue(ids), asTokens = result.GetValue(tokens);
                 using ModelPackage? package = (asIds || asTokens) && result.GetValue(tokenizer) is null
-                    ? LocalModel.Load(EngineSettings.Read(Settings.Read(("Model:Path", result.GetValue(model)))))
+                    ? LocalModel.LoadForText(EngineSettings.Read(Settings.Read(("Model:Path", result.GetValue(model)))))
                     : null;
                 Tokenizer? reader = asIds || asTokens ? package?.Tokenizer ?? TokenizerFiles.Open(result.GetValue(tokenizer)!) : null;
                 bool good = true;

@@ -28,7 +28,7 @@ internal static class TokenizeCommand
             {
                 string input = result.GetValue(text) ?? Console.In.ReadToEnd();
                 using ModelPackage? package = result.GetValue(file) is null
-                    ? LocalModel.Load(EngineSettings.Read(Settings.Read(("Model:Path", result.GetValue(model)))))
+                    ? LocalModel.LoadForText(EngineSettings.Read(Settings.Read(("Model:Path", result.GetValue(model)))))
                     : null;
                 Tokenizer tokenizer = package?.Tokenizer ?? TokenizerFiles.Open(result.GetValue(file)!);
                 return result.GetValue(decode)

@@ -50,6 +50,10 @@ internal static class LocalModel
         return ModelPackage.Load(path, new PackageOptions { Code = settings.Code, Generation = settings.Generation, Load = load });
     });
 
+    /// <summary>Loads a model for its tokenizer and chat format alone: its weights stay where they are, and are not rearranged for products.</summary>
+    /// <exception cref="GlimmerStartupException">The files cannot be used.</exception>
+    public static ModelPackage LoadForText(EngineSettings settings) => Load(settings with { Activations = ActivationMode.Exact, Quantise = null, PackedFolder = null });
+
     /// <summary>How weights are loaded.</summary>
     public static LoadOptions OptionsOf(EngineSettings settings) =>
         new() { QuantiseTo = settings.Quantise, DraftLayer = settings.DraftLayer, Activations = settings.Activations, KvFormat = settings.KvFormat, Mapped = settings.Mapped, PackedFolder = settings.PackedFolder };
@@ -63,11 +67,13 @@ internal static class LocalModel
     /// <exception cref="GlimmerStartupException">The files cannot be used.</exception>
     public static EmbeddedEmbeddingBackend? StartEmbeddings(EngineSettings settings) => settings.EmbeddingPath is null
         ? null
-        : Explain(() => new EmbeddedEmbeddingBackend(
-            ModelPackage.Load(PathOf(settings.EmbeddingPath), new PackageOptions { Load = OptionsOf(settings) with { DraftLayer = false } }),
-            settings.EmbeddingCode,
-            settings.EmbeddingPooling,
-            settings.Engine.Threads));
+        : Explain(() =>
+        {
+            string path = PathOf(settings.EmbeddingPath);
+            LoadOptions load = OptionsOf(settings) with { DraftLayer = false };
+            RequireMemory(path, load, settings);
+            return new EmbeddedEmbeddingBackend(ModelPackage.Load(path, new PackageOptions { Load = load }), settings.EmbeddingCode, settings.EmbeddingPooling, settings.Engine.Threads);
+        });
 
     // The kernels would say so at the first forward pass, when nobody listens any more.
     internal static void RequireInstructionSet()

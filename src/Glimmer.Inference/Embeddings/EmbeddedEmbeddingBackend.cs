@@ -21,6 +21,7 @@ public sealed class EmbeddedEmbeddingBackend : IEmbeddingBackend, IAsyncDisposab
     private readonly ForwardBatch _batch = new() { KeepHidden = true };
     private readonly SemaphoreSlim _turn = new(1);
     private readonly int[] _pages;
+    private readonly CancellationTokenSource _stopping = new();
 
     /// <summary>A backend over a loaded model, which it owns from now on.</summary>
     /// <param name="package">The model.</param>
@@ -70,10 +71,11 @@ public sealed class EmbeddedEmbeddingBackend : IEmbeddingBackend, IAsyncDisposab
             tokens[i] = [.. ids];
         }
 
-        await _turn.WaitAsync(cancel);
+        using var ended = CancellationTokenSource.CreateLinkedTokenSource(cancel, _stopping.Token);
+        await _turn.WaitAsync(ended.Token);
         try
         {
-            return await Task.Factory.StartNew(() => Run(tokens, dimensions ?? Dimensions, cancel), cancel, TaskCreationOptions.LongRunning, TaskScheduler.Default);
+            return await Task.Factory.StartNew(() => Run(tokens, dimensions ?? Dimensions, ended.Token), ended.Token, TaskCreationOptions.LongRunning, TaskScheduler.Default);
         }
         finally
         {
@@ -81,9 +83,10 @@ public sealed class EmbeddedEmbeddingBackend : IEmbeddingBackend, IAsyncDisposab
         }
     }
 
-    /// <summary>Waits for the text in hand and closes the model.</summary>
+    /// <summary>Ends the work after the text in hand and closes the model.</summary>
     public async ValueTask DisposeAsync()
     {
+        await _stopping.CancelAsync();
         await _turn.WaitAsync();
         _team.Dispose();
         _arena.Dispose();

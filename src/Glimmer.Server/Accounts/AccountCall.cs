@@ -164,9 +164,7 @@ internal sealed class AccountGate(SignInService signIn, MemberService members, S
         var body = new ArrayBufferWriter<byte>(1024);
         using (var json = new Utf8JsonWriter(body, WireJson.WriterOptions))
             (outcome.Value ?? new JsonObject()).WriteTo(json);
-        context.Response.ContentType = "application/json";
         context.Response.Headers.CacheControl = "no-store";
-        context.Response.ContentLength = body.WrittenCount;
-        await context.Response.Body.WriteAsync(body.WrittenMemory, context.RequestAborted);
+        await JsonResponse.WriteAsync(context, body);
     }
 }

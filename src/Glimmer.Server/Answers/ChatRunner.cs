@@ -174,9 +174,7 @@ internal sealed partial class ChatRunner(CallAdmission calls, AnswerDrain drain,
 
         // Durable before the first byte of the answer leaves.
         await charge.CloseAsync(events.Usage, events.Finish);
-        context.Response.ContentType = "application/json";
-        context.Response.ContentLength = body.WrittenCount;
-        await context.Response.Body.WriteAsync(body.WrittenMemory, context.RequestAborted);
+        await JsonResponse.WriteAsync(context, body);
     }
 
     private static async Task StreamAsync(HttpContext context, AnswerEvents events, AnswerCharge charge, IAnswerDialect dialect)

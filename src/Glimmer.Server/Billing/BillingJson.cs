@@ -4,6 +4,7 @@ using System.Text.Json;
 using Glimmer.Platform.Billing;
 using Glimmer.Platform.Ledger;
 using Glimmer.Protocol.Json;
+using Glimmer.Server.Transport;
 
 namespace Glimmer.Server.Billing;
 
@@ -28,10 +29,8 @@ internal static class BillingJson
         }
 
         context.Response.StatusCode = status;
-        context.Response.ContentType = "application/json";
         context.Response.Headers.CacheControl = "no-store";
-        context.Response.ContentLength = body.WrittenCount;
-        await context.Response.Body.WriteAsync(body.WrittenMemory, context.RequestAborted);
+        await JsonResponse.WriteAsync(context, body);
     }
 
     public static void WriteList<T>(this Utf8JsonWriter json, string name, IEnumerable<T> items, Action<Utf8JsonWriter, T> write)

@@ -1,10 +1,10 @@
 using System.Buffers;
 using Glimmer.Dialogue.Conversations;
 using Glimmer.Inference;
-using Glimmer.Platform.Admission;
 using Glimmer.Platform.Keys;
 using Glimmer.Protocol.Chat;
 using Glimmer.Protocol.Errors;
+using Glimmer.Server.Answers;
 using Glimmer.Server.Hosting;
 using Glimmer.Server.Models;
 using Glimmer.Server.Transport;
@@ -15,8 +15,8 @@ namespace Glimmer.Server.Chat;
 /// <c>POST /tokenizer</c> (spec: api.md §12.3): how many tokens the prompt of a chat request has, rendered and encoded as
 /// the chat would. A prompt that is too long for the model is counted, not refused: clients ask in order to cut it.
 /// </summary>
-internal sealed partial class TokenizerEndpoint(
-    RequestGate gate, ModelOffers offers, ICallerPolicy callers, IAdmission admission, GlimmerOptions options, TimeProvider time, ILogger<TokenizerEndpoint> log)
+internal sealed class TokenizerEndpoint(
+    RequestGate gate, ModelOffers offers, PromptCounter counter, GlimmerOptions options, TimeProvider time)
 {
     /// <summary>Answers a request.</summary>
     public async Task HandleAsync(HttpContext context)
@@ -32,9 +32,7 @@ internal sealed partial class TokenizerEndpoint(
 
         var body = new ArrayBufferWriter<byte>(256);
         response.Write(body);
-        context.Response.ContentType = "application/json";
-        context.Response.ContentLength = body.WrittenCount;
-        await context.Response.Body.WriteAsync(body.WrittenMemory, context.RequestAborted);
+        await JsonResponse.WriteAsync(context, body);
     }
 
     private async Task<(TokenizerResponse? Response, PlatformError? Error)> CountAsync(HttpContext context, AccessKey key)
@@ -54,33 +52,14 @@ internal sealed partial class TokenizerEndpoint(
         if (request is null)
             return (null, error);
 
-        // :: Step 2: a place in flight, because rendering a long history is work too.
-        AdmissionResult admitted = await admission.EnterAsync(new AdmissionRequest(key, offer.Model.Code) { Account = callers.Find(key).AccountId }, context.RequestAborted);
-        if (admitted.Lease is not { } lease)
-            return (null, admitted.Error);
-
-        // :: Step 3: the count.
-        using (lease)
+        // :: Step 2: the counts.
+        return await counter.CountAsync(context, key, offer, async (backend, cancel) =>
         {
-            try
-            {
-                IChatBackend backend = offer.Route.Backend;
-                int all = await backend.CountTokensAsync(request, context.RequestAborted);
-                int images = await MediaTokensAsync(backend, request, all, MediaKind.Image, context.RequestAborted);
-                int videos = await MediaTokensAsync(backend, request, all, MediaKind.Video, context.RequestAborted);
-                offer.WriteStandIn(context.Response);
-                return (new TokenizerResponse(record.Id, wire.RequestId ?? record.Id, time.GetUtcNow().ToUnixTimeSeconds(), all, images, videos), null);
-            }
-            catch (ChatRequestException refused)
-            {
-                return (null, refused.Error);
-            }
-            catch (Exception fault) when (!context.RequestAborted.IsCancellationRequested)
-            {
-                Log.BackendFault(log, record.Id, offer.Route.Backend.Name, FaultText.Of(fault));
-                return (null, PlatformError.Of(BusinessCode.Network, record.Id));
-            }
-        }
+            int all = await backend.CountTokensAsync(request, cancel);
+            int images = await MediaTokensAsync(backend, request, all, MediaKind.Image, cancel);
+            int videos = await MediaTokensAsync(backend, request, all, MediaKind.Video, cancel);
+            return new TokenizerResponse(record.Id, wire.RequestId ?? record.Id, time.GetUtcNow().ToUnixTimeSeconds(), all, images, videos);
+        });
     }
 
     /// <summary>What the prompt would be shorter by without its parts of one kind, the tags around them included.</summary>
@@ -93,11 +72,5 @@ internal sealed partial class TokenizerEndpoint(
         return all - await backend.CountTokensAsync(request with { Conversation = without }, cancel);
 
         bool IsMedia(ContentPart part) => part is MediaPart media && media.Kind == kind;
-    }
-
-    private static partial class Log
-    {
-        [LoggerMessage(2002, LogLevel.Error, "Request {RequestId}: the backend {Backend} failed to count tokens: {Fault}")]
-        public static partial void BackendFault(ILogger log, string requestId, string backend, string fault);
     }
 }

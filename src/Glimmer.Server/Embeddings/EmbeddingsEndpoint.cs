@@ -86,9 +86,7 @@ internal sealed partial class EmbeddingsEndpoint(
             await call.Settle(new UsageUnits { Input = outcome.Tokens });
             var body = new ArrayBufferWriter<byte>(vectors.Count * vectors[0].Length * 12);
             Write(body, model.Code, vectors, asked.AsBase64, outcome.Tokens);
-            context.Response.ContentType = "application/json";
-            context.Response.ContentLength = body.WrittenCount;
-            await context.Response.Body.WriteAsync(body.WrittenMemory, context.RequestAborted);
+            await JsonResponse.WriteAsync(context, body);
         }
     }
 

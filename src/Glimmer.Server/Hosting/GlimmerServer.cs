@@ -176,6 +176,7 @@ public sealed class GlimmerServer : IAsyncDisposable
             .AddSingleton<ModelOffers>()
             .AddSingleton<ModelsEndpoint>()
             .AddSingleton<ChatRunner>()
+            .AddSingleton<PromptCounter>()
             .AddSingleton<ChatEndpoint>()
             .AddSingleton<TokenizerEndpoint>()
             .AddSingleton<ModelNames>()

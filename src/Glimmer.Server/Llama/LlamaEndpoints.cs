@@ -293,9 +293,7 @@ internal sealed class LlamaEndpoints(RequestGate gate, ModelOffers offers, IChat
             json.WriteEndObject();
         }
 
-        context.Response.ContentType = "application/json";
-        context.Response.ContentLength = body.WrittenCount;
-        await context.Response.Body.WriteAsync(body.WrittenMemory, context.RequestAborted);
+        await JsonResponse.WriteAsync(context, body);
     }
 
     private sealed record TokenizeRequest(string Model, string Content, bool AddSpecial, bool ParseSpecial, bool WithPieces);

@@ -16,7 +16,7 @@ using Glimmer.Server.Transport;
 namespace Glimmer.Server.Messages;
 
 /// <summary><c>POST /v1/messages</c> and <c>/v1/messages/count_tokens</c> of the Anthropic base (spec: api.md §23).</summary>
-internal sealed partial class MessagesEndpoint(RequestGate gate, ModelOffers offers, ModelNames names, ChatRunner runner, GlimmerOptions options, ILogger<MessagesEndpoint> log)
+internal sealed class MessagesEndpoint(RequestGate gate, ModelOffers offers, ModelNames names, ChatRunner runner, PromptCounter counter, GlimmerOptions options)
 {
     /// <summary>Answers a conversation.</summary>
     public async Task HandleAsync(HttpContext context)
@@ -46,14 +46,13 @@ internal sealed partial class MessagesEndpoint(RequestGate gate, ModelOffers off
         (Asked? asked, PlatformError? error) = await ReadAsync(context, key, MessagesRequestReader.ReadForCount);
         int count = 0;
         if (asked is not null)
-            (count, error) = await CountAsync(asked, RequestRecord.Of(context).Id, context.RequestAborted);
+            (count, error) = await counter.CountAsync(context, key, asked.Offer, async (backend, cancel) => await backend.CountTokensAsync(asked.Request, cancel));
         if (error is not null)
         {
             await ErrorResponse.WriteAsync(context, error);
             return;
         }
 
-        asked!.Offer.WriteStandIn(context.Response);
         var body = new ArrayBufferWriter<byte>(64);
         using (var json = new Utf8JsonWriter(body, WireJson.WriterOptions))
         {
@@ -62,26 +61,7 @@ internal sealed partial class MessagesEndpoint(RequestGate gate, ModelOffers off
             json.WriteEndObject();
         }
 
-        context.Response.ContentType = "application/json";
-        context.Response.ContentLength = body.WrittenCount;
-        await context.Response.Body.WriteAsync(body.WrittenMemory, context.RequestAborted);
-    }
-
-    private async ValueTask<(int Count, PlatformError? Error)> CountAsync(Asked asked, string id, CancellationToken cancel)
-    {
-        try
-        {
-            return (await asked.Offer.Route.Backend.CountTokensAsync(asked.Request, cancel), null);
-        }
-        catch (ChatRequestException refused)
-        {
-            return (0, refused.Error);
-        }
-        catch (Exception fault) when (!cancel.IsCancellationRequested)
-        {
-            Log.CountFault(log, id, asked.Offer.Route.Backend.Name, FaultText.Of(fault));
-            return (0, PlatformError.Of(BusinessCode.Network, id));
-        }
+        await JsonResponse.WriteAsync(context, body);
     }
 
     private async ValueTask<(Asked? Asked, PlatformError? Error)> ReadAsync(
@@ -101,10 +81,4 @@ internal sealed partial class MessagesEndpoint(RequestGate gate, ModelOffers off
     }
 
     private sealed record Asked(ChatCompletionRequest Wire, ModelOffer Offer, ChatRequest Request);
-
-    private static partial class Log
-    {
-        [LoggerMessage(2101, LogLevel.Error, "Request {RequestId}: the backend {Backend} failed to count tokens: {Fault}")]
-        public static partial void CountFault(ILogger log, string requestId, string backend, string fault);
-    }
 }

@@ -64,8 +64,6 @@ internal sealed class ModelsEndpoint(ModelOffers offers, RequestGate gate)
         var body = new ArrayBufferWriter<byte>(4096);
         using (var json = new Utf8JsonWriter(body, WireJson.WriterOptions))
             write(json);
-        context.Response.ContentType = "application/json";
-        context.Response.ContentLength = body.WrittenCount;
-        await context.Response.Body.WriteAsync(body.WrittenMemory, context.RequestAborted);
+        await JsonResponse.WriteAsync(context, body);
     }
 }

@@ -236,9 +236,7 @@ internal sealed class MonitorEndpoints(Authenticator authenticator, ICallerPolic
             json.WriteEndObject();
         }
 
-        context.Response.ContentType = "application/json";
-        context.Response.ContentLength = body.WrittenCount;
-        await context.Response.Body.WriteAsync(body.WrittenMemory, context.RequestAborted);
+        await JsonResponse.WriteAsync(context, body);
     }
 }
 

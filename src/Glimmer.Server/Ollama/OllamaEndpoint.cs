@@ -66,8 +66,6 @@ internal sealed class OllamaEndpoint(OllamaGate gate, OllamaModels models, ChatR
     {
         var body = new ArrayBufferWriter<byte>(256);
         answer.WriteLoaded(body, "load");
-        context.Response.ContentType = "application/json";
-        context.Response.ContentLength = body.WrittenCount;
-        await context.Response.Body.WriteAsync(body.WrittenMemory, context.RequestAborted);
+        await JsonResponse.WriteAsync(context, body);
     }
 }

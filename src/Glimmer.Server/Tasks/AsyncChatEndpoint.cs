@@ -153,9 +153,7 @@ internal sealed class AsyncChatEndpoint(RequestGate gate, ModelOffers offers, Ta
     {
         var body = new ArrayBufferWriter<byte>(512);
         write(body);
-        context.Response.ContentType = "application/json";
         context.Response.Headers.CacheControl = "no-cache";
-        context.Response.ContentLength = body.WrittenCount;
-        await context.Response.Body.WriteAsync(body.WrittenMemory, context.RequestAborted);
+        await JsonResponse.WriteAsync(context, body);
     }
 }

@@ -159,8 +159,6 @@ internal sealed class MessageBatchesEndpoint(RequestGate gate, TaskQueue queue, 
         var body = new ArrayBufferWriter<byte>(1024);
         using (var json = new Utf8JsonWriter(body, WireJson.WriterOptions))
             write(json);
-        context.Response.ContentType = "application/json";
-        context.Response.ContentLength = body.WrittenCount;
-        await context.Response.Body.WriteAsync(body.WrittenMemory, context.RequestAborted);
+        await JsonResponse.WriteAsync(context, body);
     }
 }

@@ -239,6 +239,28 @@ public sealed partial class MessagesEndpointTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task Counting_takes_a_place_in_flight()
+    {
+        await using ServerHarness harness = await ServerHarness.StartAsync(options => options with { MaxOpenRequestsPerKey = 1, QueueLength = 0 });
+        using var entered = new SemaphoreSlim(0);
+        using var go = new SemaphoreSlim(0);
+        harness.Backend.Count = _ =>
+        {
+            entered.Release();
+            go.Wait(TimeSpan.FromSeconds(20));
+            return 3;
+        };
+        Task<JsonElement> first = harness.ChatAsync(Body(""), Path + "/count_tokens");
+        Assert.True(await entered.WaitAsync(TimeSpan.FromSeconds(20)));
+        using HttpResponseMessage second = await harness.PostAsync(Body(""), Path + "/count_tokens");
+        go.Release();
+
+        Assert.Equal(429, (int)second.StatusCode);
+        Assert.Contains("\"rate_limit_error\"", await second.Content.ReadAsStringAsync(), StringComparison.Ordinal);
+        Assert.Equal(3, (await first).GetProperty("input_tokens").GetInt32());
+    }
+
+    [Fact]
     public async Task Models_are_listed_page_by_page_with_both_spellings()
     {
         JsonElement page = JsonDocument.Parse(await _harness.Client.GetStringAsync("/api/anthropic/v1/models?limit=2")).RootElement;
