@@ -28,6 +28,9 @@ public interface IChatAnswer
     /// <summary>The stop text of the request that ended it; null when none did. Valid at the end.</summary>
     string? StopText => null;
 
+    /// <summary>What a backend that failed said of it, to be told in place of the general error; null when there is nothing better. Valid at the end.</summary>
+    PlatformError? Error => null;
+
     /// <summary>How often malformed output was mended in one way, where the backend reads the output itself; valid at the end.</summary>
     /// <param name="kind">One kind.</param>
     int CountRepairs(Repairs kind) => 0;
@@ -47,7 +50,24 @@ public readonly record struct Relaxation(string Pointer, string Keyword);
 /// <summary>The start of an answer, or why there is none.</summary>
 /// <param name="Answer">The answer when it has begun.</param>
 /// <param name="Error">The reason when it has not.</param>
-public readonly record struct ChatStart(IChatAnswer? Answer, PlatformError? Error);
+public readonly record struct ChatStart(IChatAnswer? Answer, PlatformError? Error)
+{
+    /// <summary>Whose fault it is that there is none; says whether another backend may be asked.</summary>
+    public StartFault Fault { get; init; }
+}
+
+/// <summary>Whose fault it is that an answer did not begin.</summary>
+public enum StartFault
+{
+    /// <summary>The request's: every backend would say so.</summary>
+    Request,
+
+    /// <summary>The backend is full: another may have a place. Nothing against its health.</summary>
+    Busy,
+
+    /// <summary>The backend failed, or could not be reached.</summary>
+    Backend,
+}
 
 /// <summary>Something that answers chat requests: the embedded engine, a remote one, a relay, a script.</summary>
 public interface IChatBackend

@@ -1,6 +1,7 @@
 using System.Runtime.CompilerServices;
 using Glimmer.Dialogue.Output;
 using Glimmer.Inference;
+using Glimmer.Protocol.Errors;
 using Glimmer.Server.Transport;
 
 namespace Glimmer.Server.Answers;
@@ -45,8 +46,11 @@ internal sealed class AnswerEvents : IAsyncDisposable
 
     public ChatUsage Usage => _answer.Usage;
 
+    /// <summary>What the backend said of its failure; null when it said nothing to be told.</summary>
+    public PlatformError? Error => _cutOff is null ? _answer.Error : null;
+
     /// <summary>How it ended; valid once <see cref="HasEnded"/>.</summary>
-    public AnswerEnd End => new(Finish, _cutOff is null ? _answer.StopText : null, _answer.Usage) { Choices = _cutOff is null && _answer is ChoiceSet set ? set.Ends : [] };
+    public AnswerEnd End => new(Finish, _cutOff is null ? _answer.StopText : null, _answer.Usage) { Error = Error, Choices = _cutOff is null && _answer is ChoiceSet set ? set.Ends : [] };
 
     /// <summary>Ends the generation: the client reads no more.</summary>
     public void Cancel() => _ended.Cancel();

@@ -163,7 +163,7 @@ internal sealed partial class ChatRunner(CallAdmission calls, AnswerDrain drain,
         if (events.Finish is FinishReason.BackendFault)
         {
             charge.Forgo();
-            await ErrorResponse.WriteAsync(context, PlatformError.Of(BusinessCode.Network, record.Id));
+            await ErrorResponse.WriteAsync(context, events.End.ErrorFor(record.Id));
             return;
         }
 
@@ -184,7 +184,7 @@ internal sealed partial class ChatRunner(CallAdmission calls, AnswerDrain drain,
         if (!any && events.HasEnded && events.Finish is FinishReason.BackendFault)
         {
             charge.Forgo();
-            await ErrorResponse.WriteAsync(context, PlatformError.Of(BusinessCode.Network, RequestRecord.Of(context).Id));
+            await ErrorResponse.WriteAsync(context, events.End.ErrorFor(RequestRecord.Of(context).Id));
             return;
         }
 

@@ -2,6 +2,7 @@ using System.Runtime.CompilerServices;
 using System.Threading.Channels;
 using Glimmer.Dialogue.Output;
 using Glimmer.Inference;
+using Glimmer.Protocol.Errors;
 
 namespace Glimmer.Server.Answers;
 
@@ -26,6 +27,9 @@ internal sealed class ChoiceSet : IChatAnswer
         Array.Exists(_answers, static answer => answer.Finish == FinishReason.BackendFault) ? FinishReason.BackendFault
         : Array.Exists(_answers, static answer => answer.Finish == FinishReason.Cancelled) ? FinishReason.Cancelled
         : _answers[0].Finish;
+
+    /// <inheritdoc/>
+    public PlatformError? Error => Array.Find(_answers, static answer => answer.Finish == FinishReason.BackendFault)?.Error;
 
     /// <summary>Each prompt once, what was generated of all.</summary>
     public ChatUsage Usage

@@ -1,6 +1,7 @@
 using System.Buffers;
 using Glimmer.Dialogue.Output;
 using Glimmer.Inference;
+using Glimmer.Protocol.Errors;
 using Glimmer.Protocol.Sse;
 
 namespace Glimmer.Server.Answers;
@@ -44,6 +45,14 @@ internal interface IAnswerDialect
 internal readonly record struct AnswerEnd(FinishReason Finish, string? StopText, ChatUsage Usage)
 {
     private readonly IReadOnlyList<AnswerEnd>? _choices;
+
+    /// <summary>What a backend that failed said of it; null when there is nothing better than the general error.</summary>
+    public PlatformError? Error { get; init; }
+
+    /// <summary>The error to tell, of an answer that was cut off.</summary>
+    /// <param name="requestId">The platform's id of the request.</param>
+    public PlatformError ErrorFor(string requestId) =>
+        Finish == FinishReason.Cancelled ? PlatformError.Of(BusinessCode.Overloaded) : Error ?? PlatformError.Of(BusinessCode.Network, requestId);
 
     /// <summary>How each of several answers ended; empty when there is one, or when all were cut off.</summary>
     public IReadOnlyList<AnswerEnd> Choices

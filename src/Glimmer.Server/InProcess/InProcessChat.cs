@@ -147,7 +147,7 @@ public sealed class InProcessChat : IGlimmerChat
         }
         catch (Exception fault) when (!ended.IsCancellationRequested)
         {
-            throw Failed(call, fault);
+            throw Failed(call, fault, PlatformError.Of(BusinessCode.Network, call.Id));
         }
 
         if (start.Answer is not { } answer)
@@ -159,14 +159,14 @@ public sealed class InProcessChat : IGlimmerChat
     {
         cancel.ThrowIfCancellationRequested();
         if (events.Finish is FinishReason.BackendFault or FinishReason.Cancelled)
-            throw Failed(call, events.Fault);
+            throw Failed(call, events.Fault, events.End.ErrorFor(call.Id));
     }
 
-    private static GlimmerServerException Failed(Call call, Exception? fault) =>
-        new(PlatformError.Of(BusinessCode.Network, call.Id).Message, fault)
+    private static GlimmerServerException Failed(Call call, Exception? fault, PlatformError error) =>
+        new(error.Message, fault)
         {
-            Code = (int)BusinessCode.Network,
-            Status = System.Net.HttpStatusCode.InternalServerError,
+            Code = (int)error.Code,
+            Status = (System.Net.HttpStatusCode)error.Status,
             RequestId = call.Id,
         };
 

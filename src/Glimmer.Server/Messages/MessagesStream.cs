@@ -90,7 +90,7 @@ internal sealed class MessagesStream(SseWriter output, MessagesAnswer answer, st
         Close();
         if (end.Finish is FinishReason.BackendFault or FinishReason.Cancelled)
         {
-            PlatformError error = end.Finish == FinishReason.Cancelled ? PlatformError.Of(BusinessCode.Overloaded) : PlatformError.Of(BusinessCode.Network, requestId);
+            PlatformError error = end.ErrorFor(requestId);
             DialectErrorWriter.Write(output.BeginEvent("error"u8), WireDialect.Anthropic, error, MessageLanguage.English, requestId);
             output.EndEvent();
             return;

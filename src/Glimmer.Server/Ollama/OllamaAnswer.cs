@@ -173,7 +173,7 @@ internal sealed class OllamaAnswer(RequestRecord record, TimeProvider time, stri
             Utf8JsonWriter json = output.BeginLine();
             if (end.Finish is FinishReason.BackendFault or FinishReason.Cancelled)
             {
-                PlatformError error = end.Finish == FinishReason.Cancelled ? PlatformError.Of(BusinessCode.Overloaded) : PlatformError.Of(BusinessCode.Network, requestId);
+                PlatformError error = end.ErrorFor(requestId);
                 DialectErrorWriter.Write(json, WireDialect.Ollama, error, MessageLanguage.English, requestId);
             }
             else

@@ -54,7 +54,7 @@ internal sealed class ChatCompletionStream(SseWriter output, string requestId, O
     {
         if (end.Finish is FinishReason.BackendFault or FinishReason.Cancelled)
         {
-            PlatformError error = end.Finish == FinishReason.Cancelled ? PlatformError.Of(BusinessCode.Overloaded) : PlatformError.Of(BusinessCode.Network, requestId);
+            PlatformError error = end.ErrorFor(requestId);
             DialectErrorWriter.Write(output.BeginEvent(), WireDialect.OpenAI, error, MessageLanguage.English, requestId);
             output.EndEvent();
             output.WriteDone();

@@ -76,7 +76,7 @@ internal sealed class TextCompletion(string requestId, OpenAIHead head, IReadOnl
         {
             if (end.Finish is FinishReason.BackendFault or FinishReason.Cancelled)
             {
-                PlatformError error = end.Finish == FinishReason.Cancelled ? PlatformError.Of(BusinessCode.Overloaded) : PlatformError.Of(BusinessCode.Network, owner.RequestId);
+                PlatformError error = end.ErrorFor(owner.RequestId);
                 DialectErrorWriter.Write(output.BeginEvent(), WireDialect.OpenAI, error, MessageLanguage.English, owner.RequestId);
                 output.EndEvent();
                 output.WriteDone();

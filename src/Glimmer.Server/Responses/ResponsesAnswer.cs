@@ -60,8 +60,7 @@ internal sealed class ResponsesAnswer(ResponseHead head, string requestId, TimeP
         FinishReason.Stop or FinishReason.ToolCalls => new ResponseState("completed") { Output = items, Usage = end.Usage, Completed = time.GetUtcNow() },
         FinishReason.Length or FinishReason.ContextWindow => new ResponseState("incomplete") { Output = items, Usage = end.Usage, Incomplete = "max_output_tokens" },
         FinishReason.Sensitive => new ResponseState("incomplete") { Output = items, Usage = end.Usage, Incomplete = "content_filter" },
-        FinishReason.Cancelled => Failed(items, PlatformError.Of(BusinessCode.Overloaded)),
-        _ => Failed(items, PlatformError.Of(BusinessCode.Network, requestId)),
+        _ => Failed(items, end.ErrorFor(requestId)),
     };
 
     /// <summary>Whether an end leaves everything complete.</summary>
