@@ -164,7 +164,7 @@ public sealed class GlimmerServer : IAsyncDisposable
             .AddSingleton(parts.Callers)
             .AddSingleton(new UsageSeries(parts.Store))
             .AddSingleton<MonitorEndpoints>()
-            .AddSingleton(parts.Admin(options))
+            .AddSingleton(parts.Admin(options) with { Backends = () => backends.Pool })
             .AddSingleton<AdminEndpoints>()
             .AddBilling(parts.Billing)
             .AddSingleton(backends)
@@ -173,6 +173,7 @@ public sealed class GlimmerServer : IAsyncDisposable
             .AddSingleton<AnswerDrain>()
             .AddSingleton<GlimmerTelemetry>()
             .AddSingleton<EngineTelemetry>()
+            .AddSingleton<BackendTelemetry>()
             .AddSingleton<ModelOffers>()
             .AddSingleton<ModelsEndpoint>()
             .AddSingleton<ChatRunner>()
@@ -330,8 +331,9 @@ public sealed class GlimmerServer : IAsyncDisposable
             });
         }
 
-        // Nobody asks for it: its instruments are read.
+        // Nobody asks for them: their instruments are read.
         app.Services.GetRequiredService<EngineTelemetry>();
+        app.Services.GetRequiredService<BackendTelemetry>();
 
         // The drain must listen for the stop from the beginning, not from the first chat request on.
         app.Services.GetRequiredService<AnswerDrain>();
