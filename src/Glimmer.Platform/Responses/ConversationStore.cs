@@ -49,7 +49,7 @@ public sealed class ConversationStore(PlatformStore store)
         Append(session, id, items);
         session.Execute("UPDATE conversations SET expires = @expires WHERE id = @id", new { id, expires = store.Now + (long)ResponseStore.Lifetime.TotalMilliseconds });
         return true;
-    });
+    }, patient: true);
 
     /// <summary>All items in their order; null when the account has no such conversation.</summary>
     public Task<IReadOnlyList<StoredItem>?> ItemsAsync(long account, string id) => store.ReadAsync<IReadOnlyList<StoredItem>?>(session =>

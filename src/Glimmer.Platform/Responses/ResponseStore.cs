@@ -18,8 +18,10 @@ public sealed class ResponseStore(PlatformStore store)
     /// <summary>Keeps a response, or replaces what is kept of it. One that was deleted meanwhile stays so.</summary>
     /// <param name="response">The response.</param>
     /// <param name="isNew">Whether it must not exist yet.</param>
+    /// <param name="patient">Whether to wait for a database that is away.</param>
     /// <returns>Whether it is kept.</returns>
-    public async Task<bool> KeepAsync(StoredResponse response, bool isNew)
+    /// <exception cref="StoreAwayException">The database is away, and it was not to be waited for.</exception>
+    public async Task<bool> KeepAsync(StoredResponse response, bool isNew, bool patient = false)
     {
         ArgumentNullException.ThrowIfNull(response);
         long now = store.Now;
@@ -51,7 +53,7 @@ public sealed class ResponseStore(PlatformStore store)
             foreach (StoredItem item in response.Output)
                 session.Execute("INSERT INTO response_items (id, account, response, body) VALUES (@Id, @Account, @response, @Json)", new { item.Id, response.Account, response = response.Id, item.Json });
             return true;
-        });
+        }, patient: patient);
     }
 
     /// <summary>The response of this id; null when the account has none.</summary>

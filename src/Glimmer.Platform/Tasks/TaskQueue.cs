@@ -88,10 +88,13 @@ public sealed class TaskQueue(PlatformStore store, TaskSettings settings)
     }
 
     /// <summary>Lengthens the lease of a run.</summary>
+    /// <param name="node">This node.</param>
+    /// <param name="run">The run.</param>
+    /// <param name="patient">Whether to wait for a database that is away; what it says then counts.</param>
     /// <returns>Whether it is still this node's and nobody has given it up.</returns>
-    internal async Task<TaskHold> RenewAsync(string node, TaskRun run) => (await Store.WriteAsync(session => session.First<TaskRow>(
+    internal async Task<TaskHold> RenewAsync(string node, TaskRun run, bool patient = false) => (await Store.WriteAsync(session => session.First<TaskRow>(
         "UPDATE tasks SET lease_until = @until WHERE id = @id AND attempt = @attempt AND node = @node AND state = 1 AND expires > @now RETURNING id, cancel",
-        new { id = run.Id, attempt = run.Attempt, node, until = Store.Now + Milliseconds(Settings.Lease), now = Store.Now }))) switch
+        new { id = run.Id, attempt = run.Attempt, node, until = Store.Now + Milliseconds(Settings.Lease), now = Store.Now }), patient: patient)) switch
     {
         null => TaskHold.Lost,
         { Cancel: not 0 } => TaskHold.Cancelled,
@@ -116,7 +119,7 @@ public sealed class TaskQueue(PlatformStore store, TaskSettings settings)
         if (batch is not null)
             CloseBatches(session, now, batch);
         return true;
-    });
+    }, patient: true);
 
     /// <summary>Gives a run back, to be run again from its beginning on any node.</summary>
     internal Task<bool> GiveBackAsync(string node, TaskRun run) => Store.WriteAsync(session => session.Execute(

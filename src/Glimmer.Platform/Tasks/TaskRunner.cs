@@ -155,12 +155,12 @@ public sealed class TaskRunner : IAsyncDisposable
     {
         // Anybody may give a task up through any node, so the store is asked as often as leases allow for it.
         TimeSpan every = TimeSpan.FromTicks(Math.Min((_queue.Settings.Lease / 4).Ticks, TimeSpan.FromSeconds(2).Ticks));
-        await Task.WhenAll(_running.Values.Where(running => _time.GetElapsedTime(running.Renewed) >= every).Select(RenewAsync));
+        await Task.WhenAll(_running.Values.Where(running => _time.GetElapsedTime(running.Renewed) >= every).Select(running => RenewAsync(running)));
     }
 
-    private async Task<bool> RenewAsync(Running running)
+    private async Task<bool> RenewAsync(Running running, bool patient = false)
     {
-        switch (await _queue.RenewAsync(Node, running.Run))
+        switch (await _queue.RenewAsync(Node, running.Run, patient))
         {
             case TaskHold.Held:
                 running.Renewed = _time.GetTimestamp();
@@ -174,7 +174,8 @@ public sealed class TaskRunner : IAsyncDisposable
         }
     }
 
-    private async Task<bool> ConfirmAsync(Running running) => running.IsConfirmed = await RenewAsync(running);
+    // The answer is made: a database that is away is waited for, and may then say that another node has the task.
+    private async Task<bool> ConfirmAsync(Running running) => running.IsConfirmed = await RenewAsync(running, patient: true);
 
     private async Task RunAsync(Running running)
     {
