@@ -41,6 +41,7 @@ public sealed class TaskRunner : IAsyncDisposable
         _failed = failed;
         _time = queue.Store.Time;
         queue.Given = Wake;
+        queue.GivenUp = GiveUpAsync;
     }
 
     /// <summary>Name of this node, of this run of its process.</summary>
@@ -110,6 +111,14 @@ public sealed class TaskRunner : IAsyncDisposable
         foreach (Running running in _running.Values)
             running.End(Reason.Dead);
         await _loop.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+    }
+
+    private async Task GiveUpAsync(string id)
+    {
+        if (_running.Values.FirstOrDefault(running => running.Run.Id == id) is not { } running)
+            return;
+        running.End(Reason.GivenUp);
+        await running.Ended;
     }
 
     private async Task LoopAsync()
