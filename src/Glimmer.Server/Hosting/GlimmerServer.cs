@@ -184,7 +184,7 @@ public sealed class GlimmerServer : IAsyncDisposable
             .AddSingleton<MessagesModels>()
             .AddOpenAI(seal)
             .AddOllama()
-            .AddSingleton<LlamaEndpoints>()
+            .AddLlama()
             .AddTasks(parts.Store, options)
             .AddSingleton<HealthEndpoints>()
             .AddSingleton<HomePage>();
