@@ -87,6 +87,8 @@ internal sealed class LlamaCompletion(RequestRecord record, TimeProvider time, s
     {
         private ChatUsage _usage;
 
+        public void Ping() => output.WritePing();
+
         public void Begin(in ChatUsage usage) => _usage = usage;
 
         public void Write(in ChatEvent said)

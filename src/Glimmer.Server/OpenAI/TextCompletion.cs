@@ -76,6 +76,8 @@ internal sealed class TextCompletion(string requestId, OpenAIHead head, TextComp
     {
         private readonly int[] _offsets = new int[owner.Form.Echoes.Count * owner.Form.Made];
 
+        public void Ping() => output.WritePing();
+
         public void Begin(in ChatUsage usage)
         {
             for (int choice = 0; choice < _offsets.Length; choice++)
