@@ -50,6 +50,9 @@ public sealed class EmbeddedChatBackend : IChatBackend, IEngineReport, ITokenize
     /// <inheritdoc/>
     public bool IsReady => !_stopping;
 
+    /// <inheritdoc/>
+    public bool TakesRawPrompts => true;
+
     /// <summary>The engine, for its statistics.</summary>
     public InferenceEngine Engine => _engine;
 
@@ -123,7 +126,7 @@ public sealed class EmbeddedChatBackend : IChatBackend, IEngineReport, ITokenize
         if (prompt is null)
             return new ChatStart(null, error);
         if (prompt.Tokens.Length + 1 > _engine.ContextLength)
-            return new ChatStart(null, TooLong(prompt.Tokens.Length));
+            return new ChatStart(null, TooLong(prompt.Tokens.Length, request.Raw is not null));
 
         // 2. What the answer must look like.
         ITokenConstraint? constraint = _constraints.For(request, conversation.Tools, prompt.Start, out IReadOnlyList<Relaxation> relaxations, out error);
@@ -132,6 +135,7 @@ public sealed class EmbeddedChatBackend : IChatBackend, IEngineReport, ITokenize
         OutputOptions output = new()
         {
             Start = prompt.Start,
+            IsPlain = request.Raw is not null,
             Tools = conversation.Tools,
             Stop = request.Stop,
             ParallelToolCalls = request.ParallelToolCalls,
@@ -155,10 +159,10 @@ public sealed class EmbeddedChatBackend : IChatBackend, IEngineReport, ITokenize
             TopLogProbs = request.TopLogProbs,
             Sink = answer,
         };
-        return Submit(generation, answer);
+        return Submit(generation, answer, request.Raw is not null);
     }
 
-    private ChatStart Submit(GenerationRequest generation, EmbeddedChatAnswer answer)
+    private ChatStart Submit(GenerationRequest generation, EmbeddedChatAnswer answer, bool isRaw)
     {
         SubmissionOutcome outcome;
         RunningGeneration? running;
@@ -179,7 +183,7 @@ public sealed class EmbeddedChatBackend : IChatBackend, IEngineReport, ITokenize
                 answer.Attach(running!);
                 return new ChatStart(answer, null);
             case SubmissionOutcome.PromptTooLong:
-                return new ChatStart(null, TooLong(generation.Prompt.Count));
+                return new ChatStart(null, TooLong(generation.Prompt.Count, isRaw));
             case SubmissionOutcome.QueueFull:
                 return new ChatStart(null, new PlatformError(BusinessCode.Overloaded, $"The model {_package.Code} is overloaded: too many requests wait. Try again later."));
             default:
@@ -192,6 +196,12 @@ public sealed class EmbeddedChatBackend : IChatBackend, IEngineReport, ITokenize
         conversation = request.ToolChoice.Mode == ToolChoiceMode.None
             ? request.Conversation with { Tools = [] }
             : request.Conversation;
+        if (request.Raw is { } raw)
+        {
+            conversation = conversation with { Tools = [] };
+            return RawPrompts.Encode(raw, _package.Tokenizer, _package.Code, out error);
+        }
+
         RenderResult result = _package.Generation.Render(conversation, _package.Tokenizer, _prompts);
         if (result.Fault is { } fault)
         {
@@ -210,8 +220,8 @@ public sealed class EmbeddedChatBackend : IChatBackend, IEngineReport, ITokenize
         return result.Prompt;
     }
 
-    private PlatformError TooLong(int tokens) => new(
+    private PlatformError TooLong(int tokens, bool isRaw) => new(
         BusinessCode.PromptTooLong,
         $"The prompt has {tokens} tokens; with the model {_package.Code} prompt and answer together may have {_engine.ContextLength}.",
-        "messages");
+        isRaw ? "prompt" : "messages");
 }

@@ -186,7 +186,7 @@ public sealed class GlimmerServer : IAsyncDisposable
             .AddSingleton<MessagesModels>()
             .AddOpenAI(seal)
             .AddOllama()
-            .AddSingleton<LlamaEndpoints>()
+            .AddLlama()
             .AddTasks(parts.Store, options)
             .AddSingleton<HealthEndpoints>()
             .AddSingleton<HomePage>();
@@ -286,19 +286,28 @@ public sealed class GlimmerServer : IAsyncDisposable
             kestrel.AddServerHeader = false;
             kestrel.Limits.MaxRequestBodySize = null;   // counted while reading, so that the answer is the platform's own
             kestrel.Limits.MinResponseDataRate = new MinDataRate(bytesPerSecond: 16, gracePeriod: TimeSpan.FromSeconds(30));
+
+            // HTTP/2 without TLS: one connection carries many streams, and one whose client is gone without a word is found out.
+            kestrel.AllowAlternateSchemes = true;
+            kestrel.Limits.Http2.MaxStreamsPerConnection = 512;
+            kestrel.Limits.Http2.KeepAlivePingDelay = TimeSpan.FromSeconds(30);
+            kestrel.Limits.Http2.KeepAlivePingTimeout = TimeSpan.FromSeconds(20);
             switch (options.Host)
             {
                 case "*":
-                    kestrel.ListenAnyIP(options.Port);
+                    kestrel.ListenAnyIP(options.Port, TakeHttp2);
                     break;
                 case "localhost" when options.Port != 0:
-                    kestrel.ListenLocalhost(options.Port);
+                    kestrel.ListenLocalhost(options.Port, TakeHttp2);
                     break;
                 default:
-                    kestrel.Listen(IPAddress.TryParse(options.Host, out IPAddress? address) ? address : IPAddress.Loopback, options.Port);
+                    kestrel.Listen(IPAddress.TryParse(options.Host, out IPAddress? address) ? address : IPAddress.Loopback, options.Port, TakeHttp2);
                     break;
             }
         });
+
+        // Both versions are on from the start; to say so would make Kestrel warn that one needs TLS.
+        static void TakeHttp2(ListenOptions listen) => listen.Use(PriorKnowledge.Use);
     }
 
     private static void Map(WebApplication app, GlimmerOptions options)
