@@ -24,8 +24,9 @@ internal sealed class LedgerPump(WriteQueue queue, LedgerWriter writer)
         {
             _waiting++;
             _open.Charges.Add(reservation);
+            Task durable = _open.Done.Task;
             Kick();
-            return _open.Done.Task;
+            return durable;
         }
     }
 
@@ -41,14 +42,20 @@ internal sealed class LedgerPump(WriteQueue queue, LedgerWriter writer)
         return posting.Done.Task;
     }
 
-    /// <summary>Takes in what other processes wrote.</summary>
-    public Task Refresh()
+    /// <summary>
+    /// Takes in what other processes wrote, up to a version. While a group is being written, the version may be that group's own: what to do is then decided behind it, and nobody
+    /// waits, since whoever looks for changes would hold a thread for each group.
+    /// </summary>
+    public Task Refresh(long version)
     {
         lock (_gate)
         {
-            _open.Refresh = true;
+            _open.RefreshTo = Math.Max(_open.RefreshTo, version);
+            if (_running)
+                return Task.CompletedTask;
+            Task read = _open.Done.Task;
             Kick();
-            return _open.Done.Task;
+            return read;
         }
     }
 
@@ -69,12 +76,13 @@ internal sealed class LedgerPump(WriteQueue queue, LedgerWriter writer)
         }
     }
 
+    // Begins on the caller's thread: it comes as far as the store's queue. The open group is another one afterwards.
     private void Kick()
     {
         if (_running)
             return;
         _running = true;
-        _loop = Task.Run(LoopAsync);
+        _loop = LoopAsync();
     }
 
     private async Task LoopAsync()
@@ -92,6 +100,12 @@ internal sealed class LedgerPump(WriteQueue queue, LedgerWriter writer)
 
                 group = _open;
                 _open = new LedgerGroup();
+            }
+
+            if (group.IsRefreshOnly && group.RefreshTo <= Volatile.Read(ref writer.Seen))
+            {
+                group.Done.TrySetResult();
+                continue;
             }
 
             try
@@ -150,11 +164,14 @@ internal sealed class LedgerGroup
 
     public List<Posting> Postings { get; } = [];
 
-    public bool Refresh { get; set; }
+    /// <summary>Version of the topic to be read up to; 0 for none.</summary>
+    public long RefreshTo { get; set; }
+
+    public bool IsRefreshOnly => Charges.Count == 0 && Postings.Count == 0;
 
     public TaskCompletionSource Done { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
-    public bool IsEmpty => Charges.Count == 0 && Postings.Count == 0 && !Refresh;
+    public bool IsEmpty => IsRefreshOnly && RefreshTo == 0;
 
     public static LedgerGroup Of(Posting posting)
     {
