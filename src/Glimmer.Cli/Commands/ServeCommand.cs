@@ -90,7 +90,7 @@ internal static class ServeCommand
         GlimmerServer server;
         try
         {
-            server = GlimmerServer.Create(options, slot);
+            server = await GlimmerServer.CreateWhenReadyAsync(options, slot);
         }
         catch
         {
@@ -126,7 +126,7 @@ internal static class ServeCommand
     {
         IReadOnlyList<HostedModel> models = HostedModels.Read(settings);
         ChatBackendSlot slot = new();
-        await using GlimmerServer server = GlimmerServer.Create(options, slot);
+        await using GlimmerServer server = await GlimmerServer.CreateWhenReadyAsync(options, slot);
         await server.StartAsync();
         await using ModelHost host = new(models, new ModelHostOptions { MemoryBytes = HostedModels.MemoryFor(settings) }, server.Logs);
         ModelHostMetrics.Publish(host, server.Meter);

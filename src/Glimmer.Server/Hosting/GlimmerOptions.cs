@@ -24,6 +24,21 @@ public sealed record GlimmerOptions
     /// <summary>What a finished write to the store survives.</summary>
     public StoreDurability StoreDurability { get; init; } = StoreDurability.Full;
 
+    /// <summary>What is done with new requests while PostgreSQL is away.</summary>
+    public StoreAwayPolicy StoreWhenAway { get; init; } = StoreAwayPolicy.Admit;
+
+    /// <summary>How long requests are let in while PostgreSQL is away.</summary>
+    public TimeSpan StoreAwayTime { get; init; } = TimeSpan.FromMinutes(5);
+
+    /// <summary>Most money that one account may be charged on this node while PostgreSQL is away, in the currency of its requests.</summary>
+    public decimal StoreAwayAmount { get; init; } = 10;
+
+    /// <summary>Most bytes of the journal that keeps settled requests while PostgreSQL is away.</summary>
+    public long StoreJournalBytes { get; init; } = 64 << 20;
+
+    /// <summary>How long the start waits for a PostgreSQL that does not answer; zero not at all.</summary>
+    public TimeSpan StoreWait { get; init; } = TimeSpan.FromMinutes(5);
+
     /// <summary>How people get in and where mails go.</summary>
     public AccountOptions Accounts { get; init; } = new();
 

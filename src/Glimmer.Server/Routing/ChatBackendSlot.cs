@@ -1,5 +1,6 @@
 using System.Globalization;
 using Glimmer.Inference;
+using Glimmer.Inference.Rerank;
 using Glimmer.Inference.Routing;
 
 namespace Glimmer.Server.Routing;
@@ -12,6 +13,7 @@ public sealed class ChatBackendSlot : IChatBackendProvider
 {
     private volatile State _state;
     private volatile IReadOnlyList<IEmbeddingBackend> _embeddings = [];
+    private volatile IReadOnlyList<IRerankBackend> _rerankers = [];
 
     /// <summary>An empty slot.</summary>
     /// <param name="detail">What is being loaded, for people.</param>
@@ -55,11 +57,22 @@ public sealed class ChatBackendSlot : IChatBackendProvider
         }
     }
 
-    /// <summary>Takes the backends that make embeddings.</summary>
-    public void FillEmbeddings(IReadOnlyList<IEmbeddingBackend> backends) => _embeddings = backends;
+    /// <summary>Takes the backends that make embeddings. Where no other was given, the first of them scores documents too.</summary>
+    public void FillEmbeddings(IReadOnlyList<IEmbeddingBackend> backends)
+    {
+        _embeddings = backends;
+        if (_rerankers.All(static backend => backend is EmbeddingRerankBackend))
+            _rerankers = backends.Count > 0 ? [new EmbeddingRerankBackend(backends[0])] : [];
+    }
+
+    /// <summary>Takes the backends that score documents, in place of the one that embeddings give.</summary>
+    public void FillRerankers(IReadOnlyList<IRerankBackend> backends) => _rerankers = backends;
 
     /// <inheritdoc/>
     public IEmbeddingBackend? FindEmbeddings(string model) => _embeddings.FirstOrDefault(backend => string.Equals(backend.Model, model, StringComparison.OrdinalIgnoreCase));
+
+    /// <inheritdoc/>
+    public IRerankBackend? FindRerank(string model) => _rerankers.FirstOrDefault(backend => string.Equals(backend.Model, model, StringComparison.OrdinalIgnoreCase));
 
     /// <summary>Says that loading failed.</summary>
     /// <param name="reason">Why, for people; shown by the health check.</param>

@@ -49,4 +49,8 @@ public interface IChatBackendProvider
     /// <summary>The backend that makes embeddings under a code; null when none does.</summary>
     /// <param name="model">Code in any case.</param>
     IEmbeddingBackend? FindEmbeddings(string model) => null;
+
+    /// <summary>The backend that scores documents under a code; null when none does.</summary>
+    /// <param name="model">Code in any case.</param>
+    IRerankBackend? FindRerank(string model) => null;
 }
