@@ -1,4 +1,3 @@
-using System.Buffers;
 using System.Diagnostics;
 using System.Globalization;
 using Glimmer.Dialogue.Output;
@@ -172,7 +171,7 @@ internal sealed partial class ChatRunner(CallAdmission calls, AnswerDrain drain,
         }
 
         record.Finish = dialect.WordOf(events.Finish);
-        var body = new ArrayBufferWriter<byte>(1024);
+        using var body = new PooledBody();
         dialect.WriteWhole(body, messages, events.End);
         await dialect.KeepAsync();
 

@@ -269,6 +269,9 @@ public sealed class GlimmerServer : IAsyncDisposable
         builder.Logging.AddFilter("Microsoft", LogLevel.Warning);
         builder.Logging.AddFilter("System", LogLevel.Warning);
 
+        // It logs nothing above Information, but as long as it could, each request gets a log scope and a span that nobody reads: ours is made when somebody listens.
+        builder.Logging.AddFilter("Microsoft.AspNetCore.Hosting.Diagnostics", LogLevel.None);
+
         // A start that fails is told once, as one line, by whoever started the server.
         builder.Logging.AddFilter("Microsoft.Extensions.Hosting", LogLevel.None);
         if (services.Logs is { } logs)
