@@ -58,6 +58,8 @@ internal sealed class FakeBackend(BackendDefinition definition) : IRemoteBackend
 
     public bool IsReady { get; set; } = true;
 
+    public bool TakesRawPrompts { get; set; }
+
     public bool Disposed { get; private set; }
 
     public int Started => Volatile.Read(ref _started);

@@ -249,6 +249,17 @@ public sealed class PooledChatBackendTests
     }
 
     [Fact]
+    public async Task Prompts_without_a_template_go_only_where_they_are_taken()
+    {
+        await using FakePool pool = FakePool.Of("a", "b", "c");
+        Assert.False(pool.Chat.TakesRawPrompts);
+        pool["c"].TakesRawPrompts = true;
+        Assert.True(pool.Chat.TakesRawPrompts);
+        for (int i = 0; i < 10; i++)
+            Assert.Equal("c", (await pool.SayAsync(FakePool.Ask($"{i}") with { Raw = new RawPrompt($"{i}") })).Text);
+    }
+
+    [Fact]
     public async Task Counting_goes_on_to_another_where_one_cannot()
     {
         await using FakePool pool = FakePool.Of("a", "b");
