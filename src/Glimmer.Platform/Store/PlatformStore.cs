@@ -74,6 +74,9 @@ public sealed class PlatformStore : IAsyncDisposable, IDisposable
     /// <summary>Now, as the store keeps instants: UTC in milliseconds since 1970.</summary>
     internal long Now => Settings.Time.GetUtcNow().ToUnixTimeMilliseconds();
 
+    /// <summary>Now, for instants that nodes compare with each other: by the database's clock where there are several (<see cref="StoreSettings.DatabaseClock"/>).</summary>
+    internal long SharedNow(StoreSession session) => Settings.DatabaseClock ? session.Scalar<long>("SELECT (EXTRACT(EPOCH FROM clock_timestamp()) * 1000)::bigint") : Now;
+
     /// <summary>Opens the store and brings its schema up to date.</summary>
     /// <exception cref="StoreException">It cannot be opened, or was written by a newer version.</exception>
     public static PlatformStore Open(StoreSettings settings) => Open(settings, StoreMigrations.Of(settings.Kind));
