@@ -11,11 +11,16 @@ internal sealed class ChaosClient(ChaosReport report, IReadOnlyList<Uri> nodes, 
     private readonly HttpClient _http = new(new SocketsHttpHandler { ConnectTimeout = TimeSpan.FromSeconds(3) }) { Timeout = TimeSpan.FromSeconds(60) };
     private readonly List<(string Key, Uri Path, ChaosRequest[] Requests, Func<JsonElement, bool> Ended)> _later = [];
 
+    private bool _failed;
+
     /// <summary>Asks until told to end.</summary>
     public async Task RunAsync(CancellationToken stop)
     {
         while (!stop.IsCancellationRequested)
         {
+            // Whoever found nobody, or was refused, does not ask again at once.
+            await Task.Delay(_failed ? 250 : random.Next(0, 40), CancellationToken.None);
+            _failed = false;
             string key = keys[random.Next(keys.Count)];
             switch (random.Next(10))
             {
@@ -109,6 +114,7 @@ internal sealed class ChaosClient(ChaosReport report, IReadOnlyList<Uri> nodes, 
         }
         catch (Exception fault) when (fault is HttpRequestException or IOException or OperationCanceledException)
         {
+            _failed = true;
             asked.Outcome = Unreachable(fault) ? ChaosOutcome.Unreachable : ChaosOutcome.Cut;
             if (said.Length > 0)
                 CheckOthers(asked, stream ? Joined(said.ToString()) : said.ToString(), [asked]);
@@ -134,6 +140,7 @@ internal sealed class ChaosClient(ChaosReport report, IReadOnlyList<Uri> nodes, 
         }
         catch (Exception fault) when (fault is HttpRequestException or IOException or OperationCanceledException)
         {
+            _failed = true;
             foreach (ChaosRequest request in asked)
                 request.Outcome = Unreachable(fault) ? ChaosOutcome.Unreachable : ChaosOutcome.Cut;
         }
@@ -207,7 +214,7 @@ internal sealed class ChaosClient(ChaosReport report, IReadOnlyList<Uri> nodes, 
 
     private void Refuse(ChaosRequest request, string text)
     {
-        (request.Outcome, request.Detail) = (ChaosOutcome.Refused, text);
+        (request.Outcome, request.Detail, _failed) = (ChaosOutcome.Refused, text, true);
         if (!text.Contains("\"error\"", StringComparison.Ordinal))
             report.Faults.Enqueue($"{request.Kind} {request.Number} was refused without an error of the platform: {text}");
     }

@@ -4,6 +4,7 @@ using System.Net;
 using System.Net.Sockets;
 using Glimmer.Platform.Accounts;
 using Glimmer.Platform.Ledger;
+using Glimmer.Platform.Plans;
 using Glimmer.Server.Hosting;
 using Glimmer.Server.Routing;
 using Glimmer.Testing;
@@ -32,9 +33,11 @@ public static class ChaosRun
         try
         {
             (List<string> keys, Money funds) = await PrepareAsync(nodes[0].Data, postgres.ConnectionString);
+            string plans = PlansText();
             foreach (Node node in nodes)
             {
                 Directory.CreateDirectory(node.Data);
+                await File.WriteAllTextAsync(Path.Combine(node.Data, PlanRules.FileName), plans);
                 if (node != nodes[0])
                     File.Copy(Path.Combine(nodes[0].Data, "protection.key"), Path.Combine(node.Data, "protection.key"));
                 node.Start();
@@ -85,6 +88,13 @@ public static class ChaosRun
         }
 
         return (keys, funds);
+    }
+
+    /// <summary>The built-in rules, but for accounts without a plan, whose balance pays on every base.</summary>
+    private static string PlansText()
+    {
+        using var built = new StreamReader(typeof(PlanRules).Assembly.GetManifestResourceStream("Glimmer.Platform.Plans.plans.yaml")!);
+        return built.ReadToEnd().Replace("on_plan_bases: refuse", "on_plan_bases: balance", StringComparison.Ordinal);
     }
 
     private static async Task DisturbAsync(ChaosSettings settings, ChaosReport report, Node[] nodes, PostgresCluster postgres)
