@@ -82,7 +82,7 @@ public sealed class ChaosReport
     {
         int at = detail.IndexOf("\"message\":\"", StringComparison.Ordinal);
         string text = at < 0 ? detail : detail[(at + 11)..];
-        return new string([.. text.Take(70).Select(letter => char.IsAsciiHexDigit(letter) && char.IsAsciiDigit(letter) ? '0' : letter)]);
+        return text[..Math.Min(text.Length, Math.Min(60, text.IndexOf("error id", StringComparison.Ordinal) is > 0 and int end ? end : 60))];
     }
 
     /// <inheritdoc/>
