@@ -57,14 +57,20 @@ internal sealed class LedgerPump(WriteQueue queue, LedgerWriter writer, LedgerJo
         return posting.Done.Task;
     }
 
-    /// <summary>Takes in what other processes wrote.</summary>
-    public Task Refresh()
+    /// <summary>
+    /// Takes in what other processes wrote, up to a version. While a group is being written, the version may be that group's own: what to do is then decided behind it, and nobody
+    /// waits, since whoever looks for changes would hold a thread for each group.
+    /// </summary>
+    public Task Refresh(long version)
     {
         lock (_gate)
         {
-            _open.Refresh = true;
+            _open.RefreshTo = Math.Max(_open.RefreshTo, version);
+            if (_running)
+                return Task.CompletedTask;
+            Task read = _open.Done.Task;
             Kick();
-            return _open.Done.Task;
+            return read;
         }
     }
 
@@ -85,12 +91,13 @@ internal sealed class LedgerPump(WriteQueue queue, LedgerWriter writer, LedgerJo
         }
     }
 
+    // Begins on the caller's thread: it comes as far as the store's queue. The open group is another one afterwards.
     private void Kick()
     {
         if (_running)
             return;
         _running = true;
-        _loop = Task.Run(LoopAsync);
+        _loop = LoopAsync();
     }
 
     private async Task LoopAsync()
@@ -108,6 +115,12 @@ internal sealed class LedgerPump(WriteQueue queue, LedgerWriter writer, LedgerJo
 
                 group = _open;
                 _open = new LedgerGroup();
+            }
+
+            if (group.IsRefreshOnly && group.RefreshTo <= Volatile.Read(ref writer.Seen))
+            {
+                group.Done.TrySetResult();
+                continue;
             }
 
             try
@@ -130,7 +143,10 @@ internal sealed class LedgerPump(WriteQueue queue, LedgerWriter writer, LedgerJo
     /// <summary>Makes durable by the journal what the database has not taken yet, until it has taken the group.</summary>
     private async Task JournalUntilAsync(Task written, LedgerGroup group)
     {
-        if (!written.IsCompleted && !isAway())
+        // Until here it may be the thread of a request, which writes no file.
+        if (isAway())
+            await Task.Yield();
+        else if (!written.IsCompleted)
             await written.WaitAsync(journalAfter).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         while (!written.IsCompleted)
         {
@@ -210,7 +226,10 @@ internal sealed class LedgerGroup
 
     public List<Posting> Postings { get; } = [];
 
-    public bool Refresh { get; set; }
+    /// <summary>Version of the topic to be read up to; 0 for none.</summary>
+    public long RefreshTo { get; set; }
+
+    public bool IsRefreshOnly => Charges.Count == 0 && Postings.Count == 0;
 
     /// <summary>How many of the requests the journal has.</summary>
     public int Journaled { get; set; }
@@ -221,7 +240,7 @@ internal sealed class LedgerGroup
     /// <summary>Completes when the group was dealt with, for whoever waits for it as a whole.</summary>
     public TaskCompletionSource Done { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
-    public bool IsEmpty => Charges.Count == 0 && Postings.Count == 0 && !Refresh;
+    public bool IsEmpty => IsRefreshOnly && RefreshTo == 0;
 
     /// <summary>What the try that was committed found out.</summary>
     public LedgerFindings Findings { get; set; } = new();

@@ -44,7 +44,7 @@ public sealed partial class PlatformLedger : ILedger, IAsyncDisposable
         _watch = store.Changes.Watch(LedgerWriter.Topic, version, seen =>
         {
             if (seen > Volatile.Read(ref _writer.Seen))
-                _pump.Refresh().GetAwaiter().GetResult();
+                _pump.Refresh(seen).GetAwaiter().GetResult();
         });
         _sweeper = settings.SweepEvery > TimeSpan.Zero ? SweepLoopAsync() : Task.CompletedTask;
     }

@@ -84,6 +84,15 @@ public sealed record GlimmerOptions
     /// <summary>How long the result of an asynchronous chat is kept.</summary>
     public TimeSpan KeepTaskResults { get; init; } = TimeSpan.FromHours(24);
 
+    /// <summary>File of the backends that answer (docs/backends.md); empty for the engine of this process alone.</summary>
+    public string BackendsFile { get; init; } = "";
+
+    /// <summary>How often that file is looked at for changes; zero for never.</summary>
+    public TimeSpan BackendsWatch { get; init; } = TimeSpan.FromSeconds(5);
+
+    /// <summary>Whether answers name the backend in the header <c>X-Glimmer-Backend</c>.</summary>
+    public bool ShowBackend { get; init; }
+
     /// <summary>How long answers in flight may go on when the server stops.</summary>
     public TimeSpan DrainTime { get; init; } = TimeSpan.FromSeconds(20);
 

@@ -165,7 +165,7 @@ public sealed class GlimmerServer : IAsyncDisposable
             .AddSingleton(parts.Callers)
             .AddSingleton(new UsageSeries(parts.Store))
             .AddSingleton<MonitorEndpoints>()
-            .AddSingleton(parts.Admin(options))
+            .AddSingleton(parts.Admin(options) with { Backends = () => backends.Pool })
             .AddSingleton<AdminEndpoints>()
             .AddBilling(parts.Billing)
             .AddSingleton(backends)
@@ -174,6 +174,7 @@ public sealed class GlimmerServer : IAsyncDisposable
             .AddSingleton<AnswerDrain>()
             .AddSingleton<GlimmerTelemetry>()
             .AddSingleton<EngineTelemetry>()
+            .AddSingleton<BackendTelemetry>()
             .AddSingleton<ModelOffers>()
             .AddSingleton<ModelsEndpoint>()
             .AddSingleton<ChatRunner>()
@@ -185,7 +186,7 @@ public sealed class GlimmerServer : IAsyncDisposable
             .AddSingleton<MessagesModels>()
             .AddOpenAI(seal)
             .AddOllama()
-            .AddSingleton<LlamaEndpoints>()
+            .AddLlama()
             .AddTasks(parts.Store, options)
             .AddSingleton<HealthEndpoints>()
             .AddSingleton<HomePage>();
@@ -268,6 +269,9 @@ public sealed class GlimmerServer : IAsyncDisposable
         builder.Logging.AddFilter("Microsoft", LogLevel.Warning);
         builder.Logging.AddFilter("System", LogLevel.Warning);
 
+        // It logs nothing above Information, but as long as it could, each request gets a log scope and a span that nobody reads: ours is made when somebody listens.
+        builder.Logging.AddFilter("Microsoft.AspNetCore.Hosting.Diagnostics", LogLevel.None);
+
         // A start that fails is told once, as one line, by whoever started the server.
         builder.Logging.AddFilter("Microsoft.Extensions.Hosting", LogLevel.None);
         if (services.Logs is { } logs)
@@ -285,19 +289,28 @@ public sealed class GlimmerServer : IAsyncDisposable
             kestrel.AddServerHeader = false;
             kestrel.Limits.MaxRequestBodySize = null;   // counted while reading, so that the answer is the platform's own
             kestrel.Limits.MinResponseDataRate = new MinDataRate(bytesPerSecond: 16, gracePeriod: TimeSpan.FromSeconds(30));
+
+            // HTTP/2 without TLS: one connection carries many streams, and one whose client is gone without a word is found out.
+            kestrel.AllowAlternateSchemes = true;
+            kestrel.Limits.Http2.MaxStreamsPerConnection = 512;
+            kestrel.Limits.Http2.KeepAlivePingDelay = TimeSpan.FromSeconds(30);
+            kestrel.Limits.Http2.KeepAlivePingTimeout = TimeSpan.FromSeconds(20);
             switch (options.Host)
             {
                 case "*":
-                    kestrel.ListenAnyIP(options.Port);
+                    kestrel.ListenAnyIP(options.Port, TakeHttp2);
                     break;
                 case "localhost" when options.Port != 0:
-                    kestrel.ListenLocalhost(options.Port);
+                    kestrel.ListenLocalhost(options.Port, TakeHttp2);
                     break;
                 default:
-                    kestrel.Listen(IPAddress.TryParse(options.Host, out IPAddress? address) ? address : IPAddress.Loopback, options.Port);
+                    kestrel.Listen(IPAddress.TryParse(options.Host, out IPAddress? address) ? address : IPAddress.Loopback, options.Port, TakeHttp2);
                     break;
             }
         });
+
+        // Both versions are on from the start; to say so would make Kestrel warn that one needs TLS.
+        static void TakeHttp2(ListenOptions listen) => listen.Use(PriorKnowledge.Use);
     }
 
     private static void Map(WebApplication app, GlimmerOptions options)
@@ -354,8 +367,9 @@ public sealed class GlimmerServer : IAsyncDisposable
             });
         }
 
-        // Nobody asks for it: its instruments are read.
+        // Nobody asks for them: their instruments are read.
         app.Services.GetRequiredService<EngineTelemetry>();
+        app.Services.GetRequiredService<BackendTelemetry>();
         app.Services.GetRequiredService<StoreTelemetry>();
 
         // The drain must listen for the stop from the beginning, not from the first chat request on.

@@ -231,6 +231,18 @@ public static class GlimmerSettings
         {
             Apply = (options, text) => Whole(text, 0, 3600) is { } seconds ? options with { DrainTime = TimeSpan.FromSeconds(seconds) } : null,
         },
+        new("Backends:File", "File of the backends that answer, beside or in place of the engine of this process", "the path of a YAML file; without it the engine of this process answers alone", "")
+        {
+            Apply = (options, text) => text.Contains('\0', StringComparison.Ordinal) ? null : options with { BackendsFile = text },
+        },
+        new("Backends:WatchSeconds", "How often that file is looked at for changes", "a number from 0 (never) to 3600", "5")
+        {
+            Apply = (options, text) => Whole(text, 0, 3600) is { } seconds ? options with { BackendsWatch = TimeSpan.FromSeconds(seconds) } : null,
+        },
+        new("Backends:ShowInHeader", "Whether answers name the backend that gave them in the header X-Glimmer-Backend", "true or false", "false")
+        {
+            Apply = (options, text) => bool.TryParse(text, out bool flag) ? options with { ShowBackend = flag } : null,
+        },
         new("Cors:Origins", "Origins whose pages may call", "* or origins such as https://example.com, separated by commas", "*")
         {
             Apply = (options, text) =>
