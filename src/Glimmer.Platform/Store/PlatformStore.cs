@@ -34,6 +34,9 @@ public sealed class PlatformStore : IAsyncDisposable, IDisposable
     /// <summary>The steps of the schema that opening applied, such as <c>0001_accounts</c>.</summary>
     public IReadOnlyList<string> Upgrades { get; }
 
+    /// <summary>The steps of a newer version that it has; this version goes on with them.</summary>
+    public IReadOnlyList<string> Newer { get; private set; } = [];
+
     /// <summary>Whether opening made it.</summary>
     public bool IsNew => Upgrades.Count == StoreMigrations.Of(Kind).Count;
 
@@ -88,7 +91,9 @@ public sealed class PlatformStore : IAsyncDisposable, IDisposable
         try
         {
             IReadOnlyList<StoreMigration> applied = StoreMigrations.Apply(connections, steps, settings.Time.GetUtcNow());
-            return new PlatformStore(settings, connections, [.. applied.Select(step => step.ToString())]);
+            var store = new PlatformStore(settings, connections, [.. applied.Select(step => step.ToString())]);
+            store.Newer = store.Read(session => StoreMigrations.Newer(session, steps));
+            return store;
         }
         catch (Exception fault)
         {
