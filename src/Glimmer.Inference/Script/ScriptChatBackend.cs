@@ -3,9 +3,8 @@ using System.Text;
 using Glimmer.Dialogue.Conversations;
 using Glimmer.Dialogue.Generations;
 using Glimmer.Dialogue.Output;
-using Glimmer.Dialogue.Rendering;
 using Glimmer.Dialogue.Tokenization;
-using Glimmer.Inference.Embedded;
+using Glimmer.Inference.Prompting;
 using Glimmer.Protocol.Errors;
 
 namespace Glimmer.Inference.Script;
@@ -21,7 +20,7 @@ public sealed class ScriptChatBackend : IChatBackend, ITokenizerBackend
     private readonly Generation _generation;
     private readonly ITokenizer _tokenizer;
     private readonly TimeProvider _time;
-    private readonly PromptCache _prompts;
+    private readonly ChatPrompts _prompts;
     private readonly ReplyWriter _writer;
     private readonly int[] _used;
     private readonly PreparedReply[] _replies;
@@ -38,7 +37,7 @@ public sealed class ScriptChatBackend : IChatBackend, ITokenizerBackend
         _tokenizer = tokenizer;
         _time = time;
         _generation = Generations.ForName(scenario.Generation);
-        _prompts = new PromptCache(tokenizer, RememberedPromptTokens);
+        _prompts = new ChatPrompts(Name, _generation, tokenizer, RememberedPromptTokens);
         _writer = new ReplyWriter(_generation, tokenizer);
         _used = new int[scenario.Rules.Count];
         _replies = [.. scenario.Rules.Select(rule => new PreparedReply(rule.Reply))];
@@ -67,7 +66,7 @@ public sealed class ScriptChatBackend : IChatBackend, ITokenizerBackend
     public async ValueTask<ChatStart> StartAsync(ChatRequest request, CancellationToken cancel)
     {
         cancel.ThrowIfCancellationRequested();
-        if (Render(request, out PlatformError? error) is not { } prompt)
+        if (_prompts.Render(request, out _, out PlatformError? error) is not { } prompt)
             return new ChatStart(null, error);
         if (request.Raw is { Tokens: { } ids })
             request = request with { Conversation = request.Conversation with { Messages = [ChatMessage.OfText(ChatRole.User, TextOf(ids))] } };
@@ -84,21 +83,14 @@ public sealed class ScriptChatBackend : IChatBackend, ITokenizerBackend
 
         if (TokensOf(prepared, request, groups, out string? fault) is not { } tokens)
             return new ChatStart(null, new PlatformError(BusinessCode.CallFailed, $"The scenario's answer cannot be written by {_generation}: {fault}"));
-        OutputAutomaton automaton = new(_generation, _tokenizer, new OutputOptions
-        {
-            Start = prompt.Start,
-            IsPlain = request.Raw is not null,
-            Tools = request.ToolChoice.Mode == ToolChoiceMode.None ? [] : request.Conversation.Tools,
-            Stop = request.Stop,
-            ParallelToolCalls = request.ParallelToolCalls,
-        });
+        OutputAutomaton automaton = new(_generation, _tokenizer, ChatPrompts.OutputOf(request, prompt.Start) with { ThinkingBudget = null });
         return new ChatStart(new ScriptedAnswer(automaton, tokens, reply, request, prompt.Tokens.Length, _time), null);
     }
 
     /// <inheritdoc/>
     /// <exception cref="ChatRequestException">The request can't be rendered.</exception>
     public ValueTask<int> CountTokensAsync(ChatRequest request, CancellationToken cancel) =>
-        ValueTask.FromResult(Render(request, out PlatformError? error) is { } prompt ? prompt.Tokens.Length : throw new ChatRequestException(error!));
+        ValueTask.FromResult(_prompts.Render(request, out _, out PlatformError? error) is { } prompt ? prompt.Tokens.Length : throw new ChatRequestException(error!));
 
     private PreparedReply? Find(ChatRequest request, out IReadOnlyList<string> groups, out string? nearest)
     {
@@ -151,20 +143,6 @@ public sealed class ScriptChatBackend : IChatBackend, ITokenizerBackend
         foreach (int id in ids)
             bytes.Write(_tokenizer.BytesOf(id));
         return Encoding.UTF8.GetString(bytes.WrittenSpan);
-    }
-
-    private RenderedPrompt? Render(ChatRequest request, out PlatformError? error)
-    {
-        if (request.Raw is { } raw)
-            return RawPrompts.Encode(raw, _tokenizer, request.Model, out error);
-        Conversation conversation = request.ToolChoice.Mode == ToolChoiceMode.None ? request.Conversation with { Tools = [] } : request.Conversation;
-        RenderResult result = _generation.Render(conversation, _tokenizer, _prompts);
-        error = null;
-        if (result.Fault is not { } fault)
-            return result.Prompt;
-        string field = fault.MessageIndex < 0 ? fault.Field : $"messages[{fault.MessageIndex}].{fault.Field}";
-        error = new PlatformError(BusinessCode.ParameterInvalid, fault.ToString(), field.TrimEnd('.'));
-        return null;
     }
 
     /// <summary>A reply and its tokens, once written, for the three states of the thinking switch and for raw prompts.</summary>

@@ -22,8 +22,8 @@ internal static class OpenAIRoutes
         .AddSingleton(seal)
         .AddSingleton<RecentResponses>()
         .AddSingleton<ResponseHistory>()
+        .AddSingleton<ResponseTasks>()
         .AddSingleton<BackgroundResponses>()
-        .AddHostedService(static services => services.GetRequiredService<BackgroundResponses>())
         .AddSingleton<ResponsesEndpoint>()
         .AddSingleton<StoredResponsesEndpoint>()
         .AddSingleton<ConversationsEndpoint>();

@@ -1,3 +1,4 @@
+using System.Globalization;
 using Glimmer.Inference;
 using Glimmer.Inference.Rerank;
 using Glimmer.Inference.Routing;
@@ -20,10 +21,13 @@ public sealed class ChatBackendSlot : IChatBackendProvider
         _state = new State(new BackendReadiness(BackendPhase.Loading, detail), Route([]), null);
 
     /// <inheritdoc/>
-    public BackendReadiness Readiness => _state.Readiness;
+    public BackendReadiness Readiness => _state.Pool is { } pool ? ReadinessOf(pool) : _state.Readiness;
 
     /// <inheritdoc/>
     public IReadOnlyList<IChatBackend> Backends => _state.Router.Backends;
+
+    /// <inheritdoc/>
+    public BackendPool? Pool => _state.Pool;
 
     /// <inheritdoc/>
     public ChatRoute? StandIn => _state.StandIn is { Models.Count: > 0 } backend
@@ -36,6 +40,22 @@ public sealed class ChatBackendSlot : IChatBackendProvider
     /// <param name="detail">What is loaded, for people.</param>
     public void Fill(IReadOnlyList<IChatBackend> backends, IChatBackend? standIn, string detail = "Ready.") =>
         _state = new State(new BackendReadiness(BackendPhase.Ready, detail), Route(backends), standIn);
+
+    /// <summary>Takes the models of a pool, and follows it as they come and go.</summary>
+    /// <param name="pool">The pool.</param>
+    /// <param name="standIn">Code of the model that answers for chat codes that nobody serves, unless the pool's options name another; null for none.</param>
+    public void Follow(BackendPool pool, string? standIn)
+    {
+        ArgumentNullException.ThrowIfNull(pool);
+        pool.ModelsChanged = Take;
+        Take();
+
+        void Take()
+        {
+            string? code = pool.Options.StandIn ?? standIn;
+            _state = new State(new BackendReadiness(BackendPhase.Ready, ""), Route(pool.Models), code is null ? null : pool.Find(code)) { Pool = pool };
+        }
+    }
 
     /// <summary>Takes the backends that make embeddings. Where no other was given, the first of them scores documents too.</summary>
     public void FillEmbeddings(IReadOnlyList<IEmbeddingBackend> backends)
@@ -65,5 +85,14 @@ public sealed class ChatBackendSlot : IChatBackendProvider
     // Which codes a stand-in may answer for is the catalogue's business: ModelOffers asks it. The router only knows names.
     private static ModelRouter Route(IReadOnlyList<IChatBackend> backends) => new(backends, standIn: null, static _ => false);
 
-    private sealed record State(BackendReadiness Readiness, ModelRouter Router, IChatBackend? StandIn);
+    private static BackendReadiness ReadinessOf(BackendPool pool)
+    {
+        int ready = pool.Models.Count(static model => model.IsReady);
+        return new BackendReadiness(BackendPhase.Ready, string.Create(CultureInfo.InvariantCulture, $"{ready} of {pool.Models.Count} models have a backend that takes requests."));
+    }
+
+    private sealed record State(BackendReadiness Readiness, ModelRouter Router, IChatBackend? StandIn)
+    {
+        public BackendPool? Pool { get; init; }
+    }
 }

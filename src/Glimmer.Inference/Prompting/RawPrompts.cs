@@ -5,7 +5,7 @@ using Glimmer.Dialogue.Rendering;
 using Glimmer.Dialogue.Tokenization;
 using Glimmer.Protocol.Errors;
 
-namespace Glimmer.Inference.Embedded;
+namespace Glimmer.Inference.Prompting;
 
 /// <summary>Turns raw prompts into tokens.</summary>
 internal static class RawPrompts

@@ -3,11 +3,12 @@ using Glimmer.Dialogue.Output;
 using Glimmer.Dialogue.Tokenization;
 using Glimmer.Engine;
 using Glimmer.Inference.Embedded;
+using Glimmer.Inference.Prompting;
 using Glimmer.Inference.Script;
 using Glimmer.Inference.Tests.Script;
 using Glimmer.Protocol.Errors;
 
-namespace Glimmer.Inference.Tests.Embedded;
+namespace Glimmer.Inference.Tests.Prompting;
 
 /// <summary>Prompts that no template touches.</summary>
 public sealed class RawPromptTests(BundledBackend bundled) : IClassFixture<BundledBackend>
