@@ -51,6 +51,9 @@ public sealed class EmbeddedChatBackend : IChatBackend, IEngineReport, ITokenize
     /// <inheritdoc/>
     public bool IsReady => !_stopping;
 
+    /// <inheritdoc/>
+    public bool TakesRawPrompts => true;
+
     /// <summary>The engine, for its statistics.</summary>
     public InferenceEngine Engine => _engine;
 
@@ -124,7 +127,7 @@ public sealed class EmbeddedChatBackend : IChatBackend, IEngineReport, ITokenize
         if (prompt is null)
             return new ChatStart(null, error);
         if (prompt.Tokens.Length + 1 > _engine.ContextLength)
-            return new ChatStart(null, _prompts.TooLong(prompt.Tokens.Length, _engine.ContextLength));
+            return new ChatStart(null, _prompts.TooLong(request, prompt.Tokens.Length, _engine.ContextLength));
 
         // 2. What the answer must look like.
         ITokenConstraint? constraint = _constraints.For(request, conversation.Tools, prompt.Start, out IReadOnlyList<Relaxation> relaxations, out error);
@@ -148,10 +151,10 @@ public sealed class EmbeddedChatBackend : IChatBackend, IEngineReport, ITokenize
             TopLogProbs = request.TopLogProbs,
             Sink = answer,
         };
-        return Submit(generation, answer);
+        return Submit(generation, answer, request);
     }
 
-    private ChatStart Submit(GenerationRequest generation, EmbeddedChatAnswer answer)
+    private ChatStart Submit(GenerationRequest generation, EmbeddedChatAnswer answer, ChatRequest request)
     {
         SubmissionOutcome outcome;
         RunningGeneration? running;
@@ -172,7 +175,7 @@ public sealed class EmbeddedChatBackend : IChatBackend, IEngineReport, ITokenize
                 answer.Attach(running!);
                 return new ChatStart(answer, null);
             case SubmissionOutcome.PromptTooLong:
-                return new ChatStart(null, _prompts.TooLong(generation.Prompt.Count, _engine.ContextLength));
+                return new ChatStart(null, _prompts.TooLong(request, generation.Prompt.Count, _engine.ContextLength));
             case SubmissionOutcome.QueueFull:
                 return new ChatStart(null, new PlatformError(BusinessCode.Overloaded, $"The model {_package.Code} is overloaded: too many requests wait. Try again later."));
             default:

@@ -23,6 +23,12 @@ internal sealed class ChatPrompts(string code, Generation generation, ITokenizer
     public RenderedPrompt? Render(ChatRequest request, out Conversation conversation, out PlatformError? error)
     {
         conversation = request.ToolChoice.Mode == ToolChoiceMode.None ? request.Conversation with { Tools = [] } : request.Conversation;
+        if (request.Raw is { } raw)
+        {
+            conversation = conversation with { Tools = [] };
+            return RawPrompts.Encode(raw, tokenizer, code, out error);
+        }
+
         RenderResult result = generation.Render(conversation, tokenizer, _cache);
         error = null;
         if (result.Fault is not { } fault)
@@ -45,12 +51,13 @@ internal sealed class ChatPrompts(string code, Generation generation, ITokenizer
     }
 
     /// <summary>1261: the prompt leaves no room for an answer.</summary>
+    /// <param name="request">The request.</param>
     /// <param name="tokens">Tokens of the prompt.</param>
     /// <param name="context">Most tokens of prompt and answer.</param>
-    public PlatformError TooLong(int tokens, int context) => new(
+    public PlatformError TooLong(ChatRequest request, int tokens, int context) => new(
         BusinessCode.PromptTooLong,
         $"The prompt has {tokens} tokens; with the model {code} prompt and answer together may have {context}.",
-        "messages");
+        request.Raw is null ? "messages" : "prompt");
 
     /// <summary>What the automaton must know of a request.</summary>
     /// <param name="request">The request.</param>
@@ -58,7 +65,8 @@ internal sealed class ChatPrompts(string code, Generation generation, ITokenizer
     public static OutputOptions OutputOf(ChatRequest request, OutputStart start) => new()
     {
         Start = start,
-        Tools = request.ToolChoice.Mode == ToolChoiceMode.None ? [] : request.Conversation.Tools,
+        IsPlain = request.Raw is not null,
+        Tools = request.Raw is not null || request.ToolChoice.Mode == ToolChoiceMode.None ? [] : request.Conversation.Tools,
         Stop = request.Stop,
         ParallelToolCalls = request.ParallelToolCalls,
         ThinkingBudget = request.ThinkingBudget,

@@ -1,6 +1,8 @@
+using System.Buffers;
+using System.Text;
+using Glimmer.Dialogue.Conversations;
 using Glimmer.Dialogue.Generations;
 using Glimmer.Dialogue.Output;
-using Glimmer.Dialogue.Rendering;
 using Glimmer.Dialogue.Tokenization;
 using Glimmer.Inference.Prompting;
 using Glimmer.Protocol.Errors;
@@ -52,6 +54,9 @@ public sealed class ScriptChatBackend : IChatBackend, ITokenizerBackend
     public bool IsReady => true;
 
     /// <inheritdoc/>
+    public bool TakesRawPrompts => true;
+
+    /// <inheritdoc/>
     public ValueTask<T> UseTokenizerAsync<T>(Func<ITokenizer, Generation, T> use, CancellationToken cancel) => new(use(_tokenizer, _generation));
 
     /// <summary>How often a rule has answered, by its place in the scenario.</summary>
@@ -63,6 +68,8 @@ public sealed class ScriptChatBackend : IChatBackend, ITokenizerBackend
         cancel.ThrowIfCancellationRequested();
         if (_prompts.Render(request, out _, out PlatformError? error) is not { } prompt)
             return new ChatStart(null, error);
+        if (request.Raw is { Tokens: { } ids })
+            request = request with { Conversation = request.Conversation with { Messages = [ChatMessage.OfText(ChatRole.User, TextOf(ids))] } };
         if (Find(request, out IReadOnlyList<string> groups, out string? nearest) is not { } prepared)
             return new ChatStart(null, new PlatformError(BusinessCode.CallFailed, $"No rule of the scenario matches this request. {nearest}"));
         ScriptedReply reply = prepared.Reply;
@@ -118,23 +125,32 @@ public sealed class ScriptChatBackend : IChatBackend, ITokenizerBackend
     private int[]? TokensOf(PreparedReply reply, ChatRequest request, IReadOnlyList<string> groups, out string? fault)
     {
         bool? thinking = request.Conversation.Options.EnableThinking;
-        ref int[]? known = ref reply.Tokens[thinking switch { null => 0, false => 1, true => 2 }];
+        bool isRaw = request.Raw is not null;
+        ref int[]? known = ref reply.Tokens[isRaw ? 3 : thinking switch { null => 0, false => 1, true => 2 }];
         fault = null;
         if (Volatile.Read(ref known) is { } tokens)
             return tokens;
         string last = request.Conversation.Messages is [.., { } message] ? RequestMatcher.VisibleText(message) : "";
-        int[]? written = _writer.Write(reply.Reply, thinking, groups, last, out fault);
+        int[]? written = isRaw ? _writer.WriteText(reply.Reply, groups, last) : _writer.Write(reply.Reply, thinking, groups, last, out fault);
         if (!reply.HasPlaces)
             Volatile.Write(ref known, written);
         return written;
     }
 
-    /// <summary>A reply and its tokens, once written, for the three states of the thinking switch.</summary>
+    private string TextOf(IReadOnlyList<int> ids)
+    {
+        var bytes = new ArrayBufferWriter<byte>(Math.Max(16, ids.Count * 4));
+        foreach (int id in ids)
+            bytes.Write(_tokenizer.BytesOf(id));
+        return Encoding.UTF8.GetString(bytes.WrittenSpan);
+    }
+
+    /// <summary>A reply and its tokens, once written, for the three states of the thinking switch and for raw prompts.</summary>
     private sealed class PreparedReply(ScriptedReply reply)
     {
         public ScriptedReply Reply { get; } = reply;
 
-        public int[]?[] Tokens { get; } = new int[]?[3];
+        public int[]?[] Tokens { get; } = new int[]?[4];
 
         /// <summary>Whether its text depends on the request.</summary>
         public bool HasPlaces { get; } = new[] { reply.Thinking, reply.Text, reply.Raw }.Concat(reply.ToolCalls.Select(call => call.Arguments.GetRawText()))
