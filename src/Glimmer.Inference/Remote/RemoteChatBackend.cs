@@ -184,7 +184,7 @@ internal sealed class RemoteChatBackend : IRemoteBackend, ITokenizerBackend
         if (error is not null)
             return null;
         CompiledConstraint? compiled = (constraint as GrammarConstraint)?.Compiled;
-        string? grammar = compiled?.ToGbnf(_protocol.GrammarNamesTokens);
+        string? grammar = compiled?.ToGbnf(_protocol.Grammars);
         if (compiled is not null && grammar is null)
         {
             error = new PlatformError(BusinessCode.ParameterInvalid, "The schema or grammar is too large to be sent to the engine of this model; use a smaller one.", conversation.Tools.Count > 0 ? "tools" : "response_format");
