@@ -58,6 +58,9 @@ internal sealed class RemoteChatBackend : IRemoteBackend, ITokenizerBackend
     public bool IsReady => !_disposed && _ready is not null;
 
     /// <inheritdoc/>
+    public bool TakesRawPrompts => true;
+
+    /// <inheritdoc/>
     public async Task<BackendProbe> ProbeAsync(CancellationToken cancel)
     {
         EngineStatus? status = null;
@@ -169,7 +172,7 @@ internal sealed class RemoteChatBackend : IRemoteBackend, ITokenizerBackend
         int room = model.ContextLength - prompt.Tokens.Length;
         if (room < 1)
         {
-            error = model.Prompts.TooLong(prompt.Tokens.Length, model.ContextLength);
+            error = model.Prompts.TooLong(request, prompt.Tokens.Length, model.ContextLength);
             return null;
         }
 
