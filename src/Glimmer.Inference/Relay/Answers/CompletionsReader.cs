@@ -10,6 +10,7 @@ internal sealed class CompletionsReader(ChatRequest request) : AnswerReader(requ
 {
     private readonly List<(int? Index, string? Id, string? Name, string? Arguments)> _pieces = [];
     private readonly bool _wantsTokens = request.TopLogProbs is not null;
+    private bool _failed;
 
     /// <inheritdoc/>
     protected override void ReadEvent(ReadOnlySpan<byte> data, List<ChatEvent> events)
@@ -37,6 +38,10 @@ internal sealed class CompletionsReader(ChatRequest request) : AnswerReader(requ
 
         // Throws when more follows.
         json.Read();
+
+        // Not before the usage has been read, which stands behind the choices.
+        if (_failed)
+            throw new UpstreamFaultException("it says that the answer failed");
     }
 
     /// <summary>The meaning of a word for the end. Words that nobody knows stand for an ordinary end.</summary>
@@ -94,8 +99,13 @@ internal sealed class CompletionsReader(ChatRequest request) : AnswerReader(requ
         foreach ((int? at, string? id, string? name, string? arguments) in _pieces)
             Call(at, id, name, arguments, events);
         StopAt(stop);
-        if (!string.IsNullOrEmpty(word))
-            End(Meaning(word), events);
+        if (string.IsNullOrEmpty(word))
+            return;
+        FinishReason meaning = Meaning(word);
+        if (meaning == FinishReason.BackendFault)
+            _failed = true;
+        else
+            End(meaning, events);
     }
 
     private void ReadDelta(ref Utf8JsonReader json, ReadOnlySpan<byte> data, ref string? content, ref string? reasoning)
