@@ -1,9 +1,31 @@
 // Measures a built server from outside: start-up, time to first token, throughput and memory under open streams.
 //   dotnet run -c Release --project bench/Glimmer.Load -- PATH/glimmer.dll [ROUNDS] [-- arguments for serve]
-//   dotnet run -c Release --project bench/Glimmer.Load -- PATH/glimmer.dll gateway [SECONDS]      the server alone, with a scenario in place of a model
+//   dotnet run -c Release --project bench/Glimmer.Load -- PATH/glimmer.dll gateway [SECONDS] [PARTS]   the server alone, with a scenario in place of a model
+//   dotnet run -c Release --project bench/Glimmer.Load -- latency [STREAMS] [ROUNDS]               what the platform adds to the time of a token
 using System.Globalization;
 using System.Net.Http;
 using Glimmer.Load;
+using Glimmer.Load.Paced;
+
+if (args is ["paced-host", var pace])
+{
+    await PacedHost.RunAsync(platform: true, pace == "together");
+    return 0;
+}
+
+if (args is ["paced-upstream", var upstreamPace])
+{
+    await PacedHost.RunAsync(platform: false, upstreamPace == "together");
+    return 0;
+}
+
+if (args is ["latency", ..])
+{
+    int streams = args.Length > 1 ? int.Parse(args[1], CultureInfo.InvariantCulture) : 16, turns = args.Length > 2 ? int.Parse(args[2], CultureInfo.InvariantCulture) : 3;
+    await Latency.RunAsync(streams, turns, together: false);
+    await Latency.RunAsync(streams, turns, together: true);
+    return 0;
+}
 
 if (args.Length == 0 || !File.Exists(args[0]))
 {
@@ -14,7 +36,7 @@ if (args.Length == 0 || !File.Exists(args[0]))
 string program = Path.GetFullPath(args[0]);
 if (args.Length > 1 && args[1] == "gateway")
 {
-    await Gateway.RunAsync(program, args.Length > 2 && int.TryParse(args[2], CultureInfo.InvariantCulture, out int seconds) ? seconds : 8);
+    await Gateway.RunAsync(program, args.Length > 2 && int.TryParse(args[2], CultureInfo.InvariantCulture, out int seconds) ? seconds : 8, args.Length > 3 ? args[3..] : []);
     return 0;
 }
 

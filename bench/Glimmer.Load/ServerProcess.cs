@@ -37,13 +37,29 @@ internal sealed partial class ServerProcess : IAsyncDisposable
     }
 
     /// <summary>Resident memory now, in bytes.</summary>
-    public long ResidentBytes
+    public long ResidentBytes => Status("VmRSS:");
+
+    /// <summary>Of it, memory of its own and pages of files.</summary>
+    public (long Anonymous, long File) ResidentParts => (Status("RssAnon:"), Status("RssFile:"));
+
+    /// <summary>What <c>/metrics</c> says, by name and labels as they stand there.</summary>
+    public async Task<Dictionary<string, double>> MetricsAsync()
     {
-        get
+        using HttpClient client = new();
+        Dictionary<string, double> samples = [];
+        foreach (string line in (await client.GetStringAsync(new Uri(Address, "/metrics"))).Split('\n'))
         {
-            string line = File.ReadLines($"/proc/{_process.Id}/status").First(text => text.StartsWith("VmRSS:", StringComparison.Ordinal));
-            return long.Parse(line.AsSpan("VmRSS:".Length, line.Length - "VmRSS:".Length - " kB".Length), NumberStyles.AllowLeadingWhite, CultureInfo.InvariantCulture) * 1024;
+            if (!line.StartsWith('#') && line.LastIndexOf(' ') is > 0 and var at)
+                samples[line[..at]] = double.Parse(line.AsSpan(at + 1), CultureInfo.InvariantCulture);
         }
+
+        return samples;
+    }
+
+    private long Status(string name)
+    {
+        string line = File.ReadLines($"/proc/{_process.Id}/status").First(text => text.StartsWith(name, StringComparison.Ordinal));
+        return long.Parse(line.AsSpan(name.Length, line.Length - name.Length - " kB".Length), NumberStyles.AllowLeadingWhite, CultureInfo.InvariantCulture) * 1024;
     }
 
     /// <summary>Starts <paramref name="program"/> (a glimmer.dll) and waits until it is ready. <paramref name="data"/> is kept when given.</summary>

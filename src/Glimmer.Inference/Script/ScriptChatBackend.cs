@@ -1,8 +1,10 @@
+using System.Buffers;
+using System.Text;
 using Glimmer.Dialogue.Conversations;
 using Glimmer.Dialogue.Generations;
 using Glimmer.Dialogue.Output;
-using Glimmer.Dialogue.Rendering;
 using Glimmer.Dialogue.Tokenization;
+using Glimmer.Inference.Prompting;
 using Glimmer.Protocol.Errors;
 
 namespace Glimmer.Inference.Script;
@@ -18,7 +20,7 @@ public sealed class ScriptChatBackend : IChatBackend, ITokenizerBackend
     private readonly Generation _generation;
     private readonly ITokenizer _tokenizer;
     private readonly TimeProvider _time;
-    private readonly PromptCache _prompts;
+    private readonly ChatPrompts _prompts;
     private readonly ReplyWriter _writer;
     private readonly int[] _used;
     private readonly PreparedReply[] _replies;
@@ -35,7 +37,7 @@ public sealed class ScriptChatBackend : IChatBackend, ITokenizerBackend
         _tokenizer = tokenizer;
         _time = time;
         _generation = Generations.ForName(scenario.Generation);
-        _prompts = new PromptCache(tokenizer, RememberedPromptTokens);
+        _prompts = new ChatPrompts(Name, _generation, tokenizer, RememberedPromptTokens);
         _writer = new ReplyWriter(_generation, tokenizer);
         _used = new int[scenario.Rules.Count];
         _replies = [.. scenario.Rules.Select(rule => new PreparedReply(rule.Reply))];
@@ -52,6 +54,9 @@ public sealed class ScriptChatBackend : IChatBackend, ITokenizerBackend
     public bool IsReady => true;
 
     /// <inheritdoc/>
+    public bool TakesRawPrompts => true;
+
+    /// <inheritdoc/>
     public ValueTask<T> UseTokenizerAsync<T>(Func<ITokenizer, Generation, T> use, CancellationToken cancel) => new(use(_tokenizer, _generation));
 
     /// <summary>How often a rule has answered, by its place in the scenario.</summary>
@@ -61,8 +66,10 @@ public sealed class ScriptChatBackend : IChatBackend, ITokenizerBackend
     public async ValueTask<ChatStart> StartAsync(ChatRequest request, CancellationToken cancel)
     {
         cancel.ThrowIfCancellationRequested();
-        if (Render(request, out PlatformError? error) is not { } prompt)
+        if (_prompts.Render(request, out _, out PlatformError? error) is not { } prompt)
             return new ChatStart(null, error);
+        if (request.Raw is { Tokens: { } ids })
+            request = request with { Conversation = request.Conversation with { Messages = [ChatMessage.OfText(ChatRole.User, TextOf(ids))] } };
         if (Find(request, out IReadOnlyList<string> groups, out string? nearest) is not { } prepared)
             return new ChatStart(null, new PlatformError(BusinessCode.CallFailed, $"No rule of the scenario matches this request. {nearest}"));
         ScriptedReply reply = prepared.Reply;
@@ -76,20 +83,14 @@ public sealed class ScriptChatBackend : IChatBackend, ITokenizerBackend
 
         if (TokensOf(prepared, request, groups, out string? fault) is not { } tokens)
             return new ChatStart(null, new PlatformError(BusinessCode.CallFailed, $"The scenario's answer cannot be written by {_generation}: {fault}"));
-        OutputAutomaton automaton = new(_generation, _tokenizer, new OutputOptions
-        {
-            Start = prompt.Start,
-            Tools = request.ToolChoice.Mode == ToolChoiceMode.None ? [] : request.Conversation.Tools,
-            Stop = request.Stop,
-            ParallelToolCalls = request.ParallelToolCalls,
-        });
+        OutputAutomaton automaton = new(_generation, _tokenizer, ChatPrompts.OutputOf(request, prompt.Start) with { ThinkingBudget = null });
         return new ChatStart(new ScriptedAnswer(automaton, tokens, reply, request, prompt.Tokens.Length, _time), null);
     }
 
     /// <inheritdoc/>
     /// <exception cref="ChatRequestException">The request can't be rendered.</exception>
     public ValueTask<int> CountTokensAsync(ChatRequest request, CancellationToken cancel) =>
-        ValueTask.FromResult(Render(request, out PlatformError? error) is { } prompt ? prompt.Tokens.Length : throw new ChatRequestException(error!));
+        ValueTask.FromResult(_prompts.Render(request, out _, out PlatformError? error) is { } prompt ? prompt.Tokens.Length : throw new ChatRequestException(error!));
 
     private PreparedReply? Find(ChatRequest request, out IReadOnlyList<string> groups, out string? nearest)
     {
@@ -124,35 +125,32 @@ public sealed class ScriptChatBackend : IChatBackend, ITokenizerBackend
     private int[]? TokensOf(PreparedReply reply, ChatRequest request, IReadOnlyList<string> groups, out string? fault)
     {
         bool? thinking = request.Conversation.Options.EnableThinking;
-        ref int[]? known = ref reply.Tokens[thinking switch { null => 0, false => 1, true => 2 }];
+        bool isRaw = request.Raw is not null;
+        ref int[]? known = ref reply.Tokens[isRaw ? 3 : thinking switch { null => 0, false => 1, true => 2 }];
         fault = null;
         if (Volatile.Read(ref known) is { } tokens)
             return tokens;
         string last = request.Conversation.Messages is [.., { } message] ? RequestMatcher.VisibleText(message) : "";
-        int[]? written = _writer.Write(reply.Reply, thinking, groups, last, out fault);
+        int[]? written = isRaw ? _writer.WriteText(reply.Reply, groups, last) : _writer.Write(reply.Reply, thinking, groups, last, out fault);
         if (!reply.HasPlaces)
             Volatile.Write(ref known, written);
         return written;
     }
 
-    private RenderedPrompt? Render(ChatRequest request, out PlatformError? error)
+    private string TextOf(IReadOnlyList<int> ids)
     {
-        Conversation conversation = request.ToolChoice.Mode == ToolChoiceMode.None ? request.Conversation with { Tools = [] } : request.Conversation;
-        RenderResult result = _generation.Render(conversation, _tokenizer, _prompts);
-        error = null;
-        if (result.Fault is not { } fault)
-            return result.Prompt;
-        string field = fault.MessageIndex < 0 ? fault.Field : $"messages[{fault.MessageIndex}].{fault.Field}";
-        error = new PlatformError(BusinessCode.ParameterInvalid, fault.ToString(), field.TrimEnd('.'));
-        return null;
+        var bytes = new ArrayBufferWriter<byte>(Math.Max(16, ids.Count * 4));
+        foreach (int id in ids)
+            bytes.Write(_tokenizer.BytesOf(id));
+        return Encoding.UTF8.GetString(bytes.WrittenSpan);
     }
 
-    /// <summary>A reply and its tokens, once written, for the three states of the thinking switch.</summary>
+    /// <summary>A reply and its tokens, once written, for the three states of the thinking switch and for raw prompts.</summary>
     private sealed class PreparedReply(ScriptedReply reply)
     {
         public ScriptedReply Reply { get; } = reply;
 
-        public int[]?[] Tokens { get; } = new int[]?[3];
+        public int[]?[] Tokens { get; } = new int[]?[4];
 
         /// <summary>Whether its text depends on the request.</summary>
         public bool HasPlaces { get; } = new[] { reply.Thinking, reply.Text, reply.Raw }.Concat(reply.ToolCalls.Select(call => call.Arguments.GetRawText()))

@@ -75,6 +75,13 @@ public sealed class CallAdmission(
         return new CallEntry(call, null);
     }
 
+    /// <summary>Takes a client's id for work that enters later: chats that are answered at once and those that are fetched share one window.</summary>
+    /// <returns>False when it was taken already.</returns>
+    public bool TryTakeRequestId(AccessKey key, string id) => ids?.TryTake(callers.Find(key).AccountId, id) ?? true;
+
+    /// <summary>Gives an id back: nothing came of its request.</summary>
+    public void ForgetRequestId(AccessKey key, string id) => ids?.Forget(callers.Find(key).AccountId, id);
+
     /// <summary>All steps but the place in flight. Waits for nothing.</summary>
     internal AdmittedCall? Begin(in CallRequest request, Catalogue current, out PlatformError? error)
     {

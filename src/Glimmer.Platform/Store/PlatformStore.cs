@@ -20,8 +20,9 @@ public sealed class PlatformStore : IAsyncDisposable, IDisposable
         Settings = settings;
         _connections = connections;
         Upgrades = upgrades;
-        Changes = new StoreChanges(connections, settings);
-        Writes = new WriteQueue(connections, Changes, settings);
+        Presence = new StorePresence(settings);
+        Changes = new StoreChanges(connections, Presence, settings);
+        Writes = new WriteQueue(connections, Changes, Presence, settings);
     }
 
     /// <summary>Which database it is.</summary>
@@ -43,6 +44,9 @@ public sealed class PlatformStore : IAsyncDisposable, IDisposable
 
     /// <summary>Why writes wait now (the database is away, the disk is full); null when all is well.</summary>
     public string? Trouble => Writes.Trouble?.Message;
+
+    /// <summary>Whether the database answers.</summary>
+    public StorePresence Presence { get; }
 
     /// <summary>Called when following changes or a write that nobody waits for failed.</summary>
     public Action<Exception>? Faulted
@@ -92,14 +96,29 @@ public sealed class PlatformStore : IAsyncDisposable, IDisposable
         }
     }
 
+    /// <summary>Whether something failed because PostgreSQL does not answer, so that it may work later.</summary>
+    public static bool IsAbsence(Exception? fault)
+    {
+        for (; fault is not null; fault = fault.InnerException)
+        {
+            if (fault is StoreAwayException || StoreDialect.IsAbsence(fault))
+                return true;
+        }
+
+        return false;
+    }
+
     /// <summary>Reads on the calling thread.</summary>
     /// <param name="read">Gets a session that must not write. Runs again when the connection was lost.</param>
     /// <param name="snapshot">Whether all its statements see the same state.</param>
+    /// <exception cref="StoreAwayException">The database is away.</exception>
     internal T Read<T>(Func<StoreSession, T> read, bool snapshot = false)
     {
         for (int attempt = 0; ; attempt++)
         {
             ObjectDisposedException.ThrowIf(_disposed != 0, this);
+            if (Presence.IsAway)
+                throw new StoreAwayException();
             StoreConnection? connection = null;
             bool healthy = false;
             try
@@ -115,6 +134,10 @@ public sealed class PlatformStore : IAsyncDisposable, IDisposable
             catch (Exception fault) when (attempt < 3 && StoreDialect.IsTransient(fault))
             {
                 // A connection of the pool whose server went away; the next one is made anew.
+            }
+            catch (Exception fault) when (StoreDialect.IsAbsence(fault))
+            {
+                throw new StoreAwayException(fault);
             }
             finally
             {
@@ -169,7 +192,7 @@ public sealed class PlatformStore : IAsyncDisposable, IDisposable
         });
 
     /// <summary>Writes through the background writer; goes on when it is durable. See <see cref="WriteQueue"/>.</summary>
-    internal Task<T> WriteAsync<T>(Func<StoreSession, T> write, CancellationToken cancel = default) => Writes.WriteAsync(write, cancel);
+    internal Task<T> WriteAsync<T>(Func<StoreSession, T> write, CancellationToken cancel = default, bool patient = false) => Writes.WriteAsync(write, cancel, patient);
 
     /// <summary>Moves SQLite's log into the file and empties it, so that deleted data is gone from both. Nothing to do elsewhere.</summary>
     internal void Checkpoint()

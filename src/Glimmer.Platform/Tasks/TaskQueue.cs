@@ -13,6 +13,9 @@ public sealed class TaskQueue(PlatformStore store, TaskSettings settings)
     /// <summary>Called when tasks were given on this node, so that it looks at once.</summary>
     internal Action? Given { get; set; }
 
+    /// <summary>Ends the run of a task on this node, if it has one; set by the node's runner.</summary>
+    internal Func<string, Task>? GivenUp { get; set; }
+
     /// <summary>The bounds.</summary>
     public TaskSettings Settings { get; } = settings;
 
@@ -21,7 +24,13 @@ public sealed class TaskQueue(PlatformStore store, TaskSettings settings)
     /// <summary>Gives a task. Completes when it is durable.</summary>
     /// <param name="task">The task.</param>
     /// <param name="requestWindow">How long the client's request id may not come again; zero lets it.</param>
-    public async Task<TaskGift> AddAsync(NewTask task, TimeSpan requestWindow)
+    public Task<TaskGift> AddAsync(NewTask task, TimeSpan requestWindow) => AddAsync(task, requestWindow, null);
+
+    /// <param name="task">The task.</param>
+    /// <param name="requestWindow">How long the client's request id may not come again; zero lets it.</param>
+    /// <param name="also">What is written with it.</param>
+    /// <inheritdoc cref="AddAsync(NewTask, TimeSpan)"/>
+    internal async Task<TaskGift> AddAsync(NewTask task, TimeSpan requestWindow, Action<StoreSession>? also)
     {
         ArgumentNullException.ThrowIfNull(task);
         TaskGift gift = await Store.WriteAsync(session =>
@@ -38,6 +47,7 @@ public sealed class TaskQueue(PlatformStore store, TaskSettings settings)
             if (open >= Settings.MaxOpen)
                 return TaskGift.TooMany;
             Insert(session, task, null, 0, Math.Min(open, 1000), now);
+            also?.Invoke(session);
             return TaskGift.Given;
         });
         if (gift == TaskGift.Given)
@@ -53,7 +63,18 @@ public sealed class TaskQueue(PlatformStore store, TaskSettings settings)
 
     /// <summary>Gives up a task that is open; one that runs ends soon.</summary>
     /// <returns>Whether the account has such an open task.</returns>
-    public Task<bool> CancelAsync(long account, string id) => Store.WriteAsync(session =>
+    public async Task<bool> CancelAsync(long account, string id)
+    {
+        if (!await CancelRowAsync(account, id))
+            return false;
+
+        // Another node hears of it when it renews its lease.
+        if (GivenUp is { } end)
+            await end(id);
+        return true;
+    }
+
+    private Task<bool> CancelRowAsync(long account, string id) => Store.WriteAsync(session =>
         session.Execute(
             "UPDATE tasks SET cancel = 1, state = CASE WHEN state = 0 THEN 4 ELSE state END, body = CASE WHEN state = 0 THEN NULL ELSE body END, "
             + "ended = CASE WHEN state = 0 THEN @now ELSE ended END, purge_at = CASE WHEN state = 0 THEN @purge ELSE purge_at END WHERE id = @id AND account = @account AND batch IS NULL AND state < 2",
@@ -88,10 +109,13 @@ public sealed class TaskQueue(PlatformStore store, TaskSettings settings)
     }
 
     /// <summary>Lengthens the lease of a run.</summary>
+    /// <param name="node">This node.</param>
+    /// <param name="run">The run.</param>
+    /// <param name="patient">Whether to wait for a database that is away; what it says then counts.</param>
     /// <returns>Whether it is still this node's and nobody has given it up.</returns>
-    internal async Task<TaskHold> RenewAsync(string node, TaskRun run) => (await Store.WriteAsync(session => session.First<TaskRow>(
+    internal async Task<TaskHold> RenewAsync(string node, TaskRun run, bool patient = false) => (await Store.WriteAsync(session => session.First<TaskRow>(
         "UPDATE tasks SET lease_until = @until WHERE id = @id AND attempt = @attempt AND node = @node AND state = 1 AND expires > @now RETURNING id, cancel",
-        new { id = run.Id, attempt = run.Attempt, node, until = Store.Now + Milliseconds(Settings.Lease), now = Store.Now }))) switch
+        new { id = run.Id, attempt = run.Attempt, node, until = Store.Now + Milliseconds(Settings.Lease), now = Store.Now }), patient: patient)) switch
     {
         null => TaskHold.Lost,
         { Cancel: not 0 } => TaskHold.Cancelled,
@@ -116,7 +140,7 @@ public sealed class TaskQueue(PlatformStore store, TaskSettings settings)
         if (batch is not null)
             CloseBatches(session, now, batch);
         return true;
-    });
+    }, patient: true);
 
     /// <summary>Gives a run back, to be run again from its beginning on any node.</summary>
     internal Task<bool> GiveBackAsync(string node, TaskRun run) => Store.WriteAsync(session => session.Execute(
