@@ -30,10 +30,8 @@ internal sealed class CompletionsReader(ChatRequest request) : AnswerReader(requ
                 ReadChoices(ref json, data, events);
             else if (json.ValueTextEquals("usage"u8))
                 ReadUsage(ref json);
-            else if (json.ValueTextEquals("error"u8) ? IsError(ref json) : json.ValueTextEquals("object"u8) && json.TextOf("object") == "error")
+            else if (IsError(ref json))
                 Error = UpstreamError.Read(0, data);
-            else if (json.TokenType == JsonTokenType.PropertyName)
-                json.SkipValue();
         }
 
         // Throws when more follows.
@@ -54,10 +52,12 @@ internal sealed class CompletionsReader(ChatRequest request) : AnswerReader(requ
         _ => FinishReason.Stop,
     };
 
+    /// <summary>Whether a member says that the event is an error; reads its value.</summary>
     private static bool IsError(ref Utf8JsonReader json)
     {
+        bool error = json.ValueTextEquals("error"u8), kind = json.ValueTextEquals("object"u8);
         json.SkipValue();
-        return json.TokenType is not (JsonTokenType.Null or JsonTokenType.False);
+        return error ? json.TokenType is not (JsonTokenType.Null or JsonTokenType.False) : kind && json.TokenType == JsonTokenType.String && json.ValueTextEquals("error"u8);
     }
 
     private void ReadChoices(ref Utf8JsonReader json, ReadOnlySpan<byte> data, List<ChatEvent> events)
