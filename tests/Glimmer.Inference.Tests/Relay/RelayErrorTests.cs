@@ -208,6 +208,10 @@ public sealed class RelayErrorTests
     }
 
     [Fact]
+    public void A_definition_that_is_written_out_shows_no_secrets() =>
+        Assert.Equal("up (OpenAI at http://x/)", Define(new Uri("http://x")).ToString());
+
+    [Fact]
     public async Task A_model_that_is_not_in_the_definition_is_refused()
     {
         await using FakeUpstream upstream = FakeUpstream.Json(200, "");

@@ -138,6 +138,24 @@ public sealed class RelayMeaningTests(RelayMeaningTests.TwoServers servers) : IC
     }
 
     [Theory]
+    [InlineData("zai")]
+    [InlineData("openai")]
+    public async Task Probabilities_and_several_answers_come_through_a_relay(string kind)
+    {
+        SaidToken[] tokens = [new(new byte[] { 0xC3 }, -0.5f, [new TokenChance(new byte[] { 0x61 }, -1.25f)]), new(new byte[] { 0xA4 }, -2f, [])];
+        Answer(new ChatScript([new ChatEvent(ChatEventKind.Content, "ä") { Tokens = tokens }]));
+        _front.Backend.Script = _far.Backend.Script;
+        const string Body = """{"model":"glm-4.7","messages":[{"role":"user","content":"x"}],"logprobs":true,"top_logprobs":1,"n":2,"seed":7,"temperature":0.25}""";
+        Use(_front.Backend);
+        JsonElement direct = await _front.ChatAsync(Body, "/v1/chat/completions");
+        Use(_relays[kind]);
+        JsonElement relayed = await _front.ChatAsync(Body, "/v1/chat/completions");
+        Assert.Equal(direct.GetProperty("choices").GetRawText(), relayed.GetProperty("choices").GetRawText());
+        Assert.Equal(direct.GetProperty("usage").GetRawText(), relayed.GetProperty("usage").GetRawText());
+        Assert.Equal((_front.Backend.LastRequest!.TopLogProbs, _front.Backend.LastRequest.Sampling), (_far.Backend.LastRequest!.TopLogProbs, _far.Backend.LastRequest.Sampling));
+    }
+
+    [Theory]
     [InlineData("zai", 11)]
     [InlineData("anthropic", 11)]
     public async Task Prompts_are_counted_by_the_far_server(string kind, int count)
