@@ -60,6 +60,9 @@ internal sealed class FakeBackend(BackendDefinition definition) : IRemoteBackend
 
     public bool TakesRawPrompts { get; set; }
 
+    /// <summary>A simulated prefix cache, where a test keeps one.</summary>
+    public PrefixCache? Cache { get; set; }
+
     public bool Disposed { get; private set; }
 
     public int Started => Volatile.Read(ref _started);
