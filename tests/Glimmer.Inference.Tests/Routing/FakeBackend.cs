@@ -161,6 +161,9 @@ internal sealed class FakePool : IAsyncDisposable
 
     public List<FakeBackend> Made { get; } = [];
 
+    /// <summary>What to do with a backend that is made.</summary>
+    public Action<FakeBackend> Coming { get; set; } = static _ => { };
+
     public PooledChatBackend Chat => Pool.Find(Model)!;
 
     /// <summary>The newest backend of a name.</summary>
@@ -237,6 +240,7 @@ internal sealed class FakePool : IAsyncDisposable
         if (definition.Name == "impossible")
             throw new InvalidOperationException("no tokenizer");
         FakeBackend backend = new(definition);
+        Coming(backend);
         Made.Add(backend);
         return backend;
     }
