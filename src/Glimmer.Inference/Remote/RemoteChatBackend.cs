@@ -169,7 +169,7 @@ internal sealed class RemoteChatBackend : IRemoteBackend, ITokenizerBackend
         int room = model.ContextLength - prompt.Tokens.Length;
         if (room < 1)
         {
-            error = model.Prompts.TooLong(prompt.Tokens.Length, model.ContextLength);
+            error = model.Prompts.TooLong(request, prompt.Tokens.Length, model.ContextLength);
             return null;
         }
 

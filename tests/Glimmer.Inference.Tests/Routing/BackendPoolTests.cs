@@ -206,6 +206,7 @@ public sealed class BackendPoolTests
     public async Task One_that_has_just_come_is_waited_for_until_its_first_probe()
     {
         await using FakePool pool = FakePool.Of("a");
+        await pool.Pool.FirstProbesAsync(TimeSpan.FromMinutes(1));
         pool["a"].IsReady = false;
         Assert.False(pool.Chat.IsReady);
         TaskCompletionSource<BackendProbe> probe = new();

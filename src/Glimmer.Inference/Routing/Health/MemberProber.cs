@@ -107,6 +107,7 @@ internal sealed class MemberProber(BackendPool pool, Random random) : IAsyncDisp
             TimeSpan interval = pool.Options.Probe.Interval;
             if (interval > TimeSpan.Zero || !member.Backend.IsReady)
                 await ProbeAsync(member, cancel);
+            member.FirstProbe.TrySetResult();
             if (interval <= TimeSpan.Zero && member.Down)
                 Judge(member, new BackendProbe(true, "probes are off"), member.InFlight, new ProbeOptions { Successes = 1 });
             await Task.Delay(interval > TimeSpan.Zero ? interval * Jitter() : WhenOff, pool.Time, cancel);
