@@ -48,7 +48,7 @@ internal sealed class GbnfWriter
             writer.Define("root", writer.Alternatives(root) ?? throw new InvalidOperationException("The grammar has no texts."));
             while (writer._pending.TryDequeue(out GrammarRule? rule))
                 writer.Define(writer._names[rule], writer.BodyOf(rule) ?? throw new InvalidOperationException($"The rule {rule.Name} has no texts."));
-            return string.Concat(writer._rules);
+            return string.Concat(writer._rules.OrderBy(static rule => rule.StartsWith("root ", StringComparison.Ordinal) ? 0 : 1));
         }
         catch (TooLongException)
         {
