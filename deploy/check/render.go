@@ -23,6 +23,49 @@ func toJSON(value interface{}) (string, error) {
 	return strings.TrimRight(out.String(), "\n"), err
 }
 
+// Maps and lists as blocks, since the chart puts them beside members of its own; all else as JSON, which is YAML.
+func toYAML(value interface{}, indent string) (string, error) {
+	var lines []string
+	add := func(head string, item interface{}) error {
+		text, err := toYAML(item, indent+"  ")
+		switch container := item.(type) {
+		case map[string]interface{}:
+			if len(container) > 0 {
+				text = "\n" + text
+			}
+		case []interface{}:
+			if len(container) > 0 {
+				text = "\n" + text
+			}
+		}
+		lines = append(lines, indent+head+" "+text)
+		return err
+	}
+	switch container := value.(type) {
+	case map[string]interface{}:
+		keys := make([]string, 0, len(container))
+		for key := range container {
+			keys = append(keys, key)
+		}
+		sort.Strings(keys)
+		for _, key := range keys {
+			if err := add(fmt.Sprintf("%q:", key), container[key]); err != nil {
+				return "", err
+			}
+		}
+	case []interface{}:
+		for _, item := range container {
+			if err := add("-", item); err != nil {
+				return "", err
+			}
+		}
+	}
+	if len(lines) > 0 {
+		return strings.Join(lines, "\n"), nil
+	}
+	return toJSON(value)
+}
+
 func integer(value interface{}) int {
 	switch number := value.(type) {
 	case float64:
@@ -47,7 +90,7 @@ func main() {
 		},
 		"nindent":    func(by int, text string) string { return "\n" + strings.Repeat(" ", by) + strings.ReplaceAll(text, "\n", "\n"+strings.Repeat(" ", by)) },
 		"quote":      func(value interface{}) string { return fmt.Sprintf("%q", fmt.Sprint(value)) },
-		"toYaml":     toJSON, // every JSON text is YAML
+		"toYaml":     func(value interface{}) (string, error) { return toYAML(value, "") },
 		"toJson":     toJSON,
 		"sha256sum":  func(text string) string { return fmt.Sprintf("%x", sha256.Sum256([]byte(text))) },
 		"trunc":      func(most int, text string) string { return text[:min(most, len(text))] },
