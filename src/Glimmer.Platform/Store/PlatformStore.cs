@@ -199,6 +199,19 @@ public sealed class PlatformStore : IAsyncDisposable, IDisposable
             return true;
         });
 
+    /// <summary>Runs one transaction on the calling thread, once. When it throws, nobody knows whether it was committed.</summary>
+    internal T Exchange<T>(Func<StoreSession, T> write)
+    {
+        ObjectDisposedException.ThrowIf(_disposed != 0, this);
+        using StoreConnection connection = _connections.OpenWriter();
+        StoreSession session = connection.Session();
+        using DbTransaction transaction = connection.Connection.BeginTransaction();
+        session.Transaction = transaction;
+        T result = write(session);
+        transaction.Commit();
+        return result;
+    }
+
     /// <summary>Writes through the background writer; goes on when it is durable. See <see cref="WriteQueue"/>.</summary>
     internal Task<T> WriteAsync<T>(Func<StoreSession, T> write, CancellationToken cancel = default, bool patient = false) => Writes.WriteAsync(write, cancel, patient);
 
