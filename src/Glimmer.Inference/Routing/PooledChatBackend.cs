@@ -40,8 +40,20 @@ public sealed class PooledChatBackend : IChatBackend, IEngineReport, ITokenizerB
     /// <summary>Whether any of its backends is well and wanted. All may be full at the moment.</summary>
     public bool IsReady => _members.AnyTakesRequests;
 
-    /// <summary>Whether every one of its backends goes on with raw prompts, so that any may be chosen.</summary>
-    public bool TakesRawPrompts => _members.Entries.All(static entry => entry.Member.Backend.TakesRawPrompts);
+    /// <summary>Whether any of its backends does; only those are asked then.</summary>
+    public bool TakesRawPrompts
+    {
+        get
+        {
+            foreach (PoolEntry entry in _members.Entries)
+            {
+                if (entry.Member.Backend.TakesRawPrompts)
+                    return true;
+            }
+
+            return false;
+        }
+    }
 
     /// <summary>Requests that wait for a place.</summary>
     public int Waiting => _line.Count;
