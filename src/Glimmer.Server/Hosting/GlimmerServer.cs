@@ -125,6 +125,7 @@ public sealed class GlimmerServer : IAsyncDisposable
     public static GlimmerServer Create(GlimmerOptions options, IChatBackendProvider backends, GlimmerServices? services = null)
     {
         services ??= new GlimmerServices();
+        CertificateSource? certificate = options.Certificate.Length > 0 ? new CertificateSource(options, services.Time) : null;
         NewAccessKey? firstKey = null;
         PlatformParts? parts = null;
         ReasoningSeal seal;
@@ -149,7 +150,7 @@ public sealed class GlimmerServer : IAsyncDisposable
         WebApplicationBuilder builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions { ApplicationName = "Glimmer.Server" });
         builder.WebHost.UseKestrelCore();
         builder.Services.AddRoutingCore();
-        ConfigureHost(builder, options, services);
+        ConfigureHost(builder, options, services, certificate);
         builder.Services
             .AddSingleton(options)
             .AddSingleton(services.Time)
@@ -193,6 +194,7 @@ public sealed class GlimmerServer : IAsyncDisposable
         AccountRoutes.Add(builder.Services, options, parts.Accounts, services.Time);
         WebApplication app = builder.Build();
         ServerLog.Attach(parts.Store, parts.Ledger, app.Logger);
+        certificate?.LogTo(app.Logger);
         parts.StartClock(fault => ServerLog.PlansNotRun(app.Logger, FaultText.Of(fault)));
         Map(app, options);
         app.Lifetime.ApplicationStopping.Register(parts.Places.Drain);
@@ -260,8 +262,9 @@ public sealed class GlimmerServer : IAsyncDisposable
     private static GlimmerStartupException InUse(GlimmerOptions options, Exception fault) =>
         new($"Port {options.Port} of {options.Host} is already in use. Stop what listens there, or choose another port (Glimmer:Listen:Port, 0 for a free one).", 69, fault);
 
-    internal static void ConfigureHost(WebApplicationBuilder builder, GlimmerOptions options, GlimmerServices services)
+    internal static void ConfigureHost(WebApplicationBuilder builder, GlimmerOptions options, GlimmerServices services, CertificateSource? certificate = null)
     {
+        certificate ??= options.Certificate.Length > 0 ? new CertificateSource(options, services.Time) : null;
         builder.Logging.ClearProviders();
         builder.Logging.SetMinimumLevel(options.LogLevel);
 
@@ -291,7 +294,7 @@ public sealed class GlimmerServer : IAsyncDisposable
             kestrel.Limits.MinResponseDataRate = new MinDataRate(bytesPerSecond: 16, gracePeriod: TimeSpan.FromSeconds(30));
 
             // HTTP/2 without TLS: one connection carries many streams, and one whose client is gone without a word is found out.
-            kestrel.AllowAlternateSchemes = true;
+            kestrel.AllowAlternateSchemes = certificate is null;
             kestrel.Limits.Http2.MaxStreamsPerConnection = 512;
             kestrel.Limits.Http2.KeepAlivePingDelay = TimeSpan.FromSeconds(30);
             kestrel.Limits.Http2.KeepAlivePingTimeout = TimeSpan.FromSeconds(20);
@@ -310,7 +313,13 @@ public sealed class GlimmerServer : IAsyncDisposable
         });
 
         // Both versions are on from the start; to say so would make Kestrel warn that one needs TLS.
-        static void TakeHttp2(ListenOptions listen) => listen.Use(PriorKnowledge.Use);
+        void TakeHttp2(ListenOptions listen)
+        {
+            if (certificate is null)
+                listen.Use(PriorKnowledge.Use);
+            else
+                listen.UseHttps(certificate.Handshake());
+        }
     }
 
     private static void Map(WebApplication app, GlimmerOptions options)
