@@ -25,6 +25,8 @@ internal static class Gateway
         fallback: Fine.
         """;
 
+    private static int Warm => int.TryParse(Environment.GetEnvironmentVariable("GLIMMER_LOAD_WARM"), out int asked) ? asked : 20;
+
     /// <summary>Measures and prints.</summary>
     /// <param name="program">A glimmer.dll.</param>
     /// <param name="seconds">Time of each part.</param>
@@ -38,14 +40,23 @@ internal static class Gateway
         {
             if (Wants("memory"))
             {
-                await using ServerProcess fresh = await ServerProcess.EmulateAsync(program, scenario);
-                await OpenStreams.RunAsync(fresh, Request(fresh, "slow", stream: true), Request(fresh, "steady", stream: true), 1000);
+                foreach ((string question, string title) in ((string, string)[])[("slow", "idle"), ("steady", "10 tokens/s each")])
+                {
+                    await using ServerProcess fresh = await ServerProcess.EmulateAsync(program, scenario);
+                    await OpenStreams.RunAsync(fresh, Request(fresh, question, stream: true), 1000, title);
+                }
             }
 
             await using ServerProcess server = await ServerProcess.EmulateAsync(program, scenario);
             byte[] plain = Request(server, "hello", stream: false), stream = Request(server, "stream", stream: true), brief = Request(server, "brief", stream: true);
-            if (Wants("answers") || Wants("allocations"))
-                await PlainAsync(server, plain, 16, 3); // warm
+            if (Wants("answers") || Wants("events"))
+            {
+                // A server runs for days; it takes some ten thousand requests until all of its code is compiled at its best.
+                (List<double> warm, double time) = await PlainAsync(server, plain, 64, Warm);
+                Console.WriteLine($"{$"warming for {Warm} s, 64 connections",-52} {warm.Count / time,10:0} requests/s");
+                await StreamsAsync(server, stream, 16, 2);
+            }
+
             if (Wants("answers"))
             {
                 foreach (int connections in (int[])[1, 16, 64])

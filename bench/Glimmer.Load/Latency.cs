@@ -21,10 +21,10 @@ internal static class Latency
     {
         PacedReadings[] readings = [.. targets.Select(_ => new PacedReadings())];
 
-        // Warm: a few thousand tokens compile the paths.
+        // Warm: some ten thousand requests compile all paths at their best.
         foreach (Target target in targets)
         {
-            await PacedProbe.RunAsync(target, streams, 40, 50, 2000);
+            await PacedProbe.RunAsync(target, streams, 1500, 20, 0);
             await PacedProbe.RunAsync(target, streams, 2, 50, 100);
         }
 

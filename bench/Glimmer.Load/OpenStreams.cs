@@ -5,13 +5,12 @@ namespace Glimmer.Load;
 /// <summary>What many open streams cost in memory.</summary>
 internal static class OpenStreams
 {
-    /// <summary>Opens streams that hardly say anything, then as many that say ten tokens a second, and prints what the process holds.</summary>
-    public static async Task RunAsync(ServerProcess server, byte[] idle, byte[] paced, int count)
+    /// <summary>Opens streams and prints what the process holds, before, meanwhile and after.</summary>
+    public static async Task RunAsync(ServerProcess server, byte[] request, int count, string title)
     {
         await PrintAsync(server, "no stream");
-        await HoldAsync(server, idle, 1, "first stream"); // code that any stream needs
-        await HoldAsync(server, idle, count, "streams, idle");
-        await HoldAsync(server, paced, count, "streams, 10 tokens/s each");
+        await HoldAsync(server, request, 1, ""); // code that any stream needs
+        await HoldAsync(server, request, count, $"{count} streams, {title}");
         await PrintAsync(server, "after them");
     }
 
@@ -38,7 +37,7 @@ internal static class OpenStreams
             Task[] reading = [.. open.Select(socket => DrainAsync(socket, done.Token))];
             await Task.Delay(4000);
             if (count > 1)
-                await PrintAsync(server, $"{count} {title}");
+                await PrintAsync(server, title);
             await done.CancelAsync();
             await Task.WhenAll(reading);
         }

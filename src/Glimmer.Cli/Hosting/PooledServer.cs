@@ -25,7 +25,8 @@ internal static class PooledServer
         await using GlimmerServer server = GlimmerServer.Create(options, slot);
         await server.StartAsync();
         await using Local local = await OpenLocalAsync(settings, server);
-        await using var pool = new BackendPool(FactoryOf(server).Create);
+        var factory = new BackendFactory(TimeProvider.System, server.Logs);
+        await using var pool = new BackendPool(factory.Create, createEmbeddings: factory.CreateEmbeddings);
         BackendLog.Attach(pool, server.Logs);
         foreach (IChatBackend backend in local.Backends)
             pool.AddLocal(backend);
@@ -39,14 +40,6 @@ internal static class PooledServer
         Banner.Write(Console.Out, server, options, pool, slot.StandIn?.Model);
         await server.WaitForShutdownAsync();
         await local.StopAsync(TimeSpan.FromSeconds(1)); // answers have had the server's drain time by now
-    }
-
-    private static BackendFactory FactoryOf(GlimmerServer server)
-    {
-        _ = server;
-        return new BackendFactory(
-            raw: static definition => throw new NotSupportedException($"this build does not speak {BackendFile.WordOf(definition.Kind)} in raw mode"),
-            relay: static definition => throw new NotSupportedException($"this build does not relay to {BackendFile.WordOf(definition.Kind)}"));
     }
 
     private static async Task<Local> OpenLocalAsync(EngineSettings settings, GlimmerServer server)

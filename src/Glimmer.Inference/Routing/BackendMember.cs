@@ -44,6 +44,9 @@ internal sealed class BackendMember
 
     public IChatBackend Backend { get; }
 
+    /// <summary>Backends of its embedding models.</summary>
+    public IReadOnlyList<IEmbeddingBackend> Embeddings { get; init; } = [];
+
     public string Name { get; }
 
     /// <summary>Number that remembered blocks lead to.</summary>

@@ -15,6 +15,7 @@ public sealed class BackendPool : IAsyncDisposable
     private const int RememberedBlocks = 1 << 17;
     private const int RememberedEvents = 64;
     private readonly Func<BackendDefinition, IChatBackend> _create;
+    private readonly Func<BackendDefinition, IReadOnlyList<IEmbeddingBackend>> _createEmbeddings;
     private readonly MemberProber _prober;
     private readonly Lock _applying = new();
     private readonly Lock _gate = new();
@@ -22,6 +23,7 @@ public sealed class BackendPool : IAsyncDisposable
     private readonly List<BackendMember> _leaving = [];
     private BackendMember[] _members = [];
     private volatile PooledChatBackend[] _models = [];
+    private volatile PooledEmbeddingBackend[] _embeddings = [];
     private volatile RoutingOptions _options;
 
     /// <summary>A pool without backends.</summary>
@@ -29,9 +31,16 @@ public sealed class BackendPool : IAsyncDisposable
     /// <param name="options">How requests are spread until a set says otherwise.</param>
     /// <param name="time">Clock of everything.</param>
     /// <param name="random">Moves the times of probes; null for chance.</param>
-    public BackendPool(Func<BackendDefinition, IChatBackend> create, RoutingOptions? options = null, TimeProvider? time = null, Random? random = null)
+    /// <param name="createEmbeddings">Makes the backends of its embedding models; null where there are none.</param>
+    public BackendPool(
+        Func<BackendDefinition, IChatBackend> create,
+        RoutingOptions? options = null,
+        TimeProvider? time = null,
+        Random? random = null,
+        Func<BackendDefinition, IReadOnlyList<IEmbeddingBackend>>? createEmbeddings = null)
     {
         _create = create;
+        _createEmbeddings = createEmbeddings ?? (static _ => []);
         _options = options ?? new RoutingOptions();
         Time = time ?? TimeProvider.System;
         _prober = new MemberProber(this, random ?? new Random());
@@ -45,6 +54,9 @@ public sealed class BackendPool : IAsyncDisposable
 
     /// <summary>One pool per model code, in the order in which codes came.</summary>
     public IReadOnlyList<PooledChatBackend> Models => _models;
+
+    /// <summary>One pool per code of an embedding model.</summary>
+    public IReadOnlyList<PooledEmbeddingBackend> Embeddings => _embeddings;
 
     /// <summary>How requests are spread.</summary>
     public RoutingOptions Options => _options;
@@ -108,7 +120,7 @@ public sealed class BackendPool : IAsyncDisposable
                         continue;
                     }
 
-                    var member = new BackendMember(_create(definition), definition.Name, definition.Weight, definition.MaxInFlight, Time) { Definition = definition };
+                    BackendMember member = Make(definition);
                     made.Add(member);
                     next.Add(member);
                 }
@@ -223,9 +235,11 @@ public sealed class BackendPool : IAsyncDisposable
 
     private bool MayEject(BackendMember member)
     {
-        foreach (PooledChatBackend pool in member.Pools)
+        foreach (MemberSet set in member.Pools.Select(static pool => pool.Members).Concat(_embeddings.Select(static pool => pool.Members)))
         {
-            IReadOnlyList<PoolEntry> entries = pool.Members.Entries;
+            IReadOnlyList<PoolEntry> entries = set.Entries;
+            if (!entries.Any(entry => ReferenceEquals(entry.Member, member)))
+                continue;
             int outOfUse = entries.Count(entry => !ReferenceEquals(entry.Member, member) && !entry.Member.TakesRequests);
             int most = _options.Eject.Share > 0 ? Math.Max(1, (int)(_options.Eject.Share * entries.Count)) : 0;
             if (outOfUse + 1 > most || outOfUse + 1 >= entries.Count)
@@ -249,37 +263,53 @@ public sealed class BackendPool : IAsyncDisposable
             Tell(member, "changed", $"weight {definition.Weight}, max_in_flight {definition.MaxInFlight}");
     }
 
+    private BackendMember Make(BackendDefinition definition)
+    {
+        IReadOnlyList<IEmbeddingBackend> embeddings = _createEmbeddings(definition);
+        try
+        {
+            return new BackendMember(_create(definition), definition.Name, definition.Weight, definition.MaxInFlight, Time) { Definition = definition, Embeddings = embeddings };
+        }
+        catch
+        {
+            foreach (IEmbeddingBackend backend in embeddings)
+                _ = DisposeAsync(backend).AsTask();
+            throw;
+        }
+    }
+
+    /// <summary>The entries of each code, in the order in which codes come; the first spelling of a code counts.</summary>
+    private static IEnumerable<(string Code, PoolEntry[] Entries)> ByCode(BackendMember[] members, Func<BackendMember, IEnumerable<string>> codes) =>
+        members.SelectMany(member => codes(member).Distinct(StringComparer.OrdinalIgnoreCase).Select(code => new PoolEntry(member, code)))
+            .GroupBy(static entry => entry.Model, StringComparer.OrdinalIgnoreCase)
+            .Select(static group => (group.First().Model, group.ToArray()));
+
     private void Swap(BackendMember[] members, RoutingOptions options)
     {
-        Dictionary<string, (string Code, List<PoolEntry> Entries)> codes = new(StringComparer.OrdinalIgnoreCase);
-        List<string> order = [];
-        foreach (BackendMember member in members)
-        {
-            foreach (string code in member.Backend.Models)
-            {
-                if (!codes.TryGetValue(code, out (string Code, List<PoolEntry> Entries) known))
-                {
-                    codes.Add(code, known = (code, []));
-                    order.Add(code);
-                }
-
-                if (!known.Entries.Exists(entry => ReferenceEquals(entry.Member, member)))
-                    known.Entries.Add(new PoolEntry(member, code));
-            }
-        }
-
         PooledChatBackend[] before = _models;
         List<PooledChatBackend> models = [];
-        foreach (string code in order)
+        foreach ((string code, PoolEntry[] entries) in ByCode(members, static member => member.Backend.Models))
         {
-            var set = new MemberSet([.. codes[code].Entries], options);
-            if (Find(code) is { } pool && pool.Code == codes[code].Code)
+            var set = new MemberSet(entries, options);
+            if (Find(code) is { } pool && pool.Code == code)
                 pool.Take(set);
             else
-                pool = new PooledChatBackend(this, codes[code].Code, set);
+                pool = new PooledChatBackend(this, code, set);
             models.Add(pool);
         }
 
+        List<PooledEmbeddingBackend> embeddings = [];
+        foreach ((string code, PoolEntry[] entries) in ByCode(members, static member => member.Embeddings.Select(static backend => backend.Model)))
+        {
+            var set = new MemberSet(entries, options);
+            if (Array.Find(_embeddings, known => known.Model == code) is { } pool)
+                pool.Take(set);
+            else
+                pool = new PooledEmbeddingBackend(this, code, set);
+            embeddings.Add(pool);
+        }
+
+        _embeddings = [.. embeddings];
         foreach (BackendMember member in members)
             member.Pools = [.. models.Where(model => model.Members.Entries.Any(entry => ReferenceEquals(entry.Member, member)))];
         Volatile.Write(ref _members, members);
@@ -317,9 +347,16 @@ public sealed class BackendPool : IAsyncDisposable
     {
         if (member.Definition is null)
             return;
-        if (member.Backend is IAsyncDisposable asynchronous)
+        await DisposeAsync((object)member.Backend);
+        foreach (IEmbeddingBackend backend in member.Embeddings)
+            await DisposeAsync((object)backend);
+    }
+
+    private static async ValueTask DisposeAsync(object backend)
+    {
+        if (backend is IAsyncDisposable asynchronous)
             await asynchronous.DisposeAsync();
-        else if (member.Backend is IDisposable disposable)
+        else if (backend is IDisposable disposable)
             disposable.Dispose();
     }
 }

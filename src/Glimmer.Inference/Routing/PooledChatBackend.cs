@@ -40,6 +40,21 @@ public sealed class PooledChatBackend : IChatBackend, IEngineReport, ITokenizerB
     /// <summary>Whether any of its backends is well and wanted. All may be full at the moment.</summary>
     public bool IsReady => _members.AnyTakesRequests;
 
+    /// <summary>Whether any of its backends does; only those are asked then.</summary>
+    public bool TakesRawPrompts
+    {
+        get
+        {
+            foreach (PoolEntry entry in _members.Entries)
+            {
+                if (entry.Member.Backend.TakesRawPrompts)
+                    return true;
+            }
+
+            return false;
+        }
+    }
+
     /// <summary>Requests that wait for a place.</summary>
     public int Waiting => _line.Count;
 

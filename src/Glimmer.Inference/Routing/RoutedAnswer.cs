@@ -250,7 +250,7 @@ internal sealed class RoutedAnswer : IRoutedAnswer
 
     private async ValueTask<Attempt?> TakeAsync(bool wait, CancellationToken cancel)
     {
-        Choice choice = await _model.ChooseAsync(new ChoiceQuery(_blocks.Root, _remembered, _tried), wait, cancel);
+        Choice choice = await _model.ChooseAsync(new ChoiceQuery(_blocks.Root, _remembered, _tried) { Raw = _request.Raw is not null }, wait, cancel);
         if (choice.Entry is not { } entry)
             return null;
         if (_tried.Count > 0)

@@ -221,13 +221,13 @@ public sealed class CallAdmission(
         return null;
     }
 
-    internal Settlement? Settle(AdmittedCall call, in UsageUnits units, bool failed)
+    internal Settlement? Settle(AdmittedCall call, in UsageUnits units, bool failed, bool once)
     {
         if (call.Reservation is not { } reservation)
             return null;
         UsageUnits used = units.Clamped();
         Price price = PriceOf(call.Catalogue!, call.Request.Model, used);
-        return ledger!.Settle(reservation, used, new SettleDetails(ReferenceEquals(price, call.Price) ? null : price, call.Plan.Receipt.Units, call.Request.Endpoint, failed));
+        return ledger!.Settle(reservation, used, new SettleDetails(ReferenceEquals(price, call.Price) ? null : price, call.Plan.Receipt.Units, call.Request.Endpoint, failed, once));
     }
 
     internal void Release(AdmittedCall call)
@@ -284,9 +284,10 @@ public sealed class AdmittedCall : IDisposable
     /// </summary>
     /// <param name="units">What was used.</param>
     /// <param name="failed">Whether the answer ended with a fault.</param>
+    /// <param name="once">Whether a request of this id is charged once only: see <see cref="SettleDetails.Once"/>.</param>
     /// <returns>Completes when the record is durable; faults when it could not be stored. Await it before the last byte.</returns>
-    public Task Settle(in UsageUnits units, bool failed = false) =>
-        Interlocked.Exchange(ref _ended, 1) == 0 && _owner.Settle(this, units, failed) is { } settlement ? settlement.Durable : Task.CompletedTask;
+    public Task Settle(in UsageUnits units, bool failed = false, bool once = false) =>
+        Interlocked.Exchange(ref _ended, 1) == 0 && _owner.Settle(this, units, failed, once) is { } settlement ? settlement.Durable : Task.CompletedTask;
 
     /// <summary>Gives everything back: it made nothing.</summary>
     public void Release()

@@ -27,6 +27,7 @@ internal static class ChargeRecord
         writer.Write(charge.Surface ?? "");
         writer.Write((byte)charge.Mode);
         writer.Write(charge.Failed);
+        writer.Write(charge.Once);
         writer.Write(charge.PlanUnits);
         for (int kind = 0; kind < UsageUnits.Kinds; kind++)
             writer.Write(charge.Units[(UnitKind)kind]);
@@ -62,6 +63,7 @@ internal static class ChargeRecord
             charge.Surface = reader.ReadString();
             charge.Mode = (ChargeMode)reader.ReadByte();
             charge.Failed = reader.ReadBoolean();
+            charge.Once = reader.ReadBoolean();
             charge.PlanUnits = reader.ReadInt64();
             int[] units = new int[UsageUnits.Kinds];
             for (int kind = 0; kind < units.Length; kind++)

@@ -51,6 +51,9 @@ internal struct Charge
     public string? Surface;
     public bool Failed;
 
+    /// <summary>Whether a request of this id is charged once only, whoever settles it.</summary>
+    public bool Once;
+
     /// <summary>What cash paid.</summary>
     public long Cash;
 

@@ -123,18 +123,29 @@ internal sealed class LedgerWriter(PlatformLedger ledger, BillingCalendar calend
     }
 
     /// <summary>
-    /// The group's requests that the store does not have. Only one that is tried again, or comes out of a journal, can be there; and since
-    /// the topic's row is locked, no transaction of a former try or a dead process can still bring it.
+    /// The group's requests that the store does not have. Only one that is tried again, comes out of a journal, or was run by another node
+    /// can be there; and since the topic's row is locked, no transaction of a former try or a dead process can still bring it.
     /// </summary>
     private static List<LedgerReservation> Missing(StoreSession session, LedgerGroup group, LedgerFindings findings)
     {
-        bool ask = group.WasTried || group.Charges.Exists(static charge => charge.IsReplay);
+        if (group.WasTried || group.Charges.Exists(static charge => charge.IsReplay))
+        {
+            foreach (long[] ids in group.Charges.Select(static charge => charge.Charge.Id).Chunk(2000))
+                findings.Known.UnionWith(session.List<long>($"SELECT id FROM ledger_usage WHERE {session.Dialect.In("id", "@ids")}", new { ids }));
+        }
+
         group.WasTried = true;
-        if (!ask)
-            return group.Charges;
-        foreach (long[] ids in group.Charges.Select(static charge => charge.Charge.Id).Chunk(2000))
-            findings.Known.UnionWith(session.List<long>($"SELECT id FROM ledger_usage WHERE {session.Dialect.In("id", "@ids")}", new { ids }));
-        return group.Charges.FindAll(charge => !findings.Known.Contains(charge.Charge.Id));
+        foreach (LedgerReservation reservation in group.Charges)
+        {
+            // A task's former run may have been charged by a node that died, or by the journal that it left.
+            if (reservation.Charge.Once && !findings.Known.Contains(reservation.Charge.Id)
+                && session.Statement("INSERT INTO ledger_once (request, at) VALUES (@p0, @p1) ON CONFLICT (request) DO NOTHING").With(reservation.RequestId).With(reservation.Charge.At).Execute() == 0)
+            {
+                findings.Known.Add(reservation.Charge.Id);
+            }
+        }
+
+        return findings.Known.Count == 0 ? group.Charges : group.Charges.FindAll(charge => !findings.Known.Contains(charge.Charge.Id));
     }
 
     private static long Spent(ref Charge charge) => charge.Cash + charge.Credit + charge.PackValue;

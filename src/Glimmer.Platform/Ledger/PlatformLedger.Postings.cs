@@ -291,7 +291,10 @@ public sealed partial class PlatformLedger
             try
             {
                 if (!_store.Presence.IsAway)
+                {
                     await SweepAsync();
+                    await ForgetOnceAsync();
+                }
             }
             catch (Exception fault) when (fault is not OperationCanceledException)
             {
@@ -299,6 +302,10 @@ public sealed partial class PlatformLedger
             }
         }
     }
+
+    // No task lives as long, and no journal waits as long for its node.
+    private Task ForgetOnceAsync() => _store.WriteAsync(session => session.Execute(
+        "DELETE FROM ledger_once WHERE request IN (SELECT request FROM ledger_once WHERE at < @before ORDER BY at LIMIT 5000)", new { before = Now - (long)TimeSpan.FromDays(30).TotalMilliseconds }));
 
     /// <summary>Called when booking expiries failed; it is tried again.</summary>
     public Action<Exception>? SweepFailed { get; set; }

@@ -180,6 +180,7 @@ public sealed partial class PlatformLedger : ILedger, IAsyncDisposable
         charge.PlanUnits = details.PlanUnits;
         charge.Surface = details.Surface;
         charge.Failed = details.Failed;
+        charge.Once = details.Once;
         long keyHeld = held.HeldUnits;
         held.Wallet.Settle(held, ref charge);
         if (held.Key is { } key)

@@ -28,18 +28,21 @@ public sealed class ResponseTasks(PlatformStore store, TaskQueue queue)
     }
 
     /// <summary>Keeps a response that has ended, and adds it to its conversation, both once. Waits for a database that is away.</summary>
+    /// <param name="run">The run of its task that ended it. One that is no longer the task's keeps nothing: it was not charged either.</param>
     /// <param name="response">The response.</param>
     /// <param name="conversation">Id of the conversation; null for none.</param>
     /// <param name="items">What is added to that.</param>
-    /// <returns>Whether this was its end; false when it had one.</returns>
-    public Task<bool> EndAsync(StoredResponse response, string? conversation, IReadOnlyList<StoredItem> items)
+    /// <returns>Whether this was its end; false when it had one, or another run makes it.</returns>
+    public Task<bool> EndAsync(TaskRun run, StoredResponse response, string? conversation, IReadOnlyList<StoredItem> items)
     {
         ArgumentNullException.ThrowIfNull(response);
+        ArgumentNullException.ThrowIfNull(run);
         var conversations = new ConversationStore(store);
         return store.WriteAsync(
             session =>
             {
-                if (!ResponseStore.Update(session, response, null, store.Now))
+                bool held = session.Scalar<long>("SELECT COUNT(*) FROM tasks WHERE id = @Id AND attempt = @Attempt AND state = 1", new { run.Id, run.Attempt }) > 0;
+                if (!held || !ResponseStore.Update(session, response, null, store.Now))
                     return false;
                 if (conversation is not null)
                     conversations.Append(session, response.Account, conversation, items);

@@ -34,6 +34,9 @@ public sealed class PlatformStore : IAsyncDisposable, IDisposable
     /// <summary>The steps of the schema that opening applied, such as <c>0001_accounts</c>.</summary>
     public IReadOnlyList<string> Upgrades { get; }
 
+    /// <summary>The steps of a newer version that it has; this version goes on with them.</summary>
+    public IReadOnlyList<string> Newer { get; private set; } = [];
+
     /// <summary>Whether opening made it.</summary>
     public bool IsNew => Upgrades.Count == StoreMigrations.Of(Kind).Count;
 
@@ -74,6 +77,9 @@ public sealed class PlatformStore : IAsyncDisposable, IDisposable
     /// <summary>Now, as the store keeps instants: UTC in milliseconds since 1970.</summary>
     internal long Now => Settings.Time.GetUtcNow().ToUnixTimeMilliseconds();
 
+    /// <summary>Now, for instants that nodes compare with each other: by the database's clock where there are several (<see cref="StoreSettings.DatabaseClock"/>).</summary>
+    internal long SharedNow(StoreSession session) => Settings.DatabaseClock ? session.Scalar<long>("SELECT (EXTRACT(EPOCH FROM clock_timestamp()) * 1000)::bigint") : Now;
+
     /// <summary>Opens the store and brings its schema up to date.</summary>
     /// <exception cref="StoreException">It cannot be opened, or was written by a newer version.</exception>
     public static PlatformStore Open(StoreSettings settings) => Open(settings, StoreMigrations.Of(settings.Kind));
@@ -85,7 +91,9 @@ public sealed class PlatformStore : IAsyncDisposable, IDisposable
         try
         {
             IReadOnlyList<StoreMigration> applied = StoreMigrations.Apply(connections, steps, settings.Time.GetUtcNow());
-            return new PlatformStore(settings, connections, [.. applied.Select(step => step.ToString())]);
+            var store = new PlatformStore(settings, connections, [.. applied.Select(step => step.ToString())]);
+            store.Newer = store.Read(session => StoreMigrations.Newer(session, steps));
+            return store;
         }
         catch (Exception fault)
         {

@@ -82,6 +82,9 @@ public sealed record GlimmerOptions
     /// <summary>Most tasks (asynchronous chats, items of batches) that this node runs at a time.</summary>
     public int TaskConcurrency { get; init; } = 8;
 
+    /// <summary>How long a node may be silent before another takes its tasks.</summary>
+    public TimeSpan TaskLease { get; init; } = TimeSpan.FromSeconds(60);
+
     /// <summary>How long the result of an asynchronous chat is kept.</summary>
     public TimeSpan KeepTaskResults { get; init; } = TimeSpan.FromHours(24);
 

@@ -406,6 +406,8 @@ internal static partial class ServerLog
 
         foreach (string step in store.IsNew ? [] : store.Upgrades)
             StoreUpgraded(log, step);
+        if (store.Newer.Count > 0)
+            StoreNewer(log, string.Join(", ", store.Newer));
         if (store.Warning is { } warning)
             StoreWarning(log, warning);
     }
@@ -418,6 +420,9 @@ internal static partial class ServerLog
 
     [LoggerMessage(1005, LogLevel.Warning, "Store: {Warning}")]
     private static partial void StoreWarning(ILogger log, string warning);
+
+    [LoggerMessage(1012, LogLevel.Warning, "A newer version has upgraded the store ({Steps}). This one goes on with it; replace it soon.")]
+    private static partial void StoreNewer(ILogger log, string steps);
 
     [LoggerMessage(1007, LogLevel.Error, "The database {Store} is away: {Fault} Answers go on and are kept in the journal; it is tried again.")]
     private static partial void StoreAway(ILogger log, string store, string fault);

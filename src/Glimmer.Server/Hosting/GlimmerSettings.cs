@@ -181,6 +181,10 @@ public static class GlimmerSettings
         {
             Apply = (options, text) => Whole(text, 1, 10_000) is { } count ? options with { TaskConcurrency = (int)count } : null,
         },
+        new("Tasks:LeaseSeconds", "How long a node may be silent before another takes its tasks", "a number from 4 to 3600", "60")
+        {
+            Apply = (options, text) => Whole(text, 4, 3600) is { } seconds ? options with { TaskLease = TimeSpan.FromSeconds(seconds) } : null,
+        },
         new("Tasks:KeepHours", "How long the result of an asynchronous chat is kept", "a number from 1 to 8760", "24")
         {
             Apply = (options, text) => Whole(text, 1, 8760) is { } hours ? options with { KeepTaskResults = TimeSpan.FromHours(hours) } : null,

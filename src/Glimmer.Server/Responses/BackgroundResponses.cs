@@ -38,9 +38,9 @@ internal sealed class BackgroundResponses(ChatRunner runner, ResponseTasks tasks
     }
 
     /// <summary>Makes a response, as the run of its task.</summary>
-    public async Task RunAsync(HttpContext context, long account, ChatCall call, ResponseHead head, IReadOnlyList<StoredItem> input)
+    public async Task RunAsync(HttpContext context, TaskRun run, ChatCall call, ResponseHead head, IReadOnlyList<StoredItem> input)
     {
-        if (!await tasks.BeginAsync(ResponseHistory.Stored(account, head, new ResponseState("in_progress"), input)))
+        if (!await tasks.BeginAsync(ResponseHistory.Stored(run.Account, head, new ResponseState("in_progress"), input)))
         {
             // It has its end from a former run, or was given up: nothing is made and nothing charged.
             var nothing = new ArrayBufferWriter<byte>(2);
@@ -53,8 +53,8 @@ internal sealed class BackgroundResponses(ChatRunner runner, ResponseTasks tasks
         await runner.RunAsync(context, call, answer);
         if (answer.State.Status is not ("completed" or "incomplete"))
             return;
-        StoredResponse made = ResponseHistory.Stored(account, head, answer.State, input);
-        await tasks.EndAsync(made, head.Request.ConversationId, [.. input, .. made.Output]);
+        StoredResponse made = ResponseHistory.Stored(run.Account, head, answer.State, input);
+        await tasks.EndAsync(run, made, head.Request.ConversationId, [.. input, .. made.Output]);
     }
 
     /// <summary>Keeps that a response could not be made.</summary>
@@ -74,7 +74,7 @@ internal sealed class BackgroundResponses(ChatRunner runner, ResponseTasks tasks
             }
         }
 
-        return tasks.EndAsync(response with { Account = run.Account, Status = "failed", Body = Ended(response.Body, "failed", (code, message)) }, null, []);
+        return tasks.EndAsync(run, response with { Account = run.Account, Status = "failed", Body = Ended(response.Body, "failed", (code, message)) }, null, []);
     }
 
     /// <summary>Gives a response up; one that has ended stays as it is.</summary>

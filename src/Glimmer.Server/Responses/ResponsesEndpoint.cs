@@ -58,7 +58,7 @@ internal sealed class ResponsesEndpoint(
         if (asked is null)
             await ErrorResponse.WriteAsync(context, error!);
         else
-            await background.RunAsync(context, run.Account, asked.Call, asked.Head, kept.Input);
+            await background.RunAsync(context, run, asked.Call, asked.Head, kept.Input);
     }
 
     /// <summary>Keeps that a response could not be made in the background.</summary>

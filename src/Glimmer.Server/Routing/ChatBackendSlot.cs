@@ -69,7 +69,7 @@ public sealed class ChatBackendSlot : IChatBackendProvider
     public void FillRerankers(IReadOnlyList<IRerankBackend> backends) => _rerankers = backends;
 
     /// <inheritdoc/>
-    public IEmbeddingBackend? FindEmbeddings(string model) => _embeddings.FirstOrDefault(backend => string.Equals(backend.Model, model, StringComparison.OrdinalIgnoreCase));
+    public IEmbeddingBackend? FindEmbeddings(string model) => _embeddings.Concat(_state.Pool?.Embeddings ?? []).FirstOrDefault(backend => string.Equals(backend.Model, model, StringComparison.OrdinalIgnoreCase));
 
     /// <inheritdoc/>
     public IRerankBackend? FindRerank(string model) => _rerankers.FirstOrDefault(backend => string.Equals(backend.Model, model, StringComparison.OrdinalIgnoreCase));

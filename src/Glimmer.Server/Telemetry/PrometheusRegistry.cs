@@ -97,7 +97,7 @@ internal sealed class PrometheusInstrument
     {
         int hash = Hash(tags);
         bool known = _byTags.TryGetValue(hash, out (KeyValuePair<string, object?>[] Tags, Series Series) entry);
-        if (known && tags.SequenceEqual(entry.Tags))
+        if (known && AreSame(tags, entry.Tags))
         {
             entry.Series.Record(value, _absolute);
             return;
@@ -134,6 +134,19 @@ internal sealed class PrometheusInstrument
         }
 
         return hash.ToHashCode();
+    }
+
+    private static bool AreSame(ReadOnlySpan<KeyValuePair<string, object?>> tags, KeyValuePair<string, object?>[] others)
+    {
+        if (tags.Length != others.Length)
+            return false;
+        for (int i = 0; i < others.Length; i++)
+        {
+            if (!string.Equals(tags[i].Key, others[i].Key, StringComparison.Ordinal) || !Equals(tags[i].Value, others[i].Value))
+                return false;
+        }
+
+        return true;
     }
 
     private static string Labels(ReadOnlySpan<KeyValuePair<string, object?>> tags)

@@ -5,6 +5,7 @@ using Glimmer.Engine;
 using Glimmer.Inference.Embedded;
 using Glimmer.Inference.Prompting;
 using Glimmer.Inference.Script;
+using Glimmer.Inference.Tests.Embedded;
 using Glimmer.Inference.Tests.Script;
 using Glimmer.Protocol.Errors;
 

@@ -34,7 +34,11 @@ internal readonly record struct Choice(PoolEntry? Entry, RouteReason Reason, boo
 /// <param name="Root">Hash of what the conversation begins with.</param>
 /// <param name="Remembered">The backend that has seen most of the prompt; 0 for none.</param>
 /// <param name="Tried">Backends that have been asked for this request.</param>
-internal readonly record struct ChoiceQuery(ulong Root, ushort Remembered, IReadOnlyList<BackendMember> Tried);
+internal readonly record struct ChoiceQuery(ulong Root, ushort Remembered, IReadOnlyList<BackendMember> Tried)
+{
+    /// <summary>Whether only backends that take prompts without a template will do.</summary>
+    public bool Raw { get; init; }
+}
 
 /// <summary>
 /// The backends of one model and the choice among them. Consistent hashing with bounded loads (V. Mirrokni, M. Thorup, M. Zadimoghaddam,
@@ -176,7 +180,7 @@ internal sealed class MemberSet(PoolEntry[] entries, RoutingOptions options)
 
     private static Tier TierOf(BackendMember member, in ChoiceQuery query)
     {
-        if (!member.TakesRequests || member.IsFull)
+        if (!member.TakesRequests || member.IsFull || (query.Raw && !member.Backend.TakesRawPrompts))
             return Tier.Out;
         for (int i = 0; i < query.Tried.Count; i++)
         {

@@ -77,7 +77,7 @@ public sealed class BackendFile
 
         if (backends is null)
             throw _fields.Wrong(root, "the list backends is missing.");
-        if (standIn is not null && !backends.Exists(backend => backend.Models.Any(model => string.Equals(model.Code, routing.StandIn, StringComparison.OrdinalIgnoreCase))))
+        if (standIn is not null && !backends.Exists(backend => backend.Models.Any(model => string.Equals(model.Code, routing.StandIn, StringComparison.OrdinalIgnoreCase) && model.Kind == BackendModelKind.Chat)))
             throw _fields.Wrong(standIn, $"stand_in is \"{routing.StandIn}\", which no backend of this file has; use the code of one of its models.");
         return new BackendSet(backends, routing) { Warnings = _warnings };
     }
@@ -161,6 +161,8 @@ public sealed class BackendFile
         bool raw = Array.Find(_kinds, known => known.Kind == backend.Kind).Raw;
         if (mode is not null && !raw)
             throw _fields.Wrong(mode, $"mode is for vllm, sglang and llama-server; leave it out for {WordOf(backend.Kind)}.");
+        if (backend.Kind == BackendKind.Anthropic && backend.Models.FirstOrDefault(static model => model.Kind == BackendModelKind.Embedding) is { } vector)
+            throw _fields.Wrong(node, $"the model {vector.Code} is of the kind embedding, which anthropic does not have.");
         if (backend.Models.FirstOrDefault(static model => model.Generation is not null || model.Tokenizer is not null) is { } told && (!raw || backend.ChatMode))
             throw _fields.Wrong(node, $"the model {told.Code} has a generation or a tokenizer, which only vllm, sglang and llama-server in raw mode use.");
         return backend;
@@ -233,12 +235,20 @@ public sealed class BackendFile
                 "name" => model with { Name = _fields.Text(value, key, 256) },
                 "generation" => model with { Generation = Generation(value) },
                 "tokenizer" => model with { Tokenizer = _fields.PathOf(_fields.Text(value, key)) },
+                "kind" => model with { Kind = _fields.Text(value, key) switch { "chat" => BackendModelKind.Chat, "embedding" => BackendModelKind.Embedding, var other => throw _fields.Wrong(value, $"kind is \"{other}\"; use chat or embedding.") } },
+                "dimensions" => model with { Dimensions = _fields.Whole(value, key, 1, 1 << 16) },
                 "context_length" => model with { ContextLength = _fields.Whole(value, key, 1, 1 << 26) },
-                _ => throw _fields.Unknown(value, key, "code, name, generation, tokenizer, context_length"),
+                _ => throw _fields.Unknown(value, key, "code, name, kind, generation, tokenizer, context_length, dimensions"),
             };
         }
 
-        return model.Code.Length > 0 ? model : throw _fields.Wrong(node, "a model has no code.");
+        if (model.Code.Length == 0)
+            throw _fields.Wrong(node, "a model has no code.");
+        if (model is { Kind: BackendModelKind.Chat, Dimensions: not null })
+            throw _fields.Wrong(node, $"the model {model.Code} has dimensions, which only models of the kind embedding have.");
+        return model is { Kind: BackendModelKind.Embedding, Generation: not null } or { Kind: BackendModelKind.Embedding, Tokenizer: not null }
+            ? throw _fields.Wrong(node, $"the model {model.Code} makes embeddings; it has no generation and no tokenizer.")
+            : model;
     }
 
     private string Code(YamlNodeTree node)

@@ -56,6 +56,8 @@ internal sealed class MemberProber(BackendPool pool, Random random) : IAsyncDisp
 
     public async ValueTask DisposeAsync()
     {
+        if (_stop.IsCancellationRequested)
+            return;
         await _stop.CancelAsync();
         foreach ((Task loop, CancellationTokenSource stop) in _loops.Values)
         {
