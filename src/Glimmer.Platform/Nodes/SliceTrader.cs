@@ -515,7 +515,7 @@ internal static class SliceSizes
         return slice.Terms.Kind switch
         {
             SliceKind.Funds or SliceKind.Cap => piece * 4,
-            SliceKind.Period or SliceKind.Rate => Math.Clamp(piece * 2 * slice.Boost, piece, most),
+            SliceKind.Period or SliceKind.Window or SliceKind.Rate => Math.Clamp(piece * 2 * slice.Boost, piece, most),
             _ => Math.Clamp(Math.Max(used / 4, piece * slice.Boost), piece, most),
         };
     }
