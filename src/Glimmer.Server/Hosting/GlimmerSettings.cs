@@ -64,7 +64,7 @@ public static class GlimmerSettings
         {
             Apply = (options, text) => Enum.TryParse(text, ignoreCase: true, out StoreDurability level) && Enum.IsDefined(level) && !char.IsAsciiDigit(text[0]) ? options with { StoreDurability = level } : null,
         },
-        new("Nodes:Name", "What this node is called in lists of nodes", "1 to 64 letters, digits and . : _ -", "machine and port")
+        new("Nodes:Name", "What this node is called in lists of nodes", "1 to 64 letters, digits and . : _ -", "")
         {
             Apply = (options, text) => text.Length is >= 1 and <= 64 && text.All(static letter => char.IsAsciiLetterOrDigit(letter) || letter is '.' or ':' or '_' or '-')
                 ? options with { Slices = options.Slices with { Name = text } }
