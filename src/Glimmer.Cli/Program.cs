@@ -24,6 +24,7 @@ using Glimmer.Cli.Commands;
     ("catalogue", CatalogueCommand.Create),
     ("audit", AuditCommand.Create),
     ("store", StoreCommand.Create),
+    ("nodes", NodesCommand.Create),
     ("backends", BackendsCommand.Create),
     ("pull", PullCommand.Create),
     ("models", ModelsCommand.Create),

@@ -156,6 +156,7 @@ public sealed class GlimmerServer : IAsyncDisposable
             .AddSingleton(services.Time)
             .AddSingleton(parts.Store)
             .AddSingleton<StoreTelemetry>()
+            .AddSingleton(services => new NodeTelemetry(services.GetRequiredService<GlimmerTelemetry>(), parts.Nodes))
             .AddSingleton(parts.Accounts)
             .AddSingleton(parts.Accounts.Directory)
             .AddSingleton(parts.Catalogue)
@@ -380,6 +381,7 @@ public sealed class GlimmerServer : IAsyncDisposable
         app.Services.GetRequiredService<EngineTelemetry>();
         app.Services.GetRequiredService<BackendTelemetry>();
         app.Services.GetRequiredService<StoreTelemetry>();
+        app.Services.GetRequiredService<NodeTelemetry>();
 
         // The drain must listen for the stop from the beginning, not from the first chat request on.
         app.Services.GetRequiredService<AnswerDrain>();
