@@ -9,7 +9,7 @@ namespace Glimmer.Inference.Script;
 internal sealed class YamlFields(string file)
 {
     // What is read, not what is written: aliases can make a small file stand for a huge one.
-    private const int MostReads = 10_000_000;
+    private const int MostReads = 5_000_000;
     private int _reads;
 
     public bool Flag(YamlNode node, string key) => Word(node, key) switch

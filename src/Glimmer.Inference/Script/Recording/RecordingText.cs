@@ -98,7 +98,11 @@ internal static class RecordingText
     private static string Write(PlatformError error)
     {
         StringBuilder text = new();
-        text.Append(CultureInfo.InvariantCulture, $"{{ code: {(int)error.Code}, message: {Quote(error.Message)}, status: {error.Status}, status_is_final: {(error.StatusIsFinal ? "true" : "false")}");
+        text.Append(CultureInfo.InvariantCulture, $"{{ code: {(int)error.Code}, message: {Quote(error.Message)}");
+        if (error.StatusIsFinal || error.Status != error.Code.HttpStatus())
+            text.Append(CultureInfo.InvariantCulture, $", status: {error.Status}");
+        if (error.StatusIsFinal)
+            text.Append(", status_is_final: true");
         if (error.Chinese is { } chinese)
             text.Append(CultureInfo.InvariantCulture, $", chinese: {Quote(chinese)}");
         if (error.Field is { } field)
