@@ -16,30 +16,89 @@ internal static class Gateway
         rules:
           - when: { last: stream }
             reply: { text: "word ", repeat: 2000 }
+          - when: { last: brief }
+            reply: { text: "word ", repeat: 20 }
           - when: { last: slow }
-            reply: { text: "word ", repeat: 4000, rate: 2 }
+            reply: { text: "word ", repeat: 4000, rate: 0.5 }
+          - when: { last: steady }
+            reply: { text: "word ", repeat: 4000, rate: 10 }
         fallback: Fine.
         """;
 
+    private static int Warm => int.TryParse(Environment.GetEnvironmentVariable("GLIMMER_LOAD_WARM"), out int asked) ? asked : 20;
+
     /// <summary>Measures and prints.</summary>
-    public static async Task RunAsync(string program, int seconds)
+    /// <param name="program">A glimmer.dll.</param>
+    /// <param name="seconds">Time of each part.</param>
+    /// <param name="parts">Which parts: answers, events, memory, allocations; all when empty.</param>
+    public static async Task RunAsync(string program, int seconds, IReadOnlyList<string> parts)
     {
         string scenario = Path.Combine(Path.GetTempPath(), $"glimmer-gateway-{Environment.ProcessId}.yaml");
         await File.WriteAllTextAsync(scenario, Scenario);
+        bool Wants(string part) => parts.Count == 0 || parts.Contains(part, StringComparer.Ordinal);
         try
         {
+            if (Wants("memory"))
+            {
+                foreach ((string question, string title) in ((string, string)[])[("slow", "idle"), ("steady", "10 tokens/s each")])
+                {
+                    await using ServerProcess fresh = await ServerProcess.EmulateAsync(program, scenario);
+                    await OpenStreams.RunAsync(fresh, Request(fresh, question, stream: true), 1000, title);
+                }
+            }
+
             await using ServerProcess server = await ServerProcess.EmulateAsync(program, scenario);
-            byte[] plain = Request(server, "hello", stream: false), stream = Request(server, "stream", stream: true), slow = Request(server, "slow", stream: true);
-            await PlainAsync(server, plain, 16, 3); // warm
-            foreach (int connections in (int[])[1, 16, 64])
-                await PrintPlainAsync(server, plain, connections, seconds);
-            (long events, double time) = await StreamsAsync(server, stream, 16, seconds);
-            Console.WriteLine($"{"events of 16 streams",-52} {events / time,10:0} events/s");
-            await OpenAsync(server, slow, 1000);
+            byte[] plain = Request(server, "hello", stream: false), stream = Request(server, "stream", stream: true), brief = Request(server, "brief", stream: true);
+            if (Wants("answers") || Wants("events"))
+            {
+                // A server runs for days; it takes some ten thousand requests until all of its code is compiled at its best.
+                (List<double> warm, double time) = await PlainAsync(server, plain, 64, Warm);
+                Console.WriteLine($"{$"warming for {Warm} s, 64 connections",-52} {warm.Count / time,10:0} requests/s");
+                await StreamsAsync(server, stream, 16, 2);
+            }
+
+            if (Wants("answers"))
+            {
+                foreach (int connections in (int[])[1, 16, 64])
+                    await PrintPlainAsync(server, plain, connections, seconds);
+            }
+
+            if (Wants("events"))
+            {
+                (long events, double time) = await StreamsAsync(server, stream, 16, seconds);
+                Console.WriteLine($"{"events of 16 streams",-52} {events / time,10:0} events/s");
+            }
+
+            if (Wants("allocations"))
+            {
+                await PrintAllocationsAsync(server, "answers, allocated", () => OneAfterAnotherAsync(server, plain, 2000, ReadPlainAsync));
+                await PrintAllocationsAsync(server, "streams of 20 events, allocated", () => OneAfterAnotherAsync(server, brief, 2000, (socket, buffer) => ReadStreamAsync(socket, buffer)));
+            }
         }
         finally
         {
             File.Delete(scenario);
+        }
+    }
+
+    private static async Task PrintAllocationsAsync(ServerProcess server, string title, Func<Task> requests)
+    {
+        await requests(); // paths compiled
+        double first = (await server.MetricsAsync())["dotnet_gc_heap_total_allocated_bytes_total"];
+        double before = (await server.MetricsAsync())["dotnet_gc_heap_total_allocated_bytes_total"]; // asking allocates, too: taken off below
+        await requests();
+        double after = (await server.MetricsAsync())["dotnet_gc_heap_total_allocated_bytes_total"];
+        Console.WriteLine($"{title,-52} {(after - before - (before - first)) / 2000 / 1024,10:0.00} KiB each");
+    }
+
+    private static async Task OneAfterAnotherAsync(ServerProcess server, byte[] request, int count, Func<Socket, byte[], Task> read)
+    {
+        using Socket socket = await ConnectAsync(server);
+        byte[] buffer = new byte[256 << 10];
+        for (int i = 0; i < count; i++)
+        {
+            await socket.SendAsync(request);
+            await read(socket, buffer);
         }
     }
 
@@ -94,31 +153,7 @@ internal static class Gateway
         return (all.Sum(), Stopwatch.GetElapsedTime(start).TotalSeconds);
     }
 
-    private static async Task OpenAsync(ServerProcess server, byte[] request, int count)
-    {
-        List<Socket> open = [];
-        try
-        {
-            byte[] buffer = new byte[4096];
-            for (int i = 0; i < count; i++)
-            {
-                Socket socket = await ConnectAsync(server);
-                open.Add(socket);
-                await socket.SendAsync(request);
-            }
-
-            foreach (Socket socket in open)
-                await socket.ReceiveAsync(buffer);
-            await Task.Delay(2000);
-            Console.WriteLine($"{$"memory, {count} open streams",-52} {server.ResidentBytes / 1048576.0,10:0.0} MiB");
-        }
-        finally
-        {
-            open.ForEach(socket => socket.Dispose());
-        }
-    }
-
-    private static async Task<Socket> ConnectAsync(ServerProcess server)
+    internal static async Task<Socket> ConnectAsync(ServerProcess server)
     {
         Socket socket = new(SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
         await socket.ConnectAsync(server.Address.Host, server.Address.Port);

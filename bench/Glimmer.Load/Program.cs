@@ -1,21 +1,61 @@
 // Measures a built server from outside: start-up, time to first token, throughput and memory under open streams.
 //   dotnet run -c Release --project bench/Glimmer.Load -- PATH/glimmer.dll [ROUNDS] [-- arguments for serve]
-//   dotnet run -c Release --project bench/Glimmer.Load -- PATH/glimmer.dll gateway [SECONDS]      the server alone, with a scenario in place of a model
+//   dotnet run -c Release --project bench/Glimmer.Load -- PATH/glimmer.dll gateway [SECONDS] [PARTS]   the server alone, with a scenario in place of a model
+//   dotnet run -c Release --project bench/Glimmer.Load -- PATH/glimmer.dll relay [PATH/start-server.js]   in front of a service, beside another gateway
+//   dotnet run -c Release --project bench/Glimmer.Load -- PATH/glimmer.dll two-nodes [SECONDS] [CONNECTIONS]   two processes on one PostgreSQL beside one
+//   dotnet run -c Release --project bench/Glimmer.Load -- PATH/glimmer.dll affinity [CONVERSATIONS] [AT_ONCE]   cached prompt tokens of four backends behind one beside one alone
+//   dotnet run -c Release --project bench/Glimmer.Load -- latency [STREAMS] [ROUNDS]               what the platform adds to the time of a token
 using System.Globalization;
 using System.Net.Http;
 using Glimmer.Load;
+using Glimmer.Load.Paced;
+
+if (args is ["paced-host", var pace])
+{
+    await PacedHost.RunAsync(platform: true, pace == "together");
+    return 0;
+}
+
+if (args is ["paced-upstream", var upstreamPace])
+{
+    await PacedHost.RunAsync(platform: false, upstreamPace == "together");
+    return 0;
+}
+
+if (args is ["latency", ..])
+{
+    int streams = args.Length > 1 ? int.Parse(args[1], CultureInfo.InvariantCulture) : 16, turns = args.Length > 2 ? int.Parse(args[2], CultureInfo.InvariantCulture) : 3;
+    await Latency.RunAsync(streams, turns, together: false);
+    await Latency.RunAsync(streams, turns, together: true);
+    return 0;
+}
 
 if (args.Length == 0 || !File.Exists(args[0]))
 {
-    Console.Error.WriteLine("usage: Glimmer.Load PATH/glimmer.dll [ROUNDS] [-- arguments for serve]");
+    Console.Error.WriteLine("usage: Glimmer.Load PATH/glimmer.dll [ROUNDS] [-- arguments for serve], or one of the modes that bench/README.md names");
     return 2;
 }
 
 string program = Path.GetFullPath(args[0]);
 if (args.Length > 1 && args[1] == "gateway")
 {
-    await Gateway.RunAsync(program, args.Length > 2 && int.TryParse(args[2], CultureInfo.InvariantCulture, out int seconds) ? seconds : 8);
+    await Gateway.RunAsync(program, args.Length > 2 && int.TryParse(args[2], CultureInfo.InvariantCulture, out int seconds) ? seconds : 8, args.Length > 3 ? args[3..] : []);
     return 0;
+}
+
+int Number(int place, int otherwise) => args.Length > place && int.TryParse(args[place], CultureInfo.InvariantCulture, out int given) ? given : otherwise;
+switch (args.Length > 1 ? args[1] : "")
+{
+    case "relay":
+        string[] scripts = [.. args[2..].Where(argument => argument.EndsWith(".js", StringComparison.Ordinal))];
+        await Relay.RunAsync(program, scripts.Length > 0 ? scripts[0] : null, streams: 16, rounds: 5);
+        return 0;
+    case "two-nodes":
+        await TwoNodes.RunAsync(program, Number(2, 4), rounds: 3, Number(3, 128));
+        return 0;
+    case "affinity":
+        await Affinity.RunAsync(program, Number(2, 200), Number(3, 16));
+        return 0;
 }
 
 int separator = Array.IndexOf(args, "--");

@@ -7,6 +7,7 @@ namespace Glimmer.Load;
 /// <summary>A server started for measuring: a fresh data folder, a free port.</summary>
 internal sealed partial class ServerProcess : IAsyncDisposable
 {
+    private static readonly (string Name, string Value)[] _many = [("GLIMMER__LIMITS__OPENREQUESTS", "2000"), ("GLIMMER__LIMITS__OPENREQUESTSPERKEY", "2000"), ("GLIMMER__LOG__LEVEL", "Warning")];
     private readonly Process _process;
     private readonly string _data;
 
@@ -37,28 +38,48 @@ internal sealed partial class ServerProcess : IAsyncDisposable
     }
 
     /// <summary>Resident memory now, in bytes.</summary>
-    public long ResidentBytes
+    public long ResidentBytes => Status("VmRSS:");
+
+    /// <summary>Of it, memory of its own and pages of files.</summary>
+    public (long Anonymous, long File) ResidentParts => (Status("RssAnon:"), Status("RssFile:"));
+
+    /// <summary>What <c>/metrics</c> says, by name and labels as they stand there.</summary>
+    public async Task<Dictionary<string, double>> MetricsAsync()
     {
-        get
+        using HttpClient client = new();
+        Dictionary<string, double> samples = [];
+        foreach (string line in (await client.GetStringAsync(new Uri(Address, "/metrics"))).Split('\n'))
         {
-            string line = File.ReadLines($"/proc/{_process.Id}/status").First(text => text.StartsWith("VmRSS:", StringComparison.Ordinal));
-            return long.Parse(line.AsSpan("VmRSS:".Length, line.Length - "VmRSS:".Length - " kB".Length), NumberStyles.AllowLeadingWhite, CultureInfo.InvariantCulture) * 1024;
+            if (!line.StartsWith('#') && line.LastIndexOf(' ') is > 0 and var at)
+                samples[line[..at]] = double.Parse(line.AsSpan(at + 1), CultureInfo.InvariantCulture);
         }
+
+        return samples;
+    }
+
+    private long Status(string name)
+    {
+        string line = File.ReadLines($"/proc/{_process.Id}/status").First(text => text.StartsWith(name, StringComparison.Ordinal));
+        return long.Parse(line.AsSpan(name.Length, line.Length - name.Length - " kB".Length), NumberStyles.AllowLeadingWhite, CultureInfo.InvariantCulture) * 1024;
     }
 
     /// <summary>Starts <paramref name="program"/> (a glimmer.dll) and waits until it is ready. <paramref name="data"/> is kept when given.</summary>
-    public static Task<ServerProcess> StartAsync(string program, string[] arguments, string? data = null) =>
-        StartAsync(program, ["serve", "--set", "Limits:OpenRequestsPerKey=1000", "--set", "Limits:OpenRequests=1000", .. arguments], data, []);
+    public static Task<ServerProcess> StartAsync(string program, string[] arguments, string? data = null, string prefixVariable = "GLIMMER_LOAD_SERVER") =>
+        StartAsync(program, ["serve", "--set", "Limits:OpenRequestsPerKey=1000", "--set", "Limits:OpenRequests=1000", .. arguments], data, [], prefixVariable);
 
-    /// <summary>Starts <paramref name="program"/> with a scenario in place of a model, and without a log line per request. GLIMMER_LOAD_SERVER may hold a prefix such as "taskset -c 2,3".</summary>
-    public static Task<ServerProcess> EmulateAsync(string program, string scenario) => StartAsync(
-        program, ["emulate", scenario], null, [("GLIMMER__LIMITS__OPENREQUESTS", "2000"), ("GLIMMER__LIMITS__OPENREQUESTSPERKEY", "2000"), ("GLIMMER__LOG__LEVEL", "Warning")]);
+    /// <summary>Starts <paramref name="program"/> with a scenario in place of a model, and without a log line per request. A variable may hold a prefix such as "taskset -c 2,3".</summary>
+    public static Task<ServerProcess> EmulateAsync(string program, string scenario, string? data = null, string prefixVariable = "GLIMMER_LOAD_SERVER", params (string Name, string Value)[] environment) => StartAsync(
+        program, ["emulate", scenario], data, [.. _many, .. environment], prefixVariable);
 
-    private static async Task<ServerProcess> StartAsync(string program, string[] arguments, string? data, (string Name, string Value)[] environment)
+    /// <summary>Starts <paramref name="program"/> in front of the backends of a file, without a log line per request.</summary>
+    public static Task<ServerProcess> FrontAsync(string program, string backends, string prefixVariable = "GLIMMER_LOAD_SERVER") =>
+        StartAsync(program, ["serve", "--backends", backends], null, _many, prefixVariable);
+
+    private static async Task<ServerProcess> StartAsync(string program, string[] arguments, string? data, (string Name, string Value)[] environment, string prefixVariable)
     {
         string folder = data ?? Directory.CreateTempSubdirectory("glimmer-load-").FullName;
         long start = Stopwatch.GetTimestamp();
-        string[] command = [.. (Environment.GetEnvironmentVariable("GLIMMER_LOAD_SERVER") ?? "").Split(' ', StringSplitOptions.RemoveEmptyEntries), "dotnet", program, .. arguments, "--port", "0", "--data", folder];
+        string[] command = [.. (Environment.GetEnvironmentVariable(prefixVariable) ?? "").Split(' ', StringSplitOptions.RemoveEmptyEntries), "dotnet", program, .. arguments, "--port", "0", "--data", folder];
         ProcessStartInfo info = new(command[0], command[1..])
         {
             RedirectStandardOutput = true,

@@ -25,6 +25,7 @@ using Glimmer.Cli.Commands;
     ("catalogue", CatalogueCommand.Create),
     ("audit", AuditCommand.Create),
     ("store", StoreCommand.Create),
+    ("backends", BackendsCommand.Create),
     ("pull", PullCommand.Create),
     ("models", ModelsCommand.Create),
     ("configure", ConfigureCommand.Create),

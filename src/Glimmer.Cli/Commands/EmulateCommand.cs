@@ -71,9 +71,7 @@ internal static class EmulateCommand
             // Whoever knows the well-known key could ask the service on the recorder's account.
             if (options.Record is not null && result.GetValue(key) is null && options.Options.Host is not ("127.0.0.1" or "localhost" or "::1"))
                 throw new GlimmerStartupException("Recording on an address that others reach needs a key of its own: --key ID.SECRET.", 64);
-            if (options.Record is not null)
-                throw new GlimmerStartupException("This build has no backends to record from.", 64);
-            return EmulatorHost.RunAsync(options, null);
+            return EmulatorHost.RunAsync(options);
         }));
         return command;
     }

@@ -2,7 +2,7 @@ using System.Text.Json;
 using Glimmer.Cli.Hosting;
 using Glimmer.Dialogue.Tokenization;
 using Glimmer.Engine.Packages;
-using Glimmer.Inference;
+using Glimmer.Inference.Relay;
 using Glimmer.Inference.Script;
 using Glimmer.Platform.Store;
 using Glimmer.Server.Emulator;
@@ -19,11 +19,10 @@ internal static partial class EmulatorHost
 
     /// <summary>Runs it until it is told to stop.</summary>
     /// <param name="emulator">How.</param>
-    /// <param name="upstream">Makes the backend that is asked while recording.</param>
     /// <returns>The exit code: 0, or 1 when a strict run did not go as its scenario expects.</returns>
     /// <exception cref="ScenarioException">The scenario cannot be used.</exception>
     /// <exception cref="GlimmerStartupException">The platform cannot start.</exception>
-    public static async Task<int> RunAsync(EmulatorOptions emulator, Func<ILoggerFactory, IChatBackend>? upstream)
+    public static async Task<int> RunAsync(EmulatorOptions emulator)
     {
         // :: Step 1: what is played. The tokenizer is loaded beside the platform's start, or where a file was named, before it.
         var warnings = new LateLog();
@@ -39,7 +38,7 @@ internal static partial class EmulatorHost
         using TemporaryFolder? folder = emulator.KeepsData ? null : TemporaryFolder.Make();
         GlimmerOptions options = folder is null ? emulator.Options : emulator.Options with { DataFolder = folder.Path, StoreDurability = StoreDurability.Off, StoreConnectionString = "" };
         ILoggerFactory? logs = null;
-        using var live = new LateBackend(scenario.Models, () => upstream!(logs!));
+        using var live = new LateBackend(scenario.Models, () => RelayBackends.Create(emulator.Upstream!, TimeProvider.System, logs!));
         ScriptChatBackend backend = new(scenario, tokenizer, new ScriptOptions
         {
             Clock = clock,

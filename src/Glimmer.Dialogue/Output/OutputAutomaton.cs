@@ -13,9 +13,7 @@ public sealed class OutputAutomaton
 {
     private readonly ITokenizer? _tokenizer;
     private readonly OutputOptions _options;
-    private readonly IReadOnlySet<int> _stops;
-    private readonly HashSet<int> _tags = [];
-    private readonly int _partToken = -1;
+    private readonly TokenMarks _marks;
     private readonly EventWriter _events = new();
     private readonly bool _audioCodes;
     private readonly RepairLog _repairs;
@@ -37,13 +35,8 @@ public sealed class OutputAutomaton
         _options = options;
         _repairs = new RepairLog(options.Repairs);
         _parser = new OutputParser(generation.Output, options, _events, _repairs);
-        _stops = tokenizer is null ? new HashSet<int>() : generation.StopTokens(tokenizer);
-        if (generation.Output.ToolCalls == ToolCallSyntax.NameAndJson && tokenizer is not null && tokenizer.TryGetAdded(ControlTokens.Assistant, out int part))
-            _partToken = part;
+        _marks = TokenMarks.Of(generation, tokenizer);
         _audioCodes = generation.Output.AudioCodes;
-        if (tokenizer is not null)
-            AddTags(tokenizer);
-        EndThinkTokens = tokenizer is null ? [] : EndThink(tokenizer);
     }
 
     /// <summary>Tokens fed, stop token included.</summary>
@@ -74,7 +67,7 @@ public sealed class OutputAutomaton
     public bool ShouldForceEndThink => _options.ThinkingBudget is { } budget && IsReasoning && !_midCharacter && ReasoningTokens >= budget;
 
     /// <summary>A line break and <c>&lt;/think&gt;</c>, by their names in this vocabulary; empty without a tokenizer.</summary>
-    public IReadOnlyList<int> EndThinkTokens { get; }
+    public IReadOnlyList<int> EndThinkTokens => _marks.EndThink;
 
     /// <summary>Why the answer is complete, once <see cref="Feed"/> said so.</summary>
     public EndCause? Ended => _ended ?? _parser.Ended;
@@ -98,7 +91,7 @@ public sealed class OutputAutomaton
             return AutomatonVerdict.Done;
         Tokens++;
         _events.Sink = events;
-        if (_stops.Contains(token))
+        if (_marks.Stops.Contains(token))
         {
             _ended = EndCause.StopToken;
             return AutomatonVerdict.Done;
@@ -113,9 +106,9 @@ public sealed class OutputAutomaton
         else if (!_audioCodes || !tokenizer.BytesOf(token).StartsWith("<|audio_"u8))
         {
             Decode([], flush: true);
-            if (kind == TokenKind.Added || _tags.Contains(token))
+            if (kind == TokenKind.Added || _marks.Tags.Contains(token))
                 Decode(tokenizer.BytesOf(token), flush: true);
-            else if (token == _partToken)
+            else if (token == _marks.Part)
                 _parser.Part();
         }
 
@@ -190,36 +183,6 @@ public sealed class OutputAutomaton
         EndCause.StopText => FinishReason.Stop,
         _ => _parser.CallCount > 0 ? FinishReason.ToolCalls : FinishReason.Stop,
     };
-
-    // Some converters mark every added token as one that output never shows; the tags are read all the same.
-    private void AddTags(ITokenizer tokenizer)
-    {
-        foreach (string tag in (string[])
-        [
-            ControlTokens.Think, ControlTokens.ThinkEnd, ControlTokens.ToolCall, ControlTokens.ToolCallEnd, ControlTokens.ArgKey, ControlTokens.ArgKeyEnd,
-            ControlTokens.ArgValue, ControlTokens.ArgValueEnd, ControlTokens.Answer, ControlTokens.AnswerEnd, ControlTokens.BoxBegin, ControlTokens.BoxEnd,
-        ])
-        {
-            if (tokenizer.TryGetAdded(tag, out int id))
-                _tags.Add(id);
-        }
-    }
-
-    private static List<int> EndThink(ITokenizer tokenizer)
-    {
-        List<int> ids = [];
-        if (tokenizer.TryGetAdded(ControlTokens.ThinkEnd, out int close))
-        {
-            tokenizer.Encode("\n", recogniseAdded: false, ids);
-            ids.Add(close);
-        }
-        else
-        {
-            tokenizer.Encode("\n" + ControlTokens.ThinkEnd, recogniseAdded: false, ids);
-        }
-
-        return ids;
-    }
 
     private void Decode(ReadOnlySpan<byte> bytes, bool flush)
     {

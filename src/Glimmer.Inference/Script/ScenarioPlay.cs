@@ -1,13 +1,16 @@
 using System.Globalization;
 using Glimmer.Dialogue.Generations;
 using Glimmer.Dialogue.Tokenization;
+using Glimmer.Inference.Prompting;
 
 namespace Glimmer.Inference.Script;
 
 /// <summary>A scenario being played: what is used up, what is written already.</summary>
 internal sealed class ScenarioPlay
 {
+    private const int RememberedPromptTokens = 1 << 18;
     private readonly Lazy<ReplyWriter> _writer;
+    private readonly Lazy<ChatPrompts> _prompts;
     private readonly int[] _used;
     private readonly PreparedReply[] _replies;
     private readonly Dictionary<string, Recording> _recordings = new(StringComparer.Ordinal);
@@ -26,6 +29,7 @@ internal sealed class ScenarioPlay
         Generation = Generations.ForName(scenario.Generation);
         Limits = new RateWindows(scenario.Limits, clock);
         _writer = new Lazy<ReplyWriter>(() => new ReplyWriter(Generation, tokenizer.Value));
+        _prompts = new Lazy<ChatPrompts>(() => new ChatPrompts("script", Generation, tokenizer.Value, RememberedPromptTokens));
         _used = new int[scenario.Rules.Count];
         _replies = [.. scenario.Rules.Select((rule, i) => new PreparedReply(rule.Reply, rule.Name, i))];
         Fallback = scenario.Fallback is { } fallback ? new PreparedReply(fallback, "fallback", -1) : null;
@@ -40,6 +44,9 @@ internal sealed class ScenarioPlay
     public Generation Generation { get; }
 
     public RateWindows Limits { get; }
+
+    /// <summary>Writes prompts; loads the tokenizer.</summary>
+    public ChatPrompts Prompts => _prompts.Value;
 
     public PreparedReply? Fallback { get; }
 
@@ -96,12 +103,13 @@ internal sealed class ScenarioPlay
     public int[]? Write(PreparedReply reply, ChatRequest request, IReadOnlyList<string> groups, out string? fault)
     {
         bool? thinking = request.Conversation.Options.EnableThinking;
-        ref int[]? known = ref reply.Tokens[thinking switch { null => 0, false => 1, true => 2 }];
+        bool isRaw = request.Raw is not null;
+        ref int[]? known = ref reply.Tokens[isRaw ? 3 : thinking switch { null => 0, false => 1, true => 2 }];
         fault = null;
         if (Volatile.Read(ref known) is { } tokens)
             return tokens;
         string last = request.Conversation.Messages is [.., { } message] ? RequestMatcher.VisibleText(message) : "";
-        int[]? written = _writer.Value.Write(reply.Reply, thinking, groups, last, out fault);
+        int[]? written = isRaw ? _writer.Value.WriteText(reply.Reply, groups, last) : _writer.Value.Write(reply.Reply, thinking, groups, last, out fault);
         if (!reply.HasPlaces)
             Volatile.Write(ref known, written);
         return written;
@@ -127,7 +135,7 @@ internal sealed class ScenarioPlay
     }
 }
 
-/// <summary>A reply and its tokens, once written, for the three states of the thinking switch.</summary>
+/// <summary>A reply and its tokens, once written, for the three states of the thinking switch and for raw prompts.</summary>
 /// <param name="reply">The reply.</param>
 /// <param name="name">Name of its rule.</param>
 /// <param name="rule">Place of its rule; −1 for the fallback.</param>
@@ -141,7 +149,7 @@ internal sealed class PreparedReply(ScriptedReply reply, string name, int rule)
 
     public int Rule { get; } = rule;
 
-    public int[]?[] Tokens { get; } = new int[]?[3];
+    public int[]?[] Tokens { get; } = new int[]?[4];
 
     /// <summary>Whether its text depends on the request.</summary>
     public bool HasPlaces { get; } = new[] { reply.Thinking, reply.Text, reply.Raw }.Concat(reply.ToolCalls.Select(call => call.Arguments.GetRawText()))

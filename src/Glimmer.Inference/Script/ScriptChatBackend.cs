@@ -1,8 +1,11 @@
+using System.Buffers;
+using System.Text;
 using Glimmer.Dialogue.Conversations;
 using Glimmer.Dialogue.Generations;
 using Glimmer.Dialogue.Output;
 using Glimmer.Dialogue.Rendering;
 using Glimmer.Dialogue.Tokenization;
+using Glimmer.Inference.Prompting;
 using Glimmer.Protocol.Errors;
 
 namespace Glimmer.Inference.Script;
@@ -35,11 +38,9 @@ public sealed record ScriptOptions
 /// </summary>
 public sealed class ScriptChatBackend : IChatBackend, ITokenizerBackend
 {
-    private const int RememberedPromptTokens = 1 << 18;
     private const int MostToldUnknown = 20;
     private readonly ScriptOptions _options;
     private readonly Lazy<ITokenizer> _tokenizer;
-    private readonly Lazy<PromptCache> _prompts;
     private volatile ScenarioPlay _play;
     private volatile string? _earlier;
 
@@ -62,7 +63,6 @@ public sealed class ScriptChatBackend : IChatBackend, ITokenizerBackend
     {
         _options = options;
         _tokenizer = tokenizer;
-        _prompts = new Lazy<PromptCache>(() => new PromptCache(_tokenizer.Value, RememberedPromptTokens));
         Log = new RequestLog(options.Clock);
         _play = new ScenarioPlay(scenario, tokenizer, options.Clock, options.Seed);
         Embeddings = MakeEmbeddings(_play);
@@ -76,6 +76,9 @@ public sealed class ScriptChatBackend : IChatBackend, ITokenizerBackend
 
     /// <inheritdoc/>
     public bool IsReady => true;
+
+    /// <inheritdoc/>
+    public bool TakesRawPrompts => true;
 
     /// <summary>What is played.</summary>
     public Scenario Scenario => _play.Scenario;
@@ -140,7 +143,9 @@ public sealed class ScriptChatBackend : IChatBackend, ITokenizerBackend
         // :: Step 1: who answers.
         if (play.Limits.Refuse(request, out ScenarioLimit? limit) is { } limited)
             return Refuse(entry, RequestOutcome.Limited, limit!.Name, limited, StartFault.Busy);
-        RenderedPrompt? prompt = Render(play, request, out PlatformError? error);
+        RenderedPrompt? prompt = play.Prompts.Render(request, out _, out PlatformError? error);
+        if (request.Raw is { Tokens: { } ids })
+            request = request with { Conversation = request.Conversation with { Messages = [ChatMessage.OfText(ChatRole.User, TextOf(ids))] } };
         PreparedReply? prepared = null;
         IReadOnlyList<string> groups = [];
         int use = 0;
@@ -153,7 +158,7 @@ public sealed class ScriptChatBackend : IChatBackend, ITokenizerBackend
             return RecordingChatBackend.Start(recording, play.Scenario.RecordedPace ? _options.Pace : null, finish => entry.Finish = finish);
         }
 
-        if (prepared is null && _options.Live is { } live)
+        if (prepared is null && _options.Live is { } live && (request.Raw is null || live.TakesRawPrompts))
         {
             entry.Outcome = RequestOutcome.Live;
             ChatStart asked = await live.StartAsync(request, cancel);
@@ -189,13 +194,7 @@ public sealed class ScriptChatBackend : IChatBackend, ITokenizerBackend
 
         if (play.Write(prepared, request, groups, out string? fault) is not { } tokens)
             return Refuse(entry, RequestOutcome.Invalid, prepared.Name, new PlatformError(BusinessCode.CallFailed, $"The scenario's answer cannot be written by {play.Generation}: {fault}"), StartFault.Backend);
-        OutputAutomaton automaton = new(play.Generation, _tokenizer.Value, new OutputOptions
-        {
-            Start = prompt.Start,
-            Tools = request.ToolChoice.Mode == ToolChoiceMode.None ? [] : request.Conversation.Tools,
-            Stop = request.Stop,
-            ParallelToolCalls = request.ParallelToolCalls,
-        });
+        OutputAutomaton automaton = new(play.Generation, _tokenizer.Value, ChatPrompts.OutputOf(request, prompt.Start) with { ThinkingBudget = null });
         ScriptedPace pace = new(_options.Pace, delay, _options.Pace is null ? 0 : prepared.Reply.Rate);
         return new ChatStart(new ScriptedAnswer(automaton, tokens, prepared.Reply, request, prompt.Tokens.Length, pace, entry), null);
     }
@@ -203,7 +202,7 @@ public sealed class ScriptChatBackend : IChatBackend, ITokenizerBackend
     /// <inheritdoc/>
     /// <exception cref="ChatRequestException">The request can't be rendered.</exception>
     public ValueTask<int> CountTokensAsync(ChatRequest request, CancellationToken cancel) =>
-        ValueTask.FromResult(Render(_play, request, out PlatformError? error) is { } prompt ? prompt.Tokens.Length : throw new ChatRequestException(error!));
+        ValueTask.FromResult(_play.Prompts.Render(request, out _, out PlatformError? error) is { } prompt ? prompt.Tokens.Length : throw new ChatRequestException(error!));
 
     private static ChatStart Refuse(LoggedRequest entry, RequestOutcome outcome, string? rule, PlatformError error, StartFault fault)
     {
@@ -243,15 +242,11 @@ public sealed class ScriptChatBackend : IChatBackend, ITokenizerBackend
         return new PlatformError(BusinessCode.CallFailed, message);
     }
 
-    private RenderedPrompt? Render(ScenarioPlay play, ChatRequest request, out PlatformError? error)
+    private string TextOf(IReadOnlyList<int> ids)
     {
-        Conversation conversation = request.ToolChoice.Mode == ToolChoiceMode.None ? request.Conversation with { Tools = [] } : request.Conversation;
-        RenderResult result = play.Generation.Render(conversation, _tokenizer.Value, _prompts.Value);
-        error = null;
-        if (result.Fault is not { } fault)
-            return result.Prompt;
-        string field = fault.MessageIndex < 0 ? fault.Field : $"messages[{fault.MessageIndex}].{fault.Field}";
-        error = new PlatformError(BusinessCode.ParameterInvalid, fault.ToString(), field.TrimEnd('.'));
-        return null;
+        var bytes = new ArrayBufferWriter<byte>(Math.Max(16, ids.Count * 4));
+        foreach (int id in ids)
+            bytes.Write(_tokenizer.Value.BytesOf(id));
+        return Encoding.UTF8.GetString(bytes.WrittenSpan);
     }
 }

@@ -75,6 +75,13 @@ public sealed class CallAdmission(
         return new CallEntry(call, null);
     }
 
+    /// <summary>Takes a client's id for work that enters later: chats that are answered at once and those that are fetched share one window.</summary>
+    /// <returns>False when it was taken already.</returns>
+    public bool TryTakeRequestId(AccessKey key, string id) => ids?.TryTake(callers.Find(key).AccountId, id) ?? true;
+
+    /// <summary>Gives an id back: nothing came of its request.</summary>
+    public void ForgetRequestId(AccessKey key, string id) => ids?.Forget(callers.Find(key).AccountId, id);
+
     /// <summary>All steps but the place in flight. Waits for nothing.</summary>
     internal AdmittedCall? Begin(in CallRequest request, Catalogue current, out PlatformError? error)
     {
@@ -161,13 +168,13 @@ public sealed class CallAdmission(
         return null;
     }
 
-    internal Settlement? Settle(AdmittedCall call, in UsageUnits units, bool failed)
+    internal Settlement? Settle(AdmittedCall call, in UsageUnits units, bool failed, bool once)
     {
         if (call.Reservation is not { } reservation)
             return null;
         UsageUnits used = units.Clamped();
         Price price = PriceOf(call.Catalogue!, call.Request.Model, used);
-        return ledger!.Settle(reservation, used, new SettleDetails(ReferenceEquals(price, call.Price) ? null : price, call.Plan.Receipt.Units, call.Request.Endpoint, failed));
+        return ledger!.Settle(reservation, used, new SettleDetails(ReferenceEquals(price, call.Price) ? null : price, call.Plan.Receipt.Units, call.Request.Endpoint, failed, once));
     }
 
     internal void Release(AdmittedCall call)
@@ -224,9 +231,10 @@ public sealed class AdmittedCall : IDisposable
     /// </summary>
     /// <param name="units">What was used.</param>
     /// <param name="failed">Whether the answer ended with a fault.</param>
+    /// <param name="once">Whether a request of this id is charged once only: see <see cref="SettleDetails.Once"/>.</param>
     /// <returns>Completes when the record is durable; faults when it could not be stored. Await it before the last byte.</returns>
-    public Task Settle(in UsageUnits units, bool failed = false) =>
-        Interlocked.Exchange(ref _ended, 1) == 0 && _owner.Settle(this, units, failed) is { } settlement ? settlement.Durable : Task.CompletedTask;
+    public Task Settle(in UsageUnits units, bool failed = false, bool once = false) =>
+        Interlocked.Exchange(ref _ended, 1) == 0 && _owner.Settle(this, units, failed, once) is { } settlement ? settlement.Durable : Task.CompletedTask;
 
     /// <summary>Gives everything back: it made nothing.</summary>
     public void Release()

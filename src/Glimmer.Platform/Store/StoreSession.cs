@@ -1,5 +1,6 @@
 using System.Data.Common;
 using Dapper;
+using Microsoft.Data.Sqlite;
 
 namespace Glimmer.Platform.Store;
 
@@ -51,9 +52,7 @@ internal sealed class StoreSession(DbConnection connection, StoreDialect dialect
     public long NextVersion(string topic)
     {
         (_touched ??= []).Add(topic);
-        return Scalar<long>(
-            "INSERT INTO store_topics (topic, version) VALUES (@topic, 1) ON CONFLICT (topic) DO UPDATE SET version = store_topics.version + 1 RETURNING version",
-            new { topic });
+        return (long)Statement("INSERT INTO store_topics (topic, version) VALUES (@p0, 1) ON CONFLICT (topic) DO UPDATE SET version = store_topics.version + 1 RETURNING version").With(topic).Scalar()!;
     }
 
     /// <summary>The version of a topic now; 0 when it never changed.</summary>
@@ -68,7 +67,7 @@ internal sealed class StoreStatements
     public StoreStatement Get(DbConnection connection, DbTransaction? transaction, string sql)
     {
         if (!_statements.TryGetValue(sql, out StoreStatement? statement))
-            _statements.Add(sql, statement = new StoreStatement(connection, sql));
+            _statements.Add(sql, statement = connection is SqliteConnection sqlite ? new SqliteStatement(sqlite, sql) : new CommandStatement(connection, sql));
         statement.Use(transaction);
         return statement;
     }
@@ -78,93 +77,5 @@ internal sealed class StoreStatements
         foreach (StoreStatement statement in _statements.Values)
             statement.Dispose();
         _statements.Clear();
-    }
-}
-
-/// <summary>A statement prepared once and run often. No reflection, no parsing per run.</summary>
-internal sealed class StoreStatement : IDisposable
-{
-    private readonly DbCommand _command;
-    private int _set;
-    private bool _prepared;
-
-    public StoreStatement(DbConnection connection, string sql)
-    {
-        _command = connection.CreateCommand();
-        _command.CommandText = sql;
-    }
-
-    public void Use(DbTransaction? transaction)
-    {
-        _command.Transaction = transaction;
-        _set = 0;
-    }
-
-    /// <summary>Sets the next parameter.</summary>
-    public StoreStatement With(long value) => Set(System.Data.DbType.Int64, value);
-
-    /// <inheritdoc cref="With(long)"/>
-    public StoreStatement With(string? value) => Set(System.Data.DbType.String, value ?? (object)DBNull.Value);
-
-    /// <inheritdoc cref="With(long)"/>
-    public StoreStatement With(byte[]? value) => Set(System.Data.DbType.Binary, value ?? (object)DBNull.Value);
-
-    /// <inheritdoc cref="With(long)"/>
-    public StoreStatement With(long? value) => Set(System.Data.DbType.Int64, value ?? (object)DBNull.Value);
-
-    /// <inheritdoc cref="With(long)"/>
-    public StoreStatement With(double value) => Set(System.Data.DbType.Double, value);
-
-    /// <summary>Runs it; gives the number of rows it changed.</summary>
-    public int Execute()
-    {
-        Ready();
-        return _command.ExecuteNonQuery();
-    }
-
-    /// <summary>Runs it; gives the first column of its first row, null when there is none.</summary>
-    public object? Scalar()
-    {
-        Ready();
-        return _command.ExecuteScalar() is { } value and not DBNull ? value : null;
-    }
-
-    /// <summary>Runs it; gives its rows.</summary>
-    public DbDataReader Read()
-    {
-        Ready();
-        return _command.ExecuteReader();
-    }
-
-    public void Dispose() => _command.Dispose();
-
-    private StoreStatement Set(System.Data.DbType type, object value)
-    {
-        if (_set == _command.Parameters.Count)
-        {
-            DbParameter parameter = _command.CreateParameter();
-            parameter.ParameterName = $"@p{_set}";
-            parameter.DbType = type;
-            _command.Parameters.Add(parameter);
-        }
-
-        DbParameter set = _command.Parameters[_set++];
-        if (set.DbType != type)
-            set.DbType = type;
-        set.Value = value;
-        return this;
-    }
-
-    private void Ready()
-    {
-        if (_set != _command.Parameters.Count)
-            throw new InvalidOperationException($"The statement has {_command.Parameters.Count} parameters, {_set} were set: {_command.CommandText}");
-        if (!_prepared)
-        {
-            _command.Prepare();
-            _prepared = true;
-        }
-
-        _set = 0;
     }
 }

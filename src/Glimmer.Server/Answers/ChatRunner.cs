@@ -1,4 +1,3 @@
-using System.Buffers;
 using System.Diagnostics;
 using System.Globalization;
 using Glimmer.Dialogue.Output;
@@ -9,6 +8,7 @@ using Glimmer.Platform.Plans;
 using Glimmer.Protocol.Errors;
 using Glimmer.Server.Hosting;
 using Glimmer.Server.Models;
+using Glimmer.Server.Routing;
 using Glimmer.Server.Tasks;
 using Glimmer.Server.Telemetry;
 using Glimmer.Server.Transport;
@@ -55,7 +55,7 @@ internal sealed record ChatCall(AccessKey Key, ModelOffer Offer, ChatRequest Req
 /// What happens to a chat request once its dialect has read it: a place in flight, the backend's answer, its way to the client, what it
 /// cost. The same for every dialect. Errors that are known before the first event have a status of their own, streamed or not.
 /// </summary>
-internal sealed partial class ChatRunner(CallAdmission calls, AnswerDrain drain, GlimmerTelemetry telemetry, TimeProvider time, ILogger<ChatRunner> log)
+internal sealed partial class ChatRunner(CallAdmission calls, AnswerDrain drain, GlimmerTelemetry telemetry, TimeProvider time, GlimmerOptions options, ILogger<ChatRunner> log)
 {
     /// <summary>Runs a request to its end.</summary>
     public async Task RunAsync(HttpContext context, ChatCall call, IAnswerDialect dialect)
@@ -118,6 +118,8 @@ internal sealed partial class ChatRunner(CallAdmission calls, AnswerDrain drain,
         // :: Step 3: its events, until it has finished, the client has left or the server stops.
         call.Offer.WriteStandIn(context.Response);
         RelaxedHeader.Write(context.Response, answer.Relaxations);
+        if (options.ShowBackend)
+            BackendHeader.WriteAtStart(context.Response, answer, backend);
         var charge = new AnswerCharge(admitted, record, log, TaskCall.Of(context));
         var events = new AnswerEvents(answer, record, time, ended);
         try
@@ -132,8 +134,9 @@ internal sealed partial class ChatRunner(CallAdmission calls, AnswerDrain drain,
         }
         finally
         {
+            record.Backend = BackendHeader.NameOf(answer, backend);
             if (events.Fault is { } fault)
-                Log.BackendFault(log, record.Id, backend.Name, FaultText.Of(fault));
+                Log.BackendFault(log, record.Id, record.Backend, FaultText.Of(fault));
 
             // Whoever left pays for what was made until then: the generation has ended, so the counts are final.
             await charge.CloseAsync(answer.Usage, events.Finish);
@@ -176,7 +179,7 @@ internal sealed partial class ChatRunner(CallAdmission calls, AnswerDrain drain,
         }
 
         record.Finish = dialect.WordOf(events.Finish);
-        var body = new ArrayBufferWriter<byte>(1024);
+        using var body = new PooledBody();
         dialect.WriteWhole(body, messages, events.End);
         await dialect.KeepAsync();
 

@@ -90,7 +90,15 @@ internal sealed class PlatformParts : IAsyncDisposable
         try
         {
             accounts = PlatformAccounts.Open(store);
-            ledger = PlatformLedger.Open(store, new LedgerSettings { CoverWorstCase = options.CoverWorstCase, BillingOffset = TimeSpan.FromHours(options.Billing.ZoneHours) });
+            ledger = PlatformLedger.Open(store, new LedgerSettings
+            {
+                CoverWorstCase = options.CoverWorstCase,
+                BillingOffset = TimeSpan.FromHours(options.Billing.ZoneHours),
+                JournalBytes = options.StoreJournalBytes,
+                WhenAway = options.StoreWhenAway,
+                AdmitFor = options.StoreAwayTime,
+                AdmitAmount = options.StoreAwayAmount,
+            });
             return new PlatformParts(accounts, ledger, options, services);
         }
         catch
@@ -140,6 +148,10 @@ internal sealed class PlatformParts : IAsyncDisposable
         try
         {
             await work();
+        }
+        catch (StoreAwayException)
+        {
+            // Told once where the database is watched; the next look comes.
         }
         catch (Exception fault) when (!_stop.IsCancellationRequested)
         {

@@ -1,4 +1,3 @@
-using System.Text.RegularExpressions;
 using Glimmer.Server.Hosting;
 
 namespace Glimmer.Server.Messages;
@@ -12,7 +11,7 @@ internal sealed class ModelNames
     /// <summary>Rules where the settings give none (spec: api.md §23).</summary>
     public const string DefaultRules = "claude*haiku*=glm-4.5-air;claude*=glm-4.7;haiku=glm-4.5-air;sonnet=glm-4.7;opus=glm-4.7";
 
-    private readonly List<(Regex Name, string Code)> _rules = [];
+    private readonly List<(NamePattern Name, string Code)> _rules = [];
 
     public ModelNames(GlimmerOptions options)
         : this(options.ModelNames)
@@ -23,19 +22,16 @@ internal sealed class ModelNames
     public ModelNames(string rules)
     {
         foreach ((string pattern, string code) in Parse(rules))
-        {
-            string expression = "^" + Regex.Escape(pattern).Replace("\\*", ".*", StringComparison.Ordinal) + "$";
-            _rules.Add((new Regex(expression, RegexOptions.IgnoreCase | RegexOptions.CultureInvariant | RegexOptions.NonBacktracking), code));
-        }
+            _rules.Add((new NamePattern(pattern), code));
     }
 
     /// <summary>The code that a name stands for.</summary>
     public string Resolve(string name)
     {
         string plain = name.EndsWith(']') && name.LastIndexOf('[') is > 0 and var bracket ? name[..bracket] : name;
-        foreach ((Regex rule, string code) in _rules)
+        foreach ((NamePattern rule, string code) in _rules)
         {
-            if (rule.IsMatch(plain))
+            if (rule.Matches(plain))
                 return code;
         }
 

@@ -14,15 +14,21 @@ internal sealed class PrometheusRegistry : IDisposable
     /// <summary>Most label sets of an instrument.</summary>
     public const int MaxSeries = 500;
 
+    /// <summary>What the runtime itself measures of memory; an OTLP collector gets all of its meter.</summary>
+    private static readonly HashSet<string> _runtime = new(StringComparer.Ordinal)
+    {
+        "dotnet.gc.collections", "dotnet.gc.heap.total_allocated", "dotnet.gc.last_collection.heap.size", "dotnet.gc.last_collection.memory.committed_size",
+    };
+
     private readonly MeterListener _listener = new();
     private readonly ConcurrentDictionary<Instrument, PrometheusInstrument> _instruments = new();
 
-    /// <summary>Listens to one meter.</summary>
+    /// <summary>Listens to one meter, and to the runtime's.</summary>
     public PrometheusRegistry(Meter meter)
     {
         _listener.InstrumentPublished = (instrument, listener) =>
         {
-            if (!ReferenceEquals(instrument.Meter, meter))
+            if (!ReferenceEquals(instrument.Meter, meter) && !(instrument.Meter.Name == "System.Runtime" && _runtime.Contains(instrument.Name)))
                 return;
             PrometheusInstrument kept = _instruments.GetOrAdd(instrument, static item => new PrometheusInstrument(item));
             listener.EnableMeasurementEvents(instrument, kept);
@@ -51,6 +57,9 @@ internal sealed class PrometheusInstrument
 {
     private static readonly double[] DefaultBounds = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
     private readonly ConcurrentDictionary<string, Series> _series = new(StringComparer.Ordinal);
+
+    /// <summary>The same series by the hash of their tags, so that a request need not write its labels to find them; of two with one hash only the first.</summary>
+    private readonly ConcurrentDictionary<int, (KeyValuePair<string, object?>[] Tags, Series Series)> _byTags = new();
     private readonly string _type;
     private readonly string _help;
     private readonly bool _absolute;
@@ -86,6 +95,14 @@ internal sealed class PrometheusInstrument
 
     public void Record(double value, ReadOnlySpan<KeyValuePair<string, object?>> tags)
     {
+        int hash = Hash(tags);
+        bool known = _byTags.TryGetValue(hash, out (KeyValuePair<string, object?>[] Tags, Series Series) entry);
+        if (known && AreSame(tags, entry.Tags))
+        {
+            entry.Series.Record(value, _absolute);
+            return;
+        }
+
         string labels = Labels(tags);
         if (!_series.TryGetValue(labels, out Series? series))
         {
@@ -94,6 +111,8 @@ internal sealed class PrometheusInstrument
             series = _series.GetOrAdd(labels, static (_, bounds) => new Series(bounds), _bounds);
         }
 
+        if (!known && _byTags.Count < PrometheusRegistry.MaxSeries)
+            _byTags.TryAdd(hash, (tags.ToArray(), series));
         series.Record(value, _absolute);
     }
 
@@ -103,6 +122,31 @@ internal sealed class PrometheusInstrument
         text.Append("# TYPE ").Append(Name).Append(' ').Append(_type).Append('\n');
         foreach ((string labels, Series series) in _series.OrderBy(item => item.Key, StringComparer.Ordinal))
             series.Write(text, Name, labels);
+    }
+
+    private static int Hash(ReadOnlySpan<KeyValuePair<string, object?>> tags)
+    {
+        HashCode hash = default;
+        foreach ((string key, object? value) in tags)
+        {
+            hash.Add(key, StringComparer.Ordinal);
+            hash.Add(value);
+        }
+
+        return hash.ToHashCode();
+    }
+
+    private static bool AreSame(ReadOnlySpan<KeyValuePair<string, object?>> tags, KeyValuePair<string, object?>[] others)
+    {
+        if (tags.Length != others.Length)
+            return false;
+        for (int i = 0; i < others.Length; i++)
+        {
+            if (!string.Equals(tags[i].Key, others[i].Key, StringComparison.Ordinal) || !Equals(tags[i].Value, others[i].Value))
+                return false;
+        }
+
+        return true;
     }
 
     private static string Labels(ReadOnlySpan<KeyValuePair<string, object?>> tags)

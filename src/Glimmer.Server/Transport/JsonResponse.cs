@@ -6,10 +6,15 @@ namespace Glimmer.Server.Transport;
 internal static class JsonResponse
 {
     /// <summary>Writes its type, its length and it. Status and other headers stay as they are.</summary>
-    public static async Task WriteAsync(HttpContext context, ArrayBufferWriter<byte> body)
+    public static Task WriteAsync(HttpContext context, ArrayBufferWriter<byte> body) => WriteAsync(context, body.WrittenMemory);
+
+    /// <inheritdoc cref="WriteAsync(HttpContext, ArrayBufferWriter{byte})"/>
+    public static Task WriteAsync(HttpContext context, PooledBody body) => WriteAsync(context, body.Written);
+
+    private static Task WriteAsync(HttpContext context, ReadOnlyMemory<byte> body)
     {
         context.Response.ContentType = "application/json";
-        context.Response.ContentLength = body.WrittenCount;
-        await context.Response.Body.WriteAsync(body.WrittenMemory, context.RequestAborted);
+        context.Response.ContentLength = body.Length;
+        return context.Response.Body.WriteAsync(body, context.RequestAborted).AsTask();
     }
 }

@@ -1,3 +1,5 @@
+using Glimmer.Platform.Ledger;
+using Glimmer.Platform.Store;
 using Glimmer.Protocol.Errors;
 using Glimmer.Server.Hosting;
 using Glimmer.Server.Telemetry;
@@ -63,6 +65,11 @@ internal sealed partial class RequestMiddleware(
         {
             // Whoever asked is gone: there is nobody to tell and nothing went wrong here.
             return;
+        }
+        catch (StoreAwayException)
+        {
+            // Told once where the database is watched, not by each request.
+            error = PlatformLedger.Away(record.Id);
         }
         catch (Exception fault)
         {

@@ -24,6 +24,9 @@ public sealed class RecordingChatBackend(IChatBackend inner, RecordingFile file)
     public bool IsReady => inner.IsReady;
 
     /// <inheritdoc/>
+    public bool TakesRawPrompts => inner.TakesRawPrompts;
+
+    /// <inheritdoc/>
     public async ValueTask<ChatStart> StartAsync(ChatRequest request, CancellationToken cancel)
     {
         string fingerprint = RequestFingerprint.Of(request);

@@ -54,6 +54,14 @@ public static class RequestFingerprint
 
         json.WriteStringValue(sampling.Seed?.ToString(System.Globalization.CultureInfo.InvariantCulture));
         json.WriteEndArray();
+        if (request.Raw is { } raw)
+        {
+            json.WriteStringValue(raw.Text);
+            json.WriteStringValue(raw.Suffix);
+            foreach (int token in raw.Tokens ?? [])
+                json.WriteNumberValue(token);
+        }
+
         WriteNumber(json, request.MaxTokens);
         WriteNumber(json, request.TopLogProbs);
         WriteNumber(json, request.ThinkingBudget);

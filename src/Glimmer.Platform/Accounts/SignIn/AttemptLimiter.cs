@@ -11,12 +11,14 @@ internal sealed class AttemptLimiter
 {
     private const int Rows = 4;
     private const int Columns = 16_384;
-    private readonly (float Level, long At)[] _cells = new (float, long)[Rows * Columns];
     private readonly byte[] _key = RandomNumberGenerator.GetBytes(32);
     private readonly Lock _lock = new();
     private readonly TimeProvider _time;
     private readonly int _limit;
     private readonly double _perSecond;
+
+    /// <summary>Made when something is counted first: a megabyte that most servers never need.</summary>
+    private (float Level, long At)[]? _cells;
 
     /// <summary>So many tries at once, and so many again per window.</summary>
     public AttemptLimiter(int limit, TimeSpan window, TimeProvider time)
@@ -67,6 +69,8 @@ internal sealed class AttemptLimiter
     {
         lock (_lock)
         {
+            if (_cells is null)
+                return;
             Span<int> cells = stackalloc int[Rows];
             Find(name, cells);
             foreach (int cell in cells)
@@ -96,6 +100,8 @@ internal sealed class AttemptLimiter
 
     private float Level(int cell)
     {
+        if (_cells is null)
+            return 0;
         (float level, long at) = _cells[cell];
         double seconds = (Now - at) / 1000.0;
         return seconds <= 0 ? level : (float)Math.Max(0, level - (seconds * _perSecond));
@@ -116,6 +122,7 @@ internal sealed class AttemptLimiter
         foreach (int cell in cells)
             least = Math.Min(least, Level(cell));
         float level = Math.Min(least + 1, _limit * 2f);
+        _cells ??= new (float, long)[Rows * Columns];
         foreach (int cell in cells)
             _cells[cell] = (Math.Max(Level(cell), level), Now);
     }

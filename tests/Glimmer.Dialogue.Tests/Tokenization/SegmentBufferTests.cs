@@ -3,7 +3,7 @@ using Glimmer.Dialogue.Tokenization;
 
 namespace Glimmer.Dialogue.Tests.Tokenization;
 
-public sealed class SegmentEncoderTests
+public sealed class SegmentBufferTests
 {
     private static readonly Tokenizer _small = TestVocabularies.Small;
 
@@ -15,30 +15,13 @@ public sealed class SegmentEncoderTests
         {
             string text = RandomTexts.WithLoneSurrogates(random, random.Next(60));
             var ids = new List<int>();
-            using var encoder = new SegmentEncoder(round % 2 == 0 ? _small : TestVocabularies.Legacy, ids);
+            var segment = new SegmentBuffer(round % 2 == 0 ? _small : TestVocabularies.Legacy);
             foreach (string part in RandomTexts.Parts(random, text))
-                encoder.Text(part);
-            encoder.EndText();
+                segment.Write(part, ids);
+            segment.End(ids);
+            segment.Dispose();
             Assert.Equal(_small.Encode(text, false), ids);
         }
-    }
-
-    [Fact]
-    public void Control_tokens_end_a_run_of_text()
-    {
-        Assert.True(_small.TryGetAdded("<|user|>", out int user));
-        var ids = new List<int>();
-        using var encoder = new SegmentEncoder(_small, ids);
-        encoder.Text("\n");
-        encoder.Text("Hello wor");
-        encoder.Text("ld  ");
-        encoder.Control(user);
-        encoder.Control("<|assistant|>");
-        encoder.Text("<|user|>");
-        encoder.EndText();
-        Assert.Equal(
-            [.. _small.Encode("\nHello world  ", false), user, .. _small.Encode("<|assistant|>", true), .. _small.Encode("<|user|>", false)], ids);
-        Assert.Throws<ArgumentException>(() => encoder.Control("<|nobody|>"));
     }
 
     [Fact]

@@ -5,10 +5,10 @@ using Glimmer.Dialogue.Constraints.Tools;
 using Glimmer.Dialogue.Conversations;
 using Glimmer.Dialogue.Generations;
 using Glimmer.Dialogue.Output;
-using Glimmer.Engine.Packages;
+using Glimmer.Dialogue.Tokenization;
 using Glimmer.Protocol.Errors;
 
-namespace Glimmer.Inference.Embedded;
+namespace Glimmer.Inference.Prompting;
 
 /// <summary>Turns what a request demands of the answer's form into a constraint on its tokens.</summary>
 internal sealed class AnswerConstraints
@@ -21,13 +21,17 @@ internal sealed class AnswerConstraints
     private readonly Lazy<ConstraintCompiler> _compiler;
 
     /// <summary>The constraints of a model's vocabulary; its tables are made when first needed.</summary>
-    public AnswerConstraints(ModelPackage package)
+    /// <param name="code">Code of the model, for errors.</param>
+    /// <param name="generation">How the model writes.</param>
+    /// <param name="tokenizer">Its vocabulary.</param>
+    /// <param name="stopTokens">Ids that end its turn, at least one.</param>
+    public AnswerConstraints(string code, Generation generation, ITokenizer tokenizer, IReadOnlyCollection<int> stopTokens)
     {
-        _code = package.Code;
-        _open = GrammarTag.Find(package.Tokenizer, "<think>");
-        _close = GrammarTag.Find(package.Tokenizer, "</think>");
-        _layout = ToolCallLayout.Of(package.Generation.Output, package.Tokenizer);
-        _compiler = new Lazy<ConstraintCompiler>(() => new ConstraintCompiler(package.Tokenizer, [.. package.StopTokens]));
+        _code = code;
+        _open = GrammarTag.Find(tokenizer, "<think>");
+        _close = GrammarTag.Find(tokenizer, "</think>");
+        _layout = ToolCallLayout.Of(generation.Output, tokenizer);
+        _compiler = new Lazy<ConstraintCompiler>(() => new ConstraintCompiler(tokenizer, [.. stopTokens]));
     }
 
     /// <summary>The constraint of a request; null for none.</summary>

@@ -1,0 +1,48 @@
+using Glimmer.Load.Paced;
+
+namespace Glimmer.Load;
+
+/// <summary>
+/// What the platform adds to the time of each token, beside a bare server on the same engine: paced answers through both, in turns.
+/// </summary>
+internal static class Latency
+{
+    public static async Task RunAsync(int streams, int rounds, bool together)
+    {
+        await using ChildProcess host = ChildProcess.StartSelf("GLIMMER_LOAD_SERVER", "paced-host", together ? "together" : "apart");
+        string[] platform = (await host.ReadLineAsync()).Split(' ');
+        string[] bare = (await host.ReadLineAsync()).Split(' ');
+        Target[] targets = [new("bare server", new Uri(bare[0]), "/v1/chat/completions", ""), Target.Glimmer("platform", new Uri(platform[0]), platform[1])];
+        await CompareAsync(targets, streams, rounds, $"{streams} streams, tokens made {(together ? "at the same moment" : "spread over time")}");
+    }
+
+    /// <summary>Runs paced answers through all targets in turns and prints what each adds to the first.</summary>
+    public static async Task CompareAsync(IReadOnlyList<Target> targets, int streams, int rounds, string title)
+    {
+        PacedReadings[] readings = [.. targets.Select(_ => new PacedReadings())];
+
+        // Warm: some ten thousand requests compile all paths at their best.
+        foreach (Target target in targets)
+        {
+            await PacedProbe.RunAsync(target, streams, 1500, 20, 0);
+            await PacedProbe.RunAsync(target, streams, 2, 50, 100);
+        }
+
+        for (int round = 0; round < rounds; round++)
+        {
+            for (int i = 0; i < targets.Count; i++)
+                readings[i].Add(await PacedProbe.RunAsync(targets[i], streams, 3, 60, 50));
+        }
+
+        Console.WriteLine($"{title} ({readings[0].Token.Count} tokens each; ms)");
+        for (int i = 0; i < targets.Count; i++)
+        {
+            PacedReadings mine = readings[i];
+            Console.WriteLine($"  {targets[i].Name,-24} first {mine.First}   token {mine.Token}   last byte {mine.Last}");
+            if (i > 0)
+                Console.WriteLine($"  {"  added",-24} first {Difference(mine.First, readings[0].First)}   token {Difference(mine.Token, readings[0].Token)}   last byte {Difference(mine.Last, readings[0].Last)}");
+        }
+    }
+
+    private static string Difference(Percentiles mine, Percentiles floor) => $"p50 {mine.At(0.5) - floor.At(0.5),7:0.000}  p99 {mine.At(0.99) - floor.At(0.99),7:0.000}";
+}
