@@ -12,16 +12,16 @@ internal static class HealthCommand
 
     public static Command Create()
     {
-        Argument<Uri> url = new("URL") { Description = "Address of the server.", DefaultValueFactory = _ => new Uri("http://127.0.0.1:8080") };
+        Argument<string> url = new("URL") { Description = "Address of the server.", DefaultValueFactory = _ => "http://127.0.0.1:8080" };
         Option<double> timeout = new("--timeout") { Description = "Seconds to wait for an answer.", DefaultValueFactory = _ => 5 };
         Command command = new("health", "Ask a server whether it is ready: exit code 0 when it is, 1 when it is not, 69 when nobody answers.") { url, timeout };
         command.SetAction((result, cancel) => AskAsync(result.GetValue(url)!, result.GetValue(timeout), cancel));
         return command;
     }
 
-    private static async Task<int> AskAsync(Uri url, double timeout, CancellationToken cancel)
+    private static async Task<int> AskAsync(string address, double timeout, CancellationToken cancel)
     {
-        if (!url.IsAbsoluteUri || url.Scheme is not ("http" or "https") || timeout is not (> 0 and <= 3600))
+        if (!Uri.TryCreate(address, UriKind.Absolute, out Uri? url) || url.Scheme is not ("http" or "https") || timeout is not (> 0 and <= 3600))
         {
             await Console.Error.WriteLineAsync("health: use an address such as http://127.0.0.1:8080, and a timeout of up to 3600 seconds.");
             return UsageError.ExitCode;

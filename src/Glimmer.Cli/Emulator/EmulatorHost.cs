@@ -33,6 +33,8 @@ internal static partial class EmulatorHost
             ? new Lazy<ITokenizer>(TokenizerFiles.Open(vocabulary))
             : new Lazy<ITokenizer>(package.LoadTokenizer);
 
+        Task warming = Task.Run(() => _ = tokenizer.Value);
+
         // :: Step 2: its clock, its data, its server.
         VirtualClock clock = emulator.Clock is { } at ? new VirtualClock(at) : new VirtualClock();
         using TemporaryFolder? folder = emulator.KeepsData ? null : TemporaryFolder.Make();
@@ -65,7 +67,6 @@ internal static partial class EmulatorHost
         // :: Step 3: say where, then wait.
         Tell(emulator, server);
         Banner.Write(Console.Out, server, options, $"the scenario {emulator.ScenarioPath ?? emulator.Record}: {string.Join(", ", scenario.Models)}", scenario.Models[0], standIn: false);
-        Task warming = Task.Run(() => _ = tokenizer.Value);
         TemporaryFolder.Sweep(TimeProvider.System.GetUtcNow());
         Task ended = server.WaitForShutdownAsync();
         if (await Task.WhenAny(warming, ended) == warming)
