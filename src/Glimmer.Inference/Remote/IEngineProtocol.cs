@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Glimmer.Dialogue.Constraints.Gbnf;
 
 namespace Glimmer.Inference.Remote;
 
@@ -33,8 +34,8 @@ internal interface IEngineProtocol
     /// <summary>Path of the requests.</summary>
     string Path { get; }
 
-    /// <summary>Whether its grammars name control tokens by their ids.</summary>
-    bool GrammarNamesTokens { get; }
+    /// <summary>How its grammars are written.</summary>
+    GbnfDialect Grammars { get; }
 
     /// <summary>Writes the body of a request for a stream of tokens.</summary>
     void Write(Utf8JsonWriter json, EngineRequest request);

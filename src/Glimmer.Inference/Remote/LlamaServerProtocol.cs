@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Text;
 using System.Text.Json;
+using Glimmer.Dialogue.Constraints.Gbnf;
 using Glimmer.Dialogue.Tokenization;
 using Glimmer.Engine;
 
@@ -15,7 +16,7 @@ internal sealed class LlamaServerProtocol : IEngineProtocol
     public string Path => "/completion";
 
     /// <inheritdoc/>
-    public bool GrammarNamesTokens => true;
+    public GbnfDialect Grammars => GbnfDialect.Llama;
 
     /// <inheritdoc/>
     public void Write(Utf8JsonWriter json, EngineRequest request)

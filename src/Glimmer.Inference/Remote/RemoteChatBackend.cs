@@ -58,6 +58,9 @@ internal sealed class RemoteChatBackend : IRemoteBackend, ITokenizerBackend
     public bool IsReady => !_disposed && _ready is not null;
 
     /// <inheritdoc/>
+    public bool TakesRawPrompts => true;
+
+    /// <inheritdoc/>
     public async Task<BackendProbe> ProbeAsync(CancellationToken cancel)
     {
         EngineStatus? status = null;
@@ -184,7 +187,7 @@ internal sealed class RemoteChatBackend : IRemoteBackend, ITokenizerBackend
         if (error is not null)
             return null;
         CompiledConstraint? compiled = (constraint as GrammarConstraint)?.Compiled;
-        string? grammar = compiled?.ToGbnf(_protocol.GrammarNamesTokens);
+        string? grammar = compiled?.ToGbnf(_protocol.Grammars);
         if (compiled is not null && grammar is null)
         {
             error = new PlatformError(BusinessCode.ParameterInvalid, "The schema or grammar is too large to be sent to the engine of this model; use a smaller one.", conversation.Tools.Count > 0 ? "tools" : "response_format");

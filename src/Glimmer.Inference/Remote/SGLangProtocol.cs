@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Glimmer.Dialogue.Constraints.Gbnf;
 using Glimmer.Engine;
 
 namespace Glimmer.Inference.Remote;
@@ -10,7 +11,7 @@ internal sealed class SGLangProtocol : IEngineProtocol
     public string Path => "/generate";
 
     /// <inheritdoc/>
-    public bool GrammarNamesTokens => false;
+    public GbnfDialect Grammars => GbnfDialect.XGrammar;
 
     /// <inheritdoc/>
     public void Write(Utf8JsonWriter json, EngineRequest request)

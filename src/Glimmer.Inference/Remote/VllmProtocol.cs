@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text.Json;
+using Glimmer.Dialogue.Constraints.Gbnf;
 using Glimmer.Engine;
 
 namespace Glimmer.Inference.Remote;
@@ -17,7 +18,7 @@ internal sealed class VllmProtocol : IEngineProtocol
     public string Path => "/v1/completions";
 
     /// <inheritdoc/>
-    public bool GrammarNamesTokens => false;
+    public GbnfDialect Grammars => GbnfDialect.XGrammar;
 
     /// <inheritdoc/>
     public void Write(Utf8JsonWriter json, EngineRequest request)
