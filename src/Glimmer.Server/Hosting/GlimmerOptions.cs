@@ -1,5 +1,6 @@
 using Glimmer.Platform.Admission;
 using Glimmer.Platform.Ledger;
+using Glimmer.Platform.Nodes;
 using Glimmer.Platform.Store;
 using Glimmer.Server.Accounts;
 using Glimmer.Server.Billing;
@@ -32,6 +33,9 @@ public sealed record GlimmerOptions
 
     /// <summary>What a finished write to the store survives.</summary>
     public StoreDurability StoreDurability { get; init; } = StoreDurability.Full;
+
+    /// <summary>How this node shares limits with others on the same PostgreSQL; without a name it is machine and port.</summary>
+    public SliceSettings Slices { get; init; } = new() { Name = "", Version = typeof(GlimmerOptions).Assembly.GetName().Version?.ToString(3) ?? "" };
 
     /// <summary>What is done with new requests while PostgreSQL is away.</summary>
     public StoreAwayPolicy StoreWhenAway { get; init; } = StoreAwayPolicy.Admit;

@@ -14,6 +14,7 @@ using Glimmer.Server.Admin;
 using Glimmer.Server.Answers;
 using Glimmer.Server.Billing;
 using Glimmer.Server.Chat;
+using Glimmer.Server.Emulator;
 using Glimmer.Server.Health;
 using Glimmer.Server.Home;
 using Glimmer.Server.Llama;
@@ -47,6 +48,18 @@ public sealed record GlimmerServices
 
     /// <summary>Knows what keys may do and who pays; null for the accounts of the store.</summary>
     public ICallerPolicy? Callers { get; init; }
+
+    /// <summary>
+    /// Credential (<c>id.secret</c>) of an operator's key that the server shall have, in place of one made by chance at the first start; for tests, which then need
+    /// not read it. Null for none.
+    /// </summary>
+    public string? FixedKey { get; init; }
+
+    /// <summary>Seed of the ids that answers carry, for tests that compare them; null takes them by chance. What must be secret is by chance in any case.</summary>
+    public ulong? Seed { get; init; }
+
+    /// <summary>Makes the server a test double; null for none.</summary>
+    public Emulation? Emulation { get; init; }
 }
 
 /// <summary>
@@ -133,7 +146,9 @@ public sealed class GlimmerServer : IAsyncDisposable
         {
             parts = PlatformParts.Open(options, services);
             seal = ReasoningSeal.Open(options.DataFolder);
-            if (parts.Accounts.OwnerKeys.Keys.Count == 0)
+            if (services.FixedKey is { } credential)
+                firstKey = parts.Accounts.OwnerKeys.Restore("fixed key", credential);
+            else if (parts.Accounts.OwnerKeys.Keys.Count == 0)
                 firstKey = parts.Accounts.OwnerKeys.Create("first key", isOperator: true);
         }
         catch (Exception fault) when (fault is KeyRingException or StoreException)
@@ -156,6 +171,7 @@ public sealed class GlimmerServer : IAsyncDisposable
             .AddSingleton(services.Time)
             .AddSingleton(parts.Store)
             .AddSingleton<StoreTelemetry>()
+            .AddSingleton(services => new NodeTelemetry(services.GetRequiredService<GlimmerTelemetry>(), parts.Nodes))
             .AddSingleton(parts.Accounts)
             .AddSingleton(parts.Accounts.Directory)
             .AddSingleton(parts.Catalogue)
@@ -172,6 +188,7 @@ public sealed class GlimmerServer : IAsyncDisposable
             .AddSingleton(backends)
             .AddSingleton(new Authenticator(parts.Accounts.Directory))
             .AddSingleton<RequestGate>()
+            .AddSingleton(new IdChance(services.Seed))
             .AddSingleton<AnswerDrain>()
             .AddSingleton<GlimmerTelemetry>()
             .AddSingleton<EngineTelemetry>()
@@ -196,7 +213,11 @@ public sealed class GlimmerServer : IAsyncDisposable
         ServerLog.Attach(parts.Store, parts.Ledger, app.Logger);
         certificate?.LogTo(app.Logger);
         parts.StartClock(fault => ServerLog.PlansNotRun(app.Logger, FaultText.Of(fault)));
+        if (services.Emulation is not null)
+            KeepDates(app, services.Time);
         Map(app, options);
+        if (services.Emulation is { } emulation)
+            new EmulatorEndpoints(emulation, app.Services.GetRequiredService<RequestGate>(), app.Services.GetRequiredService<IdChance>()).Map(app);
         app.Lifetime.ApplicationStopping.Register(parts.Places.Drain);
         return new GlimmerServer(app, options, firstKey, parts);
     }
@@ -322,6 +343,13 @@ public sealed class GlimmerServer : IAsyncDisposable
         }
     }
 
+    /// <summary>Has the header <c>Date</c> tell the server's own clock, where that is not the machine's.</summary>
+    private static void KeepDates(WebApplication app, TimeProvider time) => app.Use((context, next) =>
+    {
+        context.Response.Headers.Date = time.GetUtcNow().ToString("R", System.Globalization.CultureInfo.InvariantCulture);
+        return next(context);
+    });
+
     private static void Map(WebApplication app, GlimmerOptions options)
     {
         string[] get = [HttpMethods.Get, HttpMethods.Head];
@@ -380,6 +408,7 @@ public sealed class GlimmerServer : IAsyncDisposable
         app.Services.GetRequiredService<EngineTelemetry>();
         app.Services.GetRequiredService<BackendTelemetry>();
         app.Services.GetRequiredService<StoreTelemetry>();
+        app.Services.GetRequiredService<NodeTelemetry>();
 
         // The drain must listen for the stop from the beginning, not from the first chat request on.
         app.Services.GetRequiredService<AnswerDrain>();

@@ -77,6 +77,20 @@ public static class GlimmerSettings
         {
             Apply = (options, text) => Enum.TryParse(text, ignoreCase: true, out StoreDurability level) && Enum.IsDefined(level) && !char.IsAsciiDigit(text[0]) ? options with { StoreDurability = level } : null,
         },
+        new("Nodes:Name", "What this node is called in lists of nodes", "1 to 64 letters, digits and . : _ -", "")
+        {
+            Apply = (options, text) => text.Length is >= 1 and <= 64 && text.All(static letter => char.IsAsciiLetterOrDigit(letter) || letter is '.' or ':' or '_' or '-')
+                ? options with { Slices = options.Slices with { Name = text } }
+                : null,
+        },
+        new("Nodes:LeaseSeconds", "How long a node's part of the limits is its own when nothing is heard of it; about three quarters of it can be used while PostgreSQL is away", "a number from 5 to 600", "90")
+        {
+            Apply = (options, text) => Whole(text, 5, 600) is { } seconds ? options with { Slices = options.Slices with { Lease = TimeSpan.FromSeconds(seconds) } } : null,
+        },
+        new("Nodes:AlwaysShared", "Whether a node that is alone takes its part of limits from PostgreSQL as well, so that one which is cut off can never admit beyond its lease", "true or false", "false")
+        {
+            Apply = (options, text) => bool.TryParse(text, out bool flag) ? options with { Slices = options.Slices with { AlwaysShared = flag } } : null,
+        },
         new("Store:WhenAway", "What is done with new requests while PostgreSQL is away: let in on what is known, or refused with 1234", "admit or refuse", "admit")
         {
             Apply = (options, text) => Enum.TryParse(text, ignoreCase: true, out StoreAwayPolicy policy) && Enum.IsDefined(policy) && !char.IsAsciiDigit(text[0]) ? options with { StoreWhenAway = policy } : null,
