@@ -12,6 +12,12 @@ public sealed record ChatRequest
     /// <summary>Messages, tools and template options. Tools are offered even with <see cref="ToolChoice.None"/>; the backend leaves them out.</summary>
     public required Conversation Conversation { get; init; }
 
+    /// <summary>
+    /// What the model goes on with, as it stands and without a template; null for <see cref="Conversation"/>, which otherwise holds the same text as one message, for
+    /// logs and rules only. Backends take it where <see cref="IChatBackend.TakesRawPrompts"/> says so; the answer is then content alone.
+    /// </summary>
+    public RawPrompt? Raw { get; init; }
+
     /// <summary>How tokens are chosen.</summary>
     public required Glimmer.Engine.SamplingOptions Sampling { get; init; }
 
@@ -38,6 +44,9 @@ public sealed record ChatRequest
 
     /// <summary>Most tokens of reasoning; null for no limit of its own.</summary>
     public int? ThinkingBudget { get; init; }
+
+    /// <summary>How it came in; null for requests of this process.</summary>
+    public RequestOrigin? Origin { get; init; }
 }
 
 /// <summary>Whether tools must be called.</summary>

@@ -81,6 +81,9 @@ public interface IChatBackend
     /// <summary>Whether it can take requests now.</summary>
     bool IsReady { get; }
 
+    /// <summary>Whether it goes on with prompts that no template touches (<see cref="ChatRequest.Raw"/>).</summary>
+    bool TakesRawPrompts => false;
+
     /// <summary>
     /// Renders and checks the request and begins the answer. Errors known before the first token (a prompt that is
     /// too long, a schema that cannot be enforced) come back here, never as exceptions.

@@ -46,6 +46,18 @@ test('a conversation is written as its prompt', async () => {
   assert.equal(tokens.length, counted.body.input_tokens);
 });
 
+test('a raw prompt is gone on with, whole and streamed, and a gap is filled', async () => {
+  const { body: whole } = await send('/completion', { prompt: 'stop', n_predict: 20, stop: ['END'] });
+  assert.deepEqual([whole.content, whole.stop, whole.stop_type, whole.stopping_word], ['one two ', true, 'word', 'END']);
+  assert.ok(whole.timings.predicted_n > 0 && whole.tokens_evaluated > 0);
+  const response = await fetch(`${server.url}/completion`, { method: 'POST', headers: { Authorization: `Bearer ${server.key}` }, body: JSON.stringify({ prompt: 'stop', stream: true }) });
+  const events = (await response.text()).trim().split('\n\n').map((line) => JSON.parse(line.slice(6)));
+  assert.equal(events.map((event) => event.content).join(''), 'one two END three');
+  assert.equal(events.at(-1).stop_type, 'eos');
+  const { body: filled } = await send('/infill', { input_prefix: 'def f(', input_suffix: '): pass' });
+  assert.ok(filled.stop && filled.content.length > 0);
+});
+
 test('props tell the context', async () => {
   const { body } = await send('/props');
   assert.ok(body.default_generation_settings.n_ctx > 100_000 && body.total_slots > 0);

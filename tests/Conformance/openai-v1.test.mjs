@@ -100,9 +100,37 @@ test('responses: background is polled, conversations go on', async () => {
   await client.conversations.delete(conversation.id);
 });
 
-test('completions, models and errors', async () => {
-  const answer = await client.completions.create({ model: 'glm-4.7', prompt: 'Once', max_tokens: 50 });
+test('raw completions: text, tokens, streams, gaps', async () => {
+  const answer = await client.completions.create({ model: 'glm-4.7', prompt: 'Once', max_tokens: 50, echo: true });
   assert.equal(answer.object, 'text_completion');
+  assert.equal(answer.choices[0].text, `Once${greeting}`);
+  const post = (path, body) => fetch(server.url + path, { method: 'POST', headers: { Authorization: `Bearer ${server.key}` }, body: JSON.stringify(body) }).then((response) => response.json());
+  const { tokens } = await post('/tokenize', { content: 'Once' });
+  assert.equal(answer.usage.prompt_tokens, tokens.length);
+  const ofTokens = await client.completions.create({ model: 'glm-4.7', prompt: tokens, max_tokens: 50, echo: true });
+  assert.deepEqual(ofTokens.choices, answer.choices);
+  assert.deepEqual(ofTokens.usage, answer.usage);
+  let text = '';
+  for await (const chunk of await client.completions.create({ model: 'glm-4.7', prompt: ['Once', 'stop'], max_tokens: 50, stream: true, stop: 'END' })) if (chunk.choices[0]?.index === 1) text += chunk.choices[0].text;
+  assert.equal(text, 'one two ');
+  const gap = await client.completions.create({ model: 'glm-4.7', prompt: 'def f(', suffix: '): pass', max_tokens: 50 });
+  assert.ok(gap.usage.prompt_tokens > 3);
+});
+
+test('signs of life while a prompt is read are left out by the client', async () => {
+  const lines = (events) => events.map((event) => `: ping\n\ndata: ${JSON.stringify(event)}\n\n`).join('') + ': ping\n\ndata: [DONE]\n\n';
+  const fed = (body) => new OpenAI({ apiKey: 'x', fetch: async () => new Response(body, { headers: { 'content-type': 'text/event-stream' } }) });
+  const chunk = { id: 'c', object: 'chat.completion.chunk', created: 1, model: 'm', choices: [{ index: 0, delta: { content: 'a' } }] };
+  let text = '';
+  for await (const one of await fed(lines([chunk, chunk])).chat.completions.create({ model: 'm', messages: [], stream: true })) text += one.choices[0].delta.content;
+  assert.equal(text, 'aa');
+  const kinds = [];
+  const delta = { type: 'response.output_text.delta', delta: 'a', item_id: 'i', output_index: 0, content_index: 0, sequence_number: 1 };
+  for await (const one of await fed(lines([delta])).responses.create({ model: 'm', input: 'x', stream: true })) kinds.push(one.type);
+  assert.deepEqual(kinds, ['response.output_text.delta']);
+});
+
+test('completions, models and errors', async () => {
   const models = [];
   for await (const model of client.models.list()) models.push(model.id);
   assert.ok(models.includes('glm-4.7'));

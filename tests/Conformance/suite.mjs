@@ -8,5 +8,7 @@ import './transport.test.mjs';
 import './anthropic.test.mjs';
 import './ollama.test.mjs';
 import './llama.test.mjs';
+import './mcp.test.mjs';
 import './openai-v1.test.mjs';
 import './tasks.test.mjs';
+import './emulator.test.mjs';

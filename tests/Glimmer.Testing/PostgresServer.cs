@@ -11,7 +11,7 @@ namespace Glimmer.Testing;
 /// </summary>
 public static class PostgresServer
 {
-    private static readonly Lazy<Cluster> _cluster = new(Cluster.Start);
+    private static readonly Lazy<PostgresCluster> _cluster = new(PostgresCluster.Start);
     private static int _schemas;
 
     /// <summary>Why there is no server; null when there is one.</summary>
@@ -27,134 +27,157 @@ public static class PostgresServer
 
     /// <summary>A connection string of the server's own database.</summary>
     public static string Administration =>
-        _cluster.Value.Missing is { } missing ? throw new InvalidOperationException(missing) : $"Host=127.0.0.1;Port={_cluster.Value.Port};Username=glimmer;Database=postgres;Include Error Detail=true";
+        _cluster.Value.Missing is { } missing ? throw new InvalidOperationException(missing) : _cluster.Value.ConnectionString;
 
     /// <summary>Stops the server at once, as a crash would, and starts it again on the same data and port.</summary>
     public static void CrashAndRestart() => _cluster.Value.Restart();
+}
 
-    private sealed class Cluster
+/// <summary>A PostgreSQL server of its own, for a test that stops it.</summary>
+public sealed class PostgresCluster : IDisposable
+{
+    private readonly string _folder = "";
+    private readonly string _programs = "";
+    private Process? _process;
+
+    private PostgresCluster(string missing) => Missing = missing;
+
+    private PostgresCluster(string programs, string folder, int port)
     {
-        private readonly string _folder = "";
-        private readonly string _programs = "";
-        private Process? _process;
+        _programs = programs;
+        _folder = folder;
+        Port = port;
+    }
 
-        private Cluster(string missing) => Missing = missing;
+    /// <summary>Why there is no server; null when there is one.</summary>
+    public string? Missing { get; }
 
-        private Cluster(string programs, string folder, int port)
+    /// <summary>Where it listens, on loopback.</summary>
+    public int Port { get; }
+
+    /// <summary>Its own database, whose public schema is empty.</summary>
+    public string ConnectionString => $"Host=127.0.0.1;Port={Port};Username=glimmer;Database=postgres;Include Error Detail=true";
+
+    /// <summary>Makes a cluster and starts its server.</summary>
+    public static PostgresCluster Start()
+    {
+        if (Programs() is not { } programs)
+            return new PostgresCluster("PostgreSQL is not installed (Debian: apt-get install postgresql; test.sh does it).");
+        if (OperatingSystem.IsWindows())
+            return new PostgresCluster("PostgreSQL tests run on Unix only.");
+        bool root = Environment.UserName == "root";
+        if (root && Run("id", ["postgres"]).Code != 0)
+            return new PostgresCluster("PostgreSQL refuses to run as root, and there is no user postgres.");
+        string folder = Directory.CreateTempSubdirectory("glimmer-pg-").FullName;
+        File.SetUnixFileMode(folder, (UnixFileMode)0b111_111_111);
+        var cluster = new PostgresCluster(programs, folder, FreePort());
+        (int code, string output) = cluster.RunAsServer(
+            Path.Combine(programs, "initdb"), ["-D", Path.Combine(folder, "data"), "-U", "glimmer", "-A", "trust", "--no-sync", "-E", "UTF8", "--locale=C"]);
+        if (code != 0)
+            return new PostgresCluster($"initdb failed: {output}");
+        AppDomain.CurrentDomain.ProcessExit += (_, _) => cluster.Stop();
+        return cluster.Launch() is { } fault ? new PostgresCluster(fault) : cluster;
+    }
+
+    /// <summary>Stops the server at once, as a crash would, and starts it again on the same data and port.</summary>
+    public void Restart()
+    {
+        Halt();
+        Resume();
+    }
+
+    /// <summary>Stops the server at once, as a crash would. Nobody listens until <see cref="Resume"/>.</summary>
+    public void Halt()
+    {
+        string pid = File.ReadLines(Path.Combine(_folder, "data", "postmaster.pid")).First();
+        RunAsServer("kill", ["-QUIT", pid]);
+        _process!.WaitForExit();
+    }
+
+    /// <summary>Starts the server again on the same data and port.</summary>
+    public void Resume()
+    {
+        if (Launch() is { } fault)
+            throw new InvalidOperationException(fault);
+    }
+
+    /// <inheritdoc/>
+    public void Dispose() => Stop();
+
+    private string? Launch()
+    {
+        // The shell waits for the end of its input, which comes also when this process is killed.
+        string server =
+            $"'{_programs}/postgres' -D '{_folder}/data' -p {Port} -h 127.0.0.1 -k '{_folder}' -c fsync=off -c full_page_writes=off -c max_connections=200 -c shared_buffers=32MB >'{_folder}/log' 2>&1 & "
+            + "p=$!; (cat >/dev/null; kill -INT $p 2>/dev/null) <&3 & wait $p";
+        (string program, List<string> arguments) = AsServer("sh", ["-c", $"exec 3<&0; {server}"]);
+        var start = new ProcessStartInfo(program, arguments) { RedirectStandardInput = true, UseShellExecute = false, WorkingDirectory = _folder };
+        _process = Process.Start(start)!;
+        for (int i = 0; i < 300; i++)
         {
-            _programs = programs;
-            _folder = folder;
-            Port = port;
+            if (Run(Path.Combine(_programs, "pg_isready"), ["-h", "127.0.0.1", "-p", Port.ToString(CultureInfo.InvariantCulture)]).Code == 0)
+                return null;
+            if (_process.HasExited)
+                break;
+            Thread.Sleep(100);
         }
 
-        public string? Missing { get; }
+        return $"PostgreSQL did not start: {(File.Exists($"{_folder}/log") ? File.ReadAllText($"{_folder}/log") : "no log")}";
+    }
 
-        public int Port { get; }
-
-        public static Cluster Start()
+    private void Stop()
+    {
+        try
         {
-            if (Programs() is not { } programs)
-                return new Cluster("PostgreSQL is not installed (Debian: apt-get install postgresql; test.sh does it).");
-            if (OperatingSystem.IsWindows())
-                return new Cluster("PostgreSQL tests run on Unix only.");
-            bool root = Environment.UserName == "root";
-            if (root && Run("id", ["postgres"]).Code != 0)
-                return new Cluster("PostgreSQL refuses to run as root, and there is no user postgres.");
-            string folder = Directory.CreateTempSubdirectory("glimmer-pg-").FullName;
-            File.SetUnixFileMode(folder, (UnixFileMode)0b111_111_111);
-            var cluster = new Cluster(programs, folder, FreePort());
-            (int code, string output) = cluster.RunAsServer(
-                Path.Combine(programs, "initdb"), ["-D", Path.Combine(folder, "data"), "-U", "glimmer", "-A", "trust", "--no-sync", "-E", "UTF8", "--locale=C"]);
-            if (code != 0)
-                return new Cluster($"initdb failed: {output}");
-            AppDomain.CurrentDomain.ProcessExit += (_, _) => cluster.Stop();
-            return cluster.Launch() is { } fault ? new Cluster(fault) : cluster;
+            _process?.StandardInput.Close();
+            _process?.WaitForExit(5000);
+            Directory.Delete(_folder, recursive: true);
         }
-
-        public void Restart()
+        catch (Exception fault) when (fault is IOException or UnauthorizedAccessException or InvalidOperationException)
         {
-            string pid = File.ReadLines(Path.Combine(_folder, "data", "postmaster.pid")).First();
-            RunAsServer("kill", ["-QUIT", pid]);
-            _process!.WaitForExit();
-            if (Launch() is { } fault)
-                throw new InvalidOperationException(fault);
+            // The end of a test run: a folder left in the temporary folder harms nobody.
         }
+    }
 
-        private string? Launch()
+    private (int Code, string Output) RunAsServer(string program, string[] arguments)
+    {
+        (string name, List<string> list) = AsServer(program, arguments);
+        return Run(name, list, _folder);
+    }
+
+    private static (string Program, List<string> Arguments) AsServer(string program, string[] arguments) => Environment.UserName == "root"
+        ? ("runuser", ["-u", "postgres", "--", program, .. arguments])
+        : (program, [.. arguments]);
+
+    private static (int Code, string Output) Run(string program, IReadOnlyList<string> arguments, string? folder = null)
+    {
+        var start = new ProcessStartInfo(program, arguments) { RedirectStandardOutput = true, RedirectStandardError = true, UseShellExecute = false, WorkingDirectory = folder ?? "/" };
+        using Process process = Process.Start(start)!;
+        Task<string> errors = process.StandardError.ReadToEndAsync();
+        string output = process.StandardOutput.ReadToEnd();
+        process.WaitForExit();
+        return (process.ExitCode, output + errors.GetAwaiter().GetResult());
+    }
+
+    private static string? Programs()
+    {
+        if (Directory.Exists("/usr/lib/postgresql"))
         {
-            // The shell waits for the end of its input, which comes also when this process is killed.
-            string server =
-                $"'{_programs}/postgres' -D '{_folder}/data' -p {Port} -h 127.0.0.1 -k '{_folder}' -c fsync=off -c full_page_writes=off -c max_connections=200 -c shared_buffers=32MB >'{_folder}/log' 2>&1 & "
-                + "p=$!; (cat >/dev/null; kill -INT $p 2>/dev/null) <&3 & wait $p";
-            (string program, List<string> arguments) = AsServer("sh", ["-c", $"exec 3<&0; {server}"]);
-            var start = new ProcessStartInfo(program, arguments) { RedirectStandardInput = true, UseShellExecute = false, WorkingDirectory = _folder };
-            _process = Process.Start(start)!;
-            for (int i = 0; i < 300; i++)
+            foreach (string version in Directory.GetDirectories("/usr/lib/postgresql").OrderByDescending(folder => folder, StringComparer.Ordinal))
             {
-                if (Run(Path.Combine(_programs, "pg_isready"), ["-h", "127.0.0.1", "-p", Port.ToString(CultureInfo.InvariantCulture)]).Code == 0)
-                    return null;
-                if (_process.HasExited)
-                    break;
-                Thread.Sleep(100);
-            }
-
-            return $"PostgreSQL did not start: {(File.Exists($"{_folder}/log") ? File.ReadAllText($"{_folder}/log") : "no log")}";
-        }
-
-        private void Stop()
-        {
-            try
-            {
-                _process?.StandardInput.Close();
-                _process?.WaitForExit(5000);
-                Directory.Delete(_folder, recursive: true);
-            }
-            catch (Exception fault) when (fault is IOException or UnauthorizedAccessException or InvalidOperationException)
-            {
-                // The end of a test run: a folder left in the temporary folder harms nobody.
+                if (File.Exists(Path.Combine(version, "bin", "postgres")))
+                    return Path.Combine(version, "bin");
             }
         }
 
-        private (int Code, string Output) RunAsServer(string program, string[] arguments)
-        {
-            (string name, List<string> list) = AsServer(program, arguments);
-            return Run(name, list, _folder);
-        }
+        return (Environment.GetEnvironmentVariable("PATH") ?? "").Split(':')
+            .FirstOrDefault(folder => File.Exists(Path.Combine(folder, "postgres")) && File.Exists(Path.Combine(folder, "initdb")));
+    }
 
-        private static (string Program, List<string> Arguments) AsServer(string program, string[] arguments) => Environment.UserName == "root"
-            ? ("runuser", ["-u", "postgres", "--", program, .. arguments])
-            : (program, [.. arguments]);
-
-        private static (int Code, string Output) Run(string program, IReadOnlyList<string> arguments, string? folder = null)
-        {
-            var start = new ProcessStartInfo(program, arguments) { RedirectStandardOutput = true, RedirectStandardError = true, UseShellExecute = false, WorkingDirectory = folder ?? "/" };
-            using Process process = Process.Start(start)!;
-            Task<string> errors = process.StandardError.ReadToEndAsync();
-            string output = process.StandardOutput.ReadToEnd();
-            process.WaitForExit();
-            return (process.ExitCode, output + errors.GetAwaiter().GetResult());
-        }
-
-        private static string? Programs()
-        {
-            if (Directory.Exists("/usr/lib/postgresql"))
-            {
-                foreach (string version in Directory.GetDirectories("/usr/lib/postgresql").OrderByDescending(folder => folder, StringComparer.Ordinal))
-                {
-                    if (File.Exists(Path.Combine(version, "bin", "postgres")))
-                        return Path.Combine(version, "bin");
-                }
-            }
-
-            return (Environment.GetEnvironmentVariable("PATH") ?? "").Split(':')
-                .FirstOrDefault(folder => File.Exists(Path.Combine(folder, "postgres")) && File.Exists(Path.Combine(folder, "initdb")));
-        }
-
-        private static int FreePort()
-        {
-            using var listener = new TcpListener(IPAddress.Loopback, 0);
-            listener.Start();
-            return ((IPEndPoint)listener.LocalEndpoint).Port;
-        }
+    private static int FreePort()
+    {
+        using var listener = new TcpListener(IPAddress.Loopback, 0);
+        listener.Start();
+        return ((IPEndPoint)listener.LocalEndpoint).Port;
     }
 }

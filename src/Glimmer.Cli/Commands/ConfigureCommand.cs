@@ -6,9 +6,11 @@ namespace Glimmer.Cli.Commands;
 /// <summary><c>glimmer configure</c>: writes the configuration file of a coding tool, so that it uses this server.</summary>
 internal static class ConfigureCommand
 {
+    private static string Names => string.Join(", ", ConfiguredTool.All.Select(known => known.Name).Concat(GuidedTool.All.Select(known => known.Name)));
+
     public static Command Create()
     {
-        Argument<string?> tool = new("TOOL") { Description = $"Which tool: {string.Join(", ", ConfiguredTool.All.Select(known => known.Name))}.", Arity = ArgumentArity.ZeroOrOne };
+        Argument<string?> tool = new("TOOL") { Description = $"Which tool: {Names}.", Arity = ArgumentArity.ZeroOrOne };
         Option<string> url = new("--url") { Description = "Address of the server.", DefaultValueFactory = _ => "http://127.0.0.1:8080" };
         Option<string?> key = new("--key") { Description = "API key. Better in the variable GLIMMER_API_KEY, which no list of processes shows." };
         Option<string> model = new("--model") { Description = "Model for the work.", DefaultValueFactory = _ => "glm-4.7" };
@@ -49,15 +51,19 @@ internal static class ConfigureCommand
     private static int List(string home)
     {
         foreach (ConfiguredTool known in ConfiguredTool.All)
-            Console.WriteLine($"{known.Name,-12} {known.Title,-14} {known.Base,-15} {Path.Combine(home, known.File)}");
+            Console.WriteLine($"{known.Name,-12} {known.Title,-14} {known.Base,-15} {known.FileIn(home)}");
+        foreach (GuidedTool known in GuidedTool.All)
+            Console.WriteLine($"{known.Name,-12} {known.Title,-14} {"/v1",-15} by hand: the steps are told");
         return 0;
     }
 
     private static int Run(string? name, string home, Func<ToolSettings> settings, bool restore, bool dry, bool yes)
     {
+        if (name is not null && GuidedTool.Find(name) is { } guided)
+            return Guide(guided, settings, restore);
         if (name is null || ConfiguredTool.Find(name) is not { } tool)
-            return Fail($"{(name is null ? "no tool was named" : $"the tool \"{name}\" is not known")}. Use one of {string.Join(", ", ConfiguredTool.All.Select(known => known.Name))}.", 64);
-        ToolFile file = new(Path.Combine(home, tool.File));
+            return Fail($"{(name is null ? "no tool was named" : $"the tool \"{name}\" is not known")}. Use one of {Names}.", 64);
+        ToolFile file = new(tool.FileIn(home));
         if (restore && !file.HasBackup)
             return Fail($"there is nothing to restore: {file.Backup} is not there.", 66);
         string? wanted;
@@ -74,6 +80,7 @@ internal static class ConfigureCommand
         if (wanted == file.Text && !restore)
         {
             Console.WriteLine($"{tool.Title} is already set: {file.Path}");
+            TellNext(tool, file, settings);
             return 0;
         }
 
@@ -87,6 +94,25 @@ internal static class ConfigureCommand
         else
             file.Write(wanted!);
         Console.WriteLine(restore ? $"{tool.Title} is as it was." : $"{tool.Title} uses Glimmer. glimmer configure {tool.Name} --restore brings the old file back.");
+        if (!restore)
+            TellNext(tool, file, settings);
+        return 0;
+    }
+
+    private static void TellNext(ConfiguredTool tool, ToolFile file, Func<ToolSettings> settings)
+    {
+        if (tool.Next is { } next)
+            Console.WriteLine(next(file.Path, settings()));
+    }
+
+    private static int Guide(GuidedTool tool, Func<ToolSettings> settings, bool restore)
+    {
+        Console.WriteLine($"{tool.Reason} Nothing {(restore ? "was ever written, so there is nothing to restore" : "was written")}.");
+        if (restore)
+            return 0;
+        int step = 0;
+        foreach (string line in tool.Steps(settings()))
+            Console.WriteLine($"{++step}. {line}");
         return 0;
     }
 

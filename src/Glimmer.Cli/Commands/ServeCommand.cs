@@ -33,8 +33,9 @@ internal static class ServeCommand
         Option<string?> kv = ModelOption.KvCache();
         Option<bool> copy = new("--no-mmap") { Description = "Copy weights into memory while loading, so that files may be written to afterwards." };
         Option<string?> embeddings = new("--embeddings") { Description = "Model that makes embeddings: GGUF file, checkpoint folder or the name of a pulled model. Default: none are made." };
+        Option<string?> backends = new("--backends") { Description = "YAML file of the engines and services that answer (docs/backends.md). Without --model no model is loaded here." };
         Option<string[]> set = new("--set") { Description = "Any other setting, KEY=VALUE, e.g. Log:Level=Warning (docs/configuration.md).", AllowMultipleArgumentsPerToken = false };
-        Command command = new("serve", "Start the platform. Every setting can also come from appsettings.json or GLIMMER__… variables.") { port, host, data, model, memory, threads, context, quantise, kv, copy, set, embeddings };
+        Command command = new("serve", "Start the platform. Every setting can also come from appsettings.json or GLIMMER__… variables.") { port, host, data, model, memory, threads, context, quantise, kv, copy, set, embeddings, backends };
         command.SetAction(result => RunAsync(
             result.GetValue(set) ?? [],
             [
@@ -45,6 +46,7 @@ internal static class ServeCommand
             ("Model:MemoryBytes", result.GetValue(memory)?.ToString(CultureInfo.InvariantCulture)),
             ("Model:Quantise", result.GetValue(quantise)),
             ("Embeddings:Path", result.GetValue(embeddings)),
+            ("Backends:File", result.GetValue(backends)),
             ("Model:Mapped", result.GetValue(copy) ? "false" : null),
             ("Engine:Threads", Text(result.GetValue(threads))),
             ("Engine:Context", Text(result.GetValue(context))),
@@ -60,7 +62,9 @@ internal static class ServeCommand
             IConfiguration configuration = Settings.Read([.. options, .. set.Select(Pair)]);
             GlimmerOptions server = GlimmerSettings.Read(configuration);
             EngineSettings settings = EngineSettings.Read(configuration);
-            if (settings.Others.Count > 0 || settings.MemoryBytes is not null)
+            if (server.BackendsFile.Length > 0)
+                await PooledServer.RunAsync(server, settings);
+            else if (settings.Others.Count > 0 || settings.MemoryBytes is not null)
                 await ServeHostAsync(server, settings);
             else
                 await ServeAsync(server, settings);
@@ -86,7 +90,7 @@ internal static class ServeCommand
         GlimmerServer server;
         try
         {
-            server = GlimmerServer.Create(options, slot);
+            server = await GlimmerServer.CreateWhenReadyAsync(options, slot);
         }
         catch
         {
@@ -122,7 +126,7 @@ internal static class ServeCommand
     {
         IReadOnlyList<HostedModel> models = HostedModels.Read(settings);
         ChatBackendSlot slot = new();
-        await using GlimmerServer server = GlimmerServer.Create(options, slot);
+        await using GlimmerServer server = await GlimmerServer.CreateWhenReadyAsync(options, slot);
         await server.StartAsync();
         await using ModelHost host = new(models, new ModelHostOptions { MemoryBytes = HostedModels.MemoryFor(settings) }, server.Logs);
         ModelHostMetrics.Publish(host, server.Meter);

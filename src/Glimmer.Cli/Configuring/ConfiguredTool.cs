@@ -17,6 +17,20 @@ internal sealed record ToolSettings(string Address, string Key, string Model, st
 /// <param name="Apply">The file's new text. Throws <see cref="FormatException"/> when the old one cannot be edited.</param>
 internal sealed record ConfiguredTool(string Name, string Title, string File, string Base, Func<string, ToolSettings, string> Apply)
 {
+    /// <summary>Another name that the file may have, which is edited where it is there and the first is not; null for none.</summary>
+    public string? OtherFile { get; init; }
+
+    /// <summary>What is left to do by hand when the file is written; null for nothing.</summary>
+    public Func<string, ToolSettings, string>? Next { get; init; }
+
+    /// <summary>The file to edit.</summary>
+    /// <param name="home">Home folder.</param>
+    public string FileIn(string home)
+    {
+        string first = Path.Combine(home, File);
+        return OtherFile is { } other && !System.IO.File.Exists(first) && System.IO.File.Exists(Path.Combine(home, other)) ? Path.Combine(home, other) : first;
+    }
+
     private const int Context = 200_000;
     private const int MaxOutput = 131_072;
 
@@ -24,10 +38,19 @@ internal sealed record ConfiguredTool(string Name, string Title, string File, st
     public static IReadOnlyList<ConfiguredTool> All { get; } =
     [
         new("claude-code", "Claude Code", ".claude/settings.json", "/api/anthropic", ClaudeCode),
-        new("opencode", "OpenCode", ".config/opencode/opencode.json", "/api/paas/v4", OpenCode),
+        new("opencode", "OpenCode", ".config/opencode/opencode.json", "/api/paas/v4", OpenCode) { OtherFile = ".config/opencode/opencode.jsonc" },
         new("codex", "Codex", ".codex/config.toml", "/v1", Codex),
         new("crush", "Crush", ".config/crush/crush.json", "/api/paas/v4", Crush),
         new("droid", "Factory Droid", ".factory/settings.json", "/api/anthropic", Droid),
+        new("kilo", "Kilo Code", ".config/kilo/kilo.json", "/api/paas/v4", Kilo) { OtherFile = ".config/kilo/kilo.jsonc" },
+        new("goose", "Goose", ".config/goose/custom_providers/glimmer.json", "/v1", Goose)
+        {
+            Next = static (_, settings) => $"Start it with GOOSE_PROVIDER=glimmer GOOSE_MODEL={settings.Model} goose, or choose the provider Glimmer in goose configure. The Windows program reads %APPDATA%\\Block\\goose\\config instead: copy the file there.",
+        },
+        new("roo", "Roo Code", ".config/glimmer/roo-code.json", "/v1", Roo)
+        {
+            Next = static (file, _) => $"Roo Code keeps its settings inside the editor and reads this file when it is told to: set \"roo-cline.autoImportSettingsPath\": \"{file.Replace('\\', '/')}\" in the editor's settings.json and reload the window, or import it once (Roo Code: Settings, About, Import).",
+        },
     ];
 
     /// <summary>The tool of a name; null for none.</summary>
@@ -50,6 +73,14 @@ internal sealed record ConfiguredTool(string Name, string Title, string File, st
 
     private static string OpenCode(string text, ToolSettings settings)
     {
+        if (JsoncEdit.Get(text, ["$schema"]) is null)
+            text = JsoncEdit.Set(text, ["$schema"], "https://opencode.ai/config.json");
+        return Kilo(text, settings);
+    }
+
+    /// <summary>Kilo Code has grown from OpenCode and reads the same members.</summary>
+    private static string Kilo(string text, ToolSettings settings)
+    {
         JsonObject provider = new()
         {
             ["npm"] = "@ai-sdk/openai-compatible",
@@ -57,8 +88,6 @@ internal sealed record ConfiguredTool(string Name, string Title, string File, st
             ["options"] = new JsonObject { ["baseURL"] = settings.Address + "/api/paas/v4", ["apiKey"] = settings.Key },
             ["models"] = Models(settings, _ => new JsonObject { ["limit"] = new JsonObject { ["context"] = Context, ["output"] = MaxOutput } }),
         };
-        if (JsoncEdit.Get(text, ["$schema"]) is null)
-            text = JsoncEdit.Set(text, ["$schema"], "https://opencode.ai/config.json");
         text = JsoncEdit.Set(text, ["provider", "glimmer"], provider);
         text = JsoncEdit.Set(text, ["model"], "glimmer/" + settings.Model);
         return JsoncEdit.Set(text, ["small_model"], "glimmer/" + settings.SmallModel);
@@ -113,6 +142,44 @@ internal sealed record ConfiguredTool(string Name, string Title, string File, st
         }
 
         return JsoncEdit.Set(text, ["customModels"], models);
+    }
+
+    /// <summary>A provider of its own, in a file of its own. The key is a header: what Goose calls a key it takes from the system's keyring only.</summary>
+    private static string Goose(string text, ToolSettings settings)
+    {
+        JsonArray models = [.. Codes(settings).Select(code => (JsonNode)new JsonObject { ["name"] = code, ["context_limit"] = Context })];
+        (string Name, JsonNode Value)[] members =
+        [
+            ("name", "glimmer"),
+            ("engine", "openai"),
+            ("display_name", "Glimmer"),
+            ("description", "GLM models of a Glimmer server"),
+            ("api_key_env", ""),
+            ("base_url", settings.Address + "/v1/chat/completions"),
+            ("models", models),
+            ("headers", new JsonObject { ["Authorization"] = "Bearer " + settings.Key }),
+            ("timeout_seconds", 3000),
+            ("supports_streaming", true),
+            ("requires_auth", false),
+        ];
+        return members.Aggregate(text, (so, member) => JsoncEdit.Set(so, [member.Name], member.Value));
+    }
+
+    /// <summary>A file in the form in which Roo Code exports its settings: one profile, which becomes the one in use.</summary>
+    private static string Roo(string text, ToolSettings settings)
+    {
+        JsonObject profile = new()
+        {
+            ["id"] = "glimmer",
+            ["apiProvider"] = "openai",
+            ["openAiBaseUrl"] = settings.Address + "/v1",
+            ["openAiApiKey"] = settings.Key,
+            ["openAiModelId"] = settings.Model,
+            ["openAiCustomModelInfo"] = new JsonObject { ["maxTokens"] = MaxOutput, ["contextWindow"] = Context, ["supportsImages"] = false, ["supportsPromptCache"] = true },
+        };
+        text = JsoncEdit.Set(text, ["providerProfiles", "currentApiConfigName"], "Glimmer");
+        text = JsoncEdit.Set(text, ["providerProfiles", "apiConfigs", "Glimmer"], profile);
+        return JsoncEdit.Get(text, ["globalSettings"]) is null ? JsoncEdit.Set(text, ["globalSettings"], new JsonObject()) : text;
     }
 
     private static IEnumerable<string> Codes(ToolSettings settings) => new[] { settings.Model, settings.SmallModel }.Distinct(StringComparer.Ordinal);

@@ -1,5 +1,6 @@
 using System.Reflection;
 using Glimmer.Engine.Packages;
+using Glimmer.Inference.Routing;
 using Glimmer.Server.Hosting;
 
 namespace Glimmer.Cli.Hosting;
@@ -14,6 +15,17 @@ internal static class Banner
     /// <summary>Writes address, key, model, data folder and a request that works as pasted.</summary>
     public static void Write(TextWriter output, GlimmerServer server, GlimmerOptions options, ModelPackage package, bool standIn) =>
         Write(output, server, options, $"{package.Code}: {package.Description.Architecture}, {package.Description.Parameters / 1e6:0.#} M parameters", package.Code, standIn);
+
+    /// <summary>Writes address, key, backends and their models, data folder and a request that works as pasted.</summary>
+    public static void Write(TextWriter output, GlimmerServer server, GlimmerOptions options, BackendPool pool, string? standIn)
+    {
+        const int Shown = 12;
+        IReadOnlyList<BackendStatus> backends = pool.List();
+        string models = string.Join(", ", pool.Models.Take(Shown).Select(static model => model.Code)) + (pool.Models.Count > Shown ? $" and {pool.Models.Count - Shown} more" : "");
+        string names = string.Join(", ", backends.Take(Shown).Select(static backend => backend.Name)) + (backends.Count > Shown ? $" and {backends.Count - Shown} more" : "");
+        string line = pool.Models.Count == 0 ? $"none: {options.BackendsFile} names no backend" : $"{models}; from {names}";
+        Write(output, server, options, line, standIn ?? (pool.Models.Count > 0 ? pool.Models[0].Code : "glm-4.7"), standIn is not null);
+    }
 
     /// <summary>Writes address, key, models, data folder and a request that works as pasted.</summary>
     public static void Write(TextWriter output, GlimmerServer server, GlimmerOptions options, string models, string code, bool standIn)

@@ -1,3 +1,4 @@
+using Glimmer.Dialogue.Constraints.Gbnf;
 using Glimmer.Dialogue.Constraints.Grammars;
 using Glimmer.Dialogue.Constraints.Matching;
 
@@ -9,8 +10,18 @@ namespace Glimmer.Dialogue.Constraints;
 /// </summary>
 public sealed class CompiledConstraint
 {
-    internal CompiledConstraint(VocabularyMasks vocabulary, Grammar grammar, IReadOnlyCollection<int> stopTokens)
+    private readonly Expression _answer;
+    private readonly Lock _exports = new();
+    private readonly string?[] _exported = new string?[2];
+
+    /// <param name="vocabulary">The vocabulary.</param>
+    /// <param name="preamble">What may come before the answer.</param>
+    /// <param name="answer">The answer.</param>
+    /// <param name="stopTokens">Ids that end a turn.</param>
+    internal CompiledConstraint(VocabularyMasks vocabulary, AnswerPreamble preamble, Expression answer, IReadOnlyCollection<int> stopTokens)
     {
+        Grammar grammar = Grammar.Compile(TagGrammar.After(preamble, answer));
+        _answer = answer;
         Vocabulary = vocabulary;
         StopTokens = [.. stopTokens];
         Machine = new GrammarMachine(grammar);
@@ -29,6 +40,24 @@ public sealed class CompiledConstraint
 
     /// <summary>A constraint for one generation, before its first token.</summary>
     public GrammarConstraint Start() => new(this);
+
+    /// <summary>
+    /// The grammar of the answer, without what may come before it, in GBNF notation for another engine; null when it would be longer
+    /// than <see cref="GbnfWriter.MaxLength"/>. It allows what this constraint allows, with these differences: arguments of tools with
+    /// more than <see cref="GbnfWriter.MaxFreeProperties"/> properties come in the order of their schema, a bound above
+    /// <see cref="GbnfWriter.MaxRepeat"/> is left out, so is a length that is combined with a pattern, white space is a line feed and an
+    /// indentation, and characters of a patterned JSON string are escaped only where they must be. So its texts are checked by this constraint.
+    /// </summary>
+    /// <param name="dialect">Who reads it.</param>
+    public string? ToGbnf(GbnfDialect dialect)
+    {
+        lock (_exports)
+        {
+            ref string? known = ref _exported[(int)dialect];
+            known ??= GbnfWriter.Write(_answer, Vocabulary.Tokenizer, StopTokens, dialect) ?? "";
+            return known.Length == 0 ? null : known;
+        }
+    }
 
     /// <summary>Whether a text is complete under the grammar; for tests and tools. Control tokens cannot be given as text.</summary>
     /// <param name="text">UTF-8.</param>

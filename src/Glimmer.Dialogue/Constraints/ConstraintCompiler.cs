@@ -104,9 +104,9 @@ public sealed class ConstraintCompiler
         Expression turn = tools.Build(_stopTokens);
         if (tools.Errors.Count > 0)
             return new(null, tools.Errors);
-        return new(new CompiledConstraint(_vocabulary, Grammar.Compile(TagGrammar.After(preamble, turn)), _stopTokens), tools.Unsupported);
+        return new(new CompiledConstraint(_vocabulary, preamble, turn, _stopTokens), tools.Unsupported);
     }
 
     private SchemaCompilation Done(TextGrammar answer, AnswerPreamble preamble) =>
-        new(new CompiledConstraint(_vocabulary, Grammar.Compile(TagGrammar.After(preamble, answer.Root)), _stopTokens), []);
+        new(new CompiledConstraint(_vocabulary, preamble, answer.Root, _stopTokens), []);
 }

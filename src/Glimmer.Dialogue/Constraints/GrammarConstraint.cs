@@ -31,6 +31,9 @@ public sealed class GrammarConstraint : ITokenConstraint
         HasEnded = other.HasEnded;
     }
 
+    /// <summary>What it walks through.</summary>
+    public CompiledConstraint Compiled => _compiled;
+
     /// <summary>Whether the text accepted so far is complete; an end-of-turn is then allowed.</summary>
     public bool CanEnd => _state.CanEnd;
 

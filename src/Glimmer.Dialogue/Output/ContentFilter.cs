@@ -26,6 +26,9 @@ internal sealed class ContentFilter
         _trims = trims;
     }
 
+    /// <summary>A filter that lets every character pass until a stop text.</summary>
+    public static ContentFilter ForPlain(EventWriter events, IEnumerable<string> stops) => new(events, stops, callsPossible: false) { _first = false, _segmentHasText = true };
+
     /// <summary>Whether a stop text was met; nothing passes after it.</summary>
     public bool Stopped => StopText is not null;
 

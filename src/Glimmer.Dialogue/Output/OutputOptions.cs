@@ -26,6 +26,12 @@ public sealed record OutputOptions
     /// <summary>Whether the box tags of vision models stay in the answer.</summary>
     public bool KeepBoxes { get; init; }
 
+    /// <summary>
+    /// Whether what is said is plain text, as after a raw prompt: no reasoning, no calls, no tags, and no white space falls away. Only stop texts count;
+    /// <see cref="Start"/> and <see cref="Tools"/> do not.
+    /// </summary>
+    public bool IsPlain { get; init; }
+
     /// <summary>What may be mended in malformed calls. A call that needs a repair that is switched off comes back as text.</summary>
     public Repairs Repairs { get; init; } = Repairs.All;
 

@@ -35,17 +35,17 @@ internal sealed class OutputParser
         _grammar = grammar;
         _options = options;
         _events = events;
-        ToolCatalog tools = new(options.Tools);
+        ToolCatalog tools = new(options.IsPlain ? [] : options.Tools);
         bool tagged = grammar.ToolCalls == ToolCallSyntax.Tags && !tools.IsEmpty;
-        _content = new ContentFilter(events, options.Stop, tagged, grammar.TrimsAnswer);
+        _content = options.IsPlain ? ContentFilter.ForPlain(events, options.Stop) : new ContentFilter(events, options.Stop, tagged, grammar.TrimsAnswer);
         _calls = new CallWriter(events, options.StreamArguments);
         if (tagged)
             _taggedCall = new TaggedCallReader(tools, _calls, repairs);
         else if (grammar.ToolCalls == ToolCallSyntax.NameAndJson && !tools.IsEmpty)
             _namedCall = new NamedCallReader(tools, _calls, repairs);
-        _contentTags = ContentTags(grammar, options, tagged);
+        _contentTags = options.IsPlain ? new Tags() : ContentTags(grammar, options, tagged);
         _reasoningTags = tagged ? ThinkEndOrCall : ThinkEndTag;
-        _state = grammar.Reasons ? options.Start switch { OutputStart.ThinkPending => State.ThinkPending, OutputStart.Reasoning => State.Reasoning, _ => State.Content } : State.Content;
+        _state = grammar.Reasons && !options.IsPlain ? options.Start switch { OutputStart.ThinkPending => State.ThinkPending, OutputStart.Reasoning => State.Reasoning, _ => State.Content } : State.Content;
         if (_state == State.Reasoning)
             _promptedReasoning = new StringBuilder();
     }

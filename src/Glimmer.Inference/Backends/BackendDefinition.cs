@@ -60,11 +60,27 @@ public sealed record BackendDefinition
 
     /// <summary>How long a begun stream may be silent.</summary>
     public TimeSpan StallTimeout { get; init; } = TimeSpan.FromSeconds(60);
+
+    /// <summary>Its name, kind and address: neither key nor headers.</summary>
+    public override string ToString() => $"{Name} ({Kind} at {Url})";
+}
+
+/// <summary>What a model of a backend does.</summary>
+public enum BackendModelKind
+{
+    /// <summary>Answers chat requests.</summary>
+    Chat,
+
+    /// <summary>Turns texts into vectors. Services with OpenAI's <c>/embeddings</c> only: every kind but <see cref="BackendKind.Anthropic"/>.</summary>
+    Embedding,
 }
 
 /// <summary>A model of a backend.</summary>
 public sealed record BackendModel
 {
+    /// <summary>What it does.</summary>
+    public BackendModelKind Kind { get; init; }
+
     /// <summary>Code that clients ask for.</summary>
     public required string Code { get; init; }
 
@@ -79,4 +95,7 @@ public sealed record BackendModel
 
     /// <summary>Most tokens of prompt and answer; null for what the backend says.</summary>
     public int? ContextLength { get; init; }
+
+    /// <summary>Numbers of a vector; null for what the backend says with its first answer. Embeddings only.</summary>
+    public int? Dimensions { get; init; }
 }

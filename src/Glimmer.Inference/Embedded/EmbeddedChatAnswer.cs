@@ -2,6 +2,7 @@ using System.Runtime.CompilerServices;
 using Glimmer.Dialogue.Output;
 using Glimmer.Dialogue.Tokenization;
 using Glimmer.Engine;
+using Glimmer.Inference.Prompting;
 
 namespace Glimmer.Inference.Embedded;
 
@@ -16,7 +17,7 @@ internal sealed class EmbeddedChatAnswer : IChatAnswer, ILogProbSink
     private readonly List<ChatEvent> _events = [];
     private readonly EventBuffer _buffer = new();
     private readonly int _promptTokens;
-    private List<SaidToken> _spelled = [];
+    private SaidTokens? _said;
     private readonly Action? _ended;
     private RunningGeneration? _generation;
     private volatile int _cachedTokens;
@@ -48,7 +49,10 @@ internal sealed class EmbeddedChatAnswer : IChatAnswer, ILogProbSink
     public IReadOnlyList<Relaxation> Relaxations { get; init; } = [];
 
     /// <summary>The vocabulary that probabilities are told in; null when nobody asked for them.</summary>
-    public ITokenizer? Spelling { get; init; }
+    public ITokenizer? Spelling
+    {
+        init => _said = value is null ? null : new SaidTokens(value, _automaton);
+    }
 
     /// <inheritdoc/>
     public string? StopText => _automaton.StopText;
@@ -89,13 +93,12 @@ internal sealed class EmbeddedChatAnswer : IChatAnswer, ILogProbSink
     /// <inheritdoc/>
     public void OnLogProbs(TokenLogProb chosen, ReadOnlySpan<TokenLogProb> top)
     {
-        // What is neither reasoning nor a tag belongs to the answer, or turns out to belong to a call.
-        if (Spelling is not { } tokenizer || _automaton.IsReasoning || _automaton.IsThinkPending || tokenizer.KindOf(chosen.Token) != TokenKind.Text)
+        if (_said is null || !_said.Wants(chosen.Token))
             return;
         var chances = new TokenChance[top.Length];
         for (int i = 0; i < top.Length; i++)
-            chances[i] = new TokenChance(tokenizer.BytesOf(top[i].Token).ToArray(), top[i].LogProb);
-        _spelled.Add(new SaidToken(tokenizer.BytesOf(chosen.Token).ToArray(), chosen.LogProb, chances));
+            chances[i] = _said.ChanceOf(top[i].Token, top[i].LogProb);
+        _said.Add(chosen.Token, chosen.LogProb, chances);
     }
 
     /// <inheritdoc/>
@@ -105,7 +108,7 @@ internal sealed class EmbeddedChatAnswer : IChatAnswer, ILogProbSink
             return false;
         _events.Clear();
         AutomatonVerdict verdict = _automaton.Feed(token, _events);
-        Spell();
+        _said?.Give(_events);
         _buffer.Write(_events);
         return verdict == AutomatonVerdict.Continue;
     }
@@ -118,7 +121,7 @@ internal sealed class EmbeddedChatAnswer : IChatAnswer, ILogProbSink
         {
             _finish = _automaton.Finish(CauseOf(end), _events);
             _reasoningTokens = _automaton.ReasoningTokens;
-            Spell();
+            _said?.Give(_events);
         }
         catch
         {
@@ -144,19 +147,6 @@ internal sealed class EmbeddedChatAnswer : IChatAnswer, ILogProbSink
         GenerationEnd.Cancelled or GenerationEnd.Shutdown => EndCause.Cancelled,
         _ => EndCause.Fault,
     };
-
-    /// <summary>
-    /// Gives the tokens since the last piece to the next piece of content: one that ends inside a character, or that may begin a tag, shows its text with a later one.
-    /// </summary>
-    private void Spell()
-    {
-        if (_spelled.Count == 0 || _events.Count == 0)
-            return;
-        int content = _events.FindLastIndex(static said => said.Kind == ChatEventKind.Content);
-        if (content >= 0)
-            _events[content] = _events[content] with { Tokens = _spelled };
-        _spelled = [];
-    }
 
     private void Cancel()
     {

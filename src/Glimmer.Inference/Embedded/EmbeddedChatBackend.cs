@@ -6,6 +6,7 @@ using Glimmer.Dialogue.Rendering;
 using Glimmer.Dialogue.Tokenization;
 using Glimmer.Engine;
 using Glimmer.Engine.Packages;
+using Glimmer.Inference.Prompting;
 using Glimmer.Protocol.Errors;
 using Microsoft.Extensions.Logging;
 
@@ -17,7 +18,7 @@ public sealed class EmbeddedChatBackend : IChatBackend, IEngineReport, ITokenize
     private const int RememberedPromptTokens = 1 << 20;
     private readonly ModelPackage _package;
     private readonly InferenceEngine _engine;
-    private readonly PromptCache _prompts;
+    private readonly ChatPrompts _prompts;
     private readonly AnswerConstraints _constraints;
     private readonly HashSet<int> _silentStops;
     private readonly Repairs _repairs;
@@ -35,8 +36,8 @@ public sealed class EmbeddedChatBackend : IChatBackend, IEngineReport, ITokenize
         if (options is { PrefixSpill: not null, ModelIdentity: null })
             options = options with { ModelIdentity = package.FindIdentity() };
         _engine = new InferenceEngine(package.Model, options, package.Tokenizer, logger);
-        _prompts = new PromptCache(package.Tokenizer, RememberedPromptTokens);
-        _constraints = new AnswerConstraints(package);
+        _prompts = new ChatPrompts(package.Code, package.Generation, package.Tokenizer, RememberedPromptTokens);
+        _constraints = new AnswerConstraints(package.Code, package.Generation, package.Tokenizer, package.StopTokens);
         _silentStops = [.. package.StopTokens.Except(package.Generation.StopTokens(package.Tokenizer))];
         Models = [package.Code];
     }
@@ -49,6 +50,9 @@ public sealed class EmbeddedChatBackend : IChatBackend, IEngineReport, ITokenize
 
     /// <inheritdoc/>
     public bool IsReady => !_stopping;
+
+    /// <inheritdoc/>
+    public bool TakesRawPrompts => true;
 
     /// <summary>The engine, for its statistics.</summary>
     public InferenceEngine Engine => _engine;
@@ -111,7 +115,7 @@ public sealed class EmbeddedChatBackend : IChatBackend, IEngineReport, ITokenize
     /// <summary>Exact number of prompt tokens of the request.</summary>
     /// <exception cref="ChatRequestException">The request can't be rendered.</exception>
     internal int CountTokens(ChatRequest request) =>
-        Render(request, out _, out PlatformError? error) is { } prompt ? prompt.Tokens.Length : throw new ChatRequestException(error!);
+        _prompts.RenderText(request, out _, out PlatformError? error) is { } prompt ? prompt.Tokens.Length : throw new ChatRequestException(error!);
 
     /// <summary>Begins an answer.</summary>
     /// <param name="request">What is asked.</param>
@@ -119,25 +123,17 @@ public sealed class EmbeddedChatBackend : IChatBackend, IEngineReport, ITokenize
     internal ChatStart Start(ChatRequest request, Action? ended)
     {
         // 1. The prompt, as tokens.
-        RenderedPrompt? prompt = Render(request, out Conversation conversation, out PlatformError? error);
+        RenderedPrompt? prompt = _prompts.RenderText(request, out Conversation conversation, out PlatformError? error);
         if (prompt is null)
             return new ChatStart(null, error);
         if (prompt.Tokens.Length + 1 > _engine.ContextLength)
-            return new ChatStart(null, TooLong(prompt.Tokens.Length));
+            return new ChatStart(null, _prompts.TooLong(request, prompt.Tokens.Length, _engine.ContextLength));
 
         // 2. What the answer must look like.
         ITokenConstraint? constraint = _constraints.For(request, conversation.Tools, prompt.Start, out IReadOnlyList<Relaxation> relaxations, out error);
         if (error is not null)
             return new ChatStart(null, error);
-        OutputOptions output = new()
-        {
-            Start = prompt.Start,
-            Tools = conversation.Tools,
-            Stop = request.Stop,
-            ParallelToolCalls = request.ParallelToolCalls,
-            ThinkingBudget = request.ThinkingBudget,
-            Repairs = _repairs,
-        };
+        OutputOptions output = ChatPrompts.OutputOf(request, prompt.Start) with { Repairs = _repairs };
         if (request.ThinkingBudget is not null)
             constraint = new ThinkingBudget(new OutputAutomaton(_package.Generation, _package.Tokenizer, output with { Stop = [], ParallelToolCalls = true }), constraint);
 
@@ -155,10 +151,10 @@ public sealed class EmbeddedChatBackend : IChatBackend, IEngineReport, ITokenize
             TopLogProbs = request.TopLogProbs,
             Sink = answer,
         };
-        return Submit(generation, answer);
+        return Submit(generation, answer, request);
     }
 
-    private ChatStart Submit(GenerationRequest generation, EmbeddedChatAnswer answer)
+    private ChatStart Submit(GenerationRequest generation, EmbeddedChatAnswer answer, ChatRequest request)
     {
         SubmissionOutcome outcome;
         RunningGeneration? running;
@@ -179,39 +175,11 @@ public sealed class EmbeddedChatBackend : IChatBackend, IEngineReport, ITokenize
                 answer.Attach(running!);
                 return new ChatStart(answer, null);
             case SubmissionOutcome.PromptTooLong:
-                return new ChatStart(null, TooLong(generation.Prompt.Count));
+                return new ChatStart(null, _prompts.TooLong(request, generation.Prompt.Count, _engine.ContextLength));
             case SubmissionOutcome.QueueFull:
                 return new ChatStart(null, new PlatformError(BusinessCode.Overloaded, $"The model {_package.Code} is overloaded: too many requests wait. Try again later."));
             default:
                 return new ChatStart(null, new PlatformError(BusinessCode.Overloaded, $"The model {_package.Code} is being stopped."));
         }
     }
-
-    private RenderedPrompt? Render(ChatRequest request, out Conversation conversation, out PlatformError? error)
-    {
-        conversation = request.ToolChoice.Mode == ToolChoiceMode.None
-            ? request.Conversation with { Tools = [] }
-            : request.Conversation;
-        RenderResult result = _package.Generation.Render(conversation, _package.Tokenizer, _prompts);
-        if (result.Fault is { } fault)
-        {
-            string field = fault.MessageIndex < 0 ? fault.Field : $"messages[{fault.MessageIndex}].{fault.Field}";
-            error = new PlatformError(BusinessCode.ParameterInvalid, fault.ToString(), field.TrimEnd('.'));
-            return null;
-        }
-
-        if (result.Prompt!.Media.Count > 0)
-        {
-            error = new PlatformError(BusinessCode.ModelUnsupported, $"The model {_package.Code} reads text only; leave out images, videos and sound.", "messages");
-            return null;
-        }
-
-        error = null;
-        return result.Prompt;
-    }
-
-    private PlatformError TooLong(int tokens) => new(
-        BusinessCode.PromptTooLong,
-        $"The prompt has {tokens} tokens; with the model {_package.Code} prompt and answer together may have {_engine.ContextLength}.",
-        "messages");
 }

@@ -68,6 +68,17 @@ internal sealed partial class ReplyWriter(Generation generation, ITokenizer toke
         return [.. said];
     }
 
+    /// <summary>The tokens of a reply to a raw prompt: its text (or its raw output), with nothing of the generation's around it but the stop token.</summary>
+    public int[] WriteText(ScriptedReply reply, IReadOnlyList<string> groups, string last)
+    {
+        List<int> said = [];
+        string text = Fill(reply.Raw ?? reply.Text ?? "", groups, last);
+        tokenizer.Encode(reply.Repeat > 1 ? string.Concat(Enumerable.Repeat(text, reply.Repeat)) : text, recogniseAdded: reply.Raw is not null, said);
+        if (reply.End == ScriptedEnd.Stop && StopAfter(calls: false) is { } stop && (said.Count == 0 || !_stops.Contains(said[^1])))
+            said.Add(stop);
+        return [.. said];
+    }
+
     /// <summary>After calls the model hands over to the tools, else to the user.</summary>
     private int? StopAfter(bool calls)
     {

@@ -1,6 +1,7 @@
 using Glimmer.Platform.Catalog;
 using Glimmer.Platform.Keys;
 using Glimmer.Platform.Ledger;
+using Glimmer.Platform.Nodes;
 using Glimmer.Platform.Plans;
 using Glimmer.Protocol.Errors;
 
@@ -47,11 +48,15 @@ public sealed class CallAdmission(
     TimeProvider time,
     ILedger? ledger = null)
 {
+    private const int MostTries = 5;
+
     /// <summary>Lets a call in, or says why not; the caller settles or releases it in every outcome.</summary>
     public async ValueTask<CallEntry> EnterAsync(CallRequest request, CancellationToken cancel)
     {
         Catalogue current = catalogue.Current;
         AdmittedCall? call = Begin(request, current, out PlatformError? error);
+        if (call is null && Slices is { IsShared: true })
+            (call, error) = await AgainAsync(request, current, error, cancel);
         if (call is null)
             return new CallEntry(null, error);
         AdmissionResult place;
@@ -75,9 +80,56 @@ public sealed class CallAdmission(
         return new CallEntry(call, null);
     }
 
+    /// <summary>Takes a client's id for work that enters later: chats that are answered at once and those that are fetched share one window.</summary>
+    /// <returns>False when it was taken already.</returns>
+    public bool TryTakeRequestId(AccessKey key, string id) => ids?.TryTake(callers.Find(key).AccountId, id) ?? true;
+
+    /// <summary>Gives an id back: nothing came of its request.</summary>
+    public void ForgetRequestId(AccessKey key, string id) => ids?.Forget(callers.Find(key).AccountId, id);
+
+    /// <summary>This node among others; null where there are none.</summary>
+    public NodeShare? Nodes
+    {
+        init => Slices = value?.Trader;
+    }
+
+    internal SliceTrader? Slices { get; init; }
+
+    /// <summary>Tries again as long as news of a limit helps: this node may have had nothing of it yet.</summary>
+    private async ValueTask<(AdmittedCall? Call, PlatformError? Error)> AgainAsync(CallRequest request, Catalogue current, PlatformError? error, CancellationToken cancel)
+    {
+        bool counted = false;
+        for (int attempt = 0; attempt < MostTries; attempt++)
+        {
+            if (!Slices!.MayAdmit)
+            {
+                return (null, PlatformError.Of(BusinessCode.Overloaded) with
+                {
+                    Message = "This node has lost touch with the others and admits nothing for now, please try again",
+                    Chinese = "该节点与其他节点失去联系，暂不接受请求，请稍后重试",
+                    Status = 503,
+                    RetryAfter = TimeSpan.FromSeconds(2),
+                });
+            }
+
+            AdmittedCall? call = Begin(request, current, ref counted, out error, out Slice? dry);
+            if (call is not null || dry is null || !await SlicePlaces.WaitAsync(dry, time, cancel))
+                return (call, error);
+        }
+
+        return (null, error);
+    }
+
     /// <summary>All steps but the place in flight. Waits for nothing.</summary>
     internal AdmittedCall? Begin(in CallRequest request, Catalogue current, out PlatformError? error)
     {
+        bool counted = false;
+        return Begin(request, current, ref counted, out error, out _);
+    }
+
+    private AdmittedCall? Begin(in CallRequest request, Catalogue current, ref bool counted, out PlatformError? error, out Slice? dry)
+    {
+        dry = null;
         Caller caller = callers.Find(request.Key);
         DateTimeOffset now = time.GetUtcNow();
         string model = request.Model.Code;
@@ -93,11 +145,13 @@ public sealed class CallAdmission(
             return null;
         }
 
-        if (caller.Tier is { } tier && rates.Take(caller.AccountId, model, current.RateOf(request.Model, tier), now) is { } often)
+        if (!counted && caller.Tier is { } tier && rates.Take(caller.AccountId, model, current.RateOf(request.Model, tier), now, out dry) is { } often)
         {
             error = often;
             return null;
         }
+
+        counted = true;
 
         if (request.RequestId is { } id && ids?.TryTake(caller.AccountId, id) == false)
         {
@@ -108,23 +162,29 @@ public sealed class CallAdmission(
         var call = new AdmittedCall(this, request, caller, now);
         call.Plan = plans.Admit(caller.AccountId, model, request.Surface, now, mode == BillingMode.Free);
         error = call.Plan.Error;
+        dry = call.Plan.Dry;
         if (error is null)
-            error = Reserve(request, current, caller, call);
+            error = Reserve(request, current, caller, call, out dry);
         if (error is null)
             return call;
         call.Dispose();
         return null;
     }
 
-    private PlatformError? Reserve(in CallRequest request, Catalogue current, in Caller caller, AdmittedCall call)
+    private PlatformError? Reserve(in CallRequest request, Catalogue current, in Caller caller, AdmittedCall call, out Slice? dry)
     {
+        dry = null;
         call.Catalogue = current;
         call.Price = PriceOf(current, request.Model, request.WorstCase);
         if (ledger is null)
             return null;
         var quote = new Quote(call.Price, request.WorstCase, call.Plan.IsPlan ? ChargeMode.Plan : ChargeMode.Balance);
         if (!ledger.TryReserve(new Payer(caller.AccountId, caller.ProjectId, caller.KeyId, caller.Cap), quote, request.Id, out Reservation? reservation, out PlatformError? error))
+        {
+            dry = ledger is PlatformLedger ? PlatformLedger.Dry : null;
             return error;
+        }
+
         call.Reservation = reservation;
         return null;
     }
@@ -161,13 +221,13 @@ public sealed class CallAdmission(
         return null;
     }
 
-    internal Settlement? Settle(AdmittedCall call, in UsageUnits units, bool failed)
+    internal Settlement? Settle(AdmittedCall call, in UsageUnits units, bool failed, bool once)
     {
         if (call.Reservation is not { } reservation)
             return null;
         UsageUnits used = units.Clamped();
         Price price = PriceOf(call.Catalogue!, call.Request.Model, used);
-        return ledger!.Settle(reservation, used, new SettleDetails(ReferenceEquals(price, call.Price) ? null : price, call.Plan.Receipt.Units, call.Request.Endpoint, failed));
+        return ledger!.Settle(reservation, used, new SettleDetails(ReferenceEquals(price, call.Price) ? null : price, call.Plan.Receipt.Units, call.Request.Endpoint, failed, once));
     }
 
     internal void Release(AdmittedCall call)
@@ -224,9 +284,10 @@ public sealed class AdmittedCall : IDisposable
     /// </summary>
     /// <param name="units">What was used.</param>
     /// <param name="failed">Whether the answer ended with a fault.</param>
+    /// <param name="once">Whether a request of this id is charged once only: see <see cref="SettleDetails.Once"/>.</param>
     /// <returns>Completes when the record is durable; faults when it could not be stored. Await it before the last byte.</returns>
-    public Task Settle(in UsageUnits units, bool failed = false) =>
-        Interlocked.Exchange(ref _ended, 1) == 0 && _owner.Settle(this, units, failed) is { } settlement ? settlement.Durable : Task.CompletedTask;
+    public Task Settle(in UsageUnits units, bool failed = false, bool once = false) =>
+        Interlocked.Exchange(ref _ended, 1) == 0 && _owner.Settle(this, units, failed, once) is { } settlement ? settlement.Durable : Task.CompletedTask;
 
     /// <summary>Gives everything back: it made nothing.</summary>
     public void Release()

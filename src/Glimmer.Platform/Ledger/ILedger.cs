@@ -44,7 +44,11 @@ public interface ILedger
 /// <param name="PlanUnits">What the plan's windows were charged, in millionths of a prompt; for plan requests.</param>
 /// <param name="Surface">The endpoint's short name, e.g. <c>chat</c>; null for none.</param>
 /// <param name="Failed">Whether the answer ended with a fault; what was made is charged all the same.</param>
-public readonly record struct SettleDetails(Price? Price = null, long PlanUnits = 0, string? Surface = null, bool Failed = false);
+/// <param name="Once">
+/// Whether a request of this id is charged once only, however often and wherever it is settled: for what another node may run again. The first one
+/// stored counts; of a later one nothing is stored, and its charge is taken back.
+/// </param>
+public readonly record struct SettleDetails(Price? Price = null, long PlanUnits = 0, string? Surface = null, bool Failed = false, bool Once = false);
 
 /// <summary>What a request was charged.</summary>
 /// <param name="Charged">Cash and credits together; packs are counted in units.</param>

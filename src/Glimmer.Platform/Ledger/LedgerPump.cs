@@ -4,11 +4,13 @@ namespace Glimmer.Platform.Ledger;
 
 /// <summary>
 /// Gathers what is settled while the last group is being committed and gives it to the store as one write; one group at a
-/// time, so that what the store says between two groups is known exactly.
+/// time, so that what the store says between two groups is known exactly. When a group takes long, or the database is away, what
+/// has gathered meanwhile goes into the journal, and whoever waits goes on from there; the groups are still stored, once.
 /// </summary>
-internal sealed class LedgerPump(WriteQueue queue, LedgerWriter writer)
+internal sealed class LedgerPump(WriteQueue queue, LedgerWriter writer, LedgerJournal? journal, TimeSpan journalAfter, Func<bool> isAway)
 {
     private readonly Lock _gate = new();
+    private TaskCompletionSource? _added;
     private LedgerGroup _open = new();
     private bool _running;
     private int _waiting;
@@ -23,8 +25,8 @@ internal sealed class LedgerPump(WriteQueue queue, LedgerWriter writer)
         lock (_gate)
         {
             _waiting++;
-            _open.Charges.Add(reservation);
-            Task durable = _open.Done.Task;
+            Task durable = _open.Add(reservation);
+            _added?.TrySetResult();
             Kick();
             return durable;
         }
@@ -110,7 +112,12 @@ internal sealed class LedgerPump(WriteQueue queue, LedgerWriter writer)
 
             try
             {
-                await WriteAsync(group);
+                Task written = WriteAsync(group);
+                if (journal is not null)
+                    await JournalUntilAsync(written, group);
+                await written;
+                if (group.Journaled > 0)
+                    journal!.Settled(group.Journaled);
             }
             finally
             {
@@ -120,47 +127,97 @@ internal sealed class LedgerPump(WriteQueue queue, LedgerWriter writer)
         }
     }
 
+    /// <summary>Makes durable by the journal what the database has not taken yet, until it has taken the group.</summary>
+    private async Task JournalUntilAsync(Task written, LedgerGroup group)
+    {
+        // Until here it may be the thread of a request, which writes no file.
+        if (isAway())
+            await Task.Yield();
+        else if (!written.IsCompleted)
+            await written.WaitAsync(journalAfter).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        while (!written.IsCompleted)
+        {
+            Task added;
+            lock (_gate)
+                added = (_added = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously)).Task;
+            Journal(group);
+            Journal(_open);
+
+            // Also after a while: a disk that was full may have room.
+            await ((Task)Task.WhenAny(written, added)).WaitAsync(journalAfter).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        }
+
+        lock (_gate)
+            _added = null;
+    }
+
+    private void Journal(LedgerGroup group)
+    {
+        List<LedgerRound> rounds;
+        lock (_gate)
+            rounds = group.CloseRounds();
+        foreach (LedgerRound round in rounds)
+        {
+            if (!journal!.TryKeep(round.Charges))
+                return;
+            round.IsJournaled = true;
+            lock (_gate)
+                group.Journaled += round.Charges.Count;
+            round.Durable.TrySetResult();
+        }
+    }
+
     private async Task WriteAsync(LedgerGroup group)
     {
         try
         {
-            await queue.WriteAsync(session => writer.Write(session, group));
+            await queue.WriteAsync(session => writer.Write(session, group), patient: true);
             writer.Committed(group);
             foreach (Posting posting in group.Postings)
                 posting.Done.TrySetResult(posting.Outcome);
-            group.Done.TrySetResult();
+            group.Succeed();
         }
         catch (Exception fault)
         {
             // Not trouble that passes (the queue waits that out): something in the group is bad. Postings go one by one
-            // and requests by themselves, so that what is bad fails alone.
-            if (fault is not ObjectDisposedException && group.Postings.Count + Math.Min(group.Charges.Count, 1) > 1)
+            // and requests by themselves, round by round, so that what is bad fails alone.
+            List<LedgerGroup> parts = fault is ObjectDisposedException ? [] : group.Parts();
+            if (parts.Count > 1)
             {
-                foreach (Posting posting in group.Postings)
-                    await WriteAsync(LedgerGroup.Of(posting));
-                var charges = new LedgerGroup();
-                charges.Charges.AddRange(group.Charges);
-                await WriteAsync(charges);
-                if (charges.Done.Task.Exception is { } failed)
-                    group.Done.TrySetException(failed.InnerExceptions);
-                else
-                    group.Done.TrySetResult();
+                foreach (LedgerGroup part in parts)
+                    await WriteAsync(part);
+                group.Done.TrySetResult();
                 return;
             }
 
+            if (group.Rounds.Exists(static round => round.IsJournaled))
+                journal!.Retain();
             writer.Failed(group);
-            group.Done.TrySetException(fault);
-            _ = group.Done.Task.Exception;   // not everybody waits for it
-            foreach (Posting posting in group.Postings)
-                posting.Done.TrySetException(fault);
+            group.Fail(fault);
         }
     }
+}
+
+/// <summary>Settled requests that become durable together, by the journal or with their group.</summary>
+internal sealed class LedgerRound
+{
+    public List<LedgerReservation> Charges { get; } = [];
+
+    public TaskCompletionSource Durable { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+    /// <summary>Whether the journal has them.</summary>
+    public bool IsJournaled { get; set; }
 }
 
 /// <summary>What is committed together.</summary>
 internal sealed class LedgerGroup
 {
+    private LedgerRound? _round;
+
     public List<LedgerReservation> Charges { get; } = [];
+
+    /// <summary>The same requests, by when they become durable.</summary>
+    public List<LedgerRound> Rounds { get; } = [];
 
     public List<Posting> Postings { get; } = [];
 
@@ -169,17 +226,79 @@ internal sealed class LedgerGroup
 
     public bool IsRefreshOnly => Charges.Count == 0 && Postings.Count == 0;
 
+    /// <summary>How many of the requests the journal has.</summary>
+    public int Journaled { get; set; }
+
+    /// <summary>Whether it was tried before, so that the store may have it already.</summary>
+    public bool WasTried { get; set; }
+
+    /// <summary>Completes when the group was dealt with, for whoever waits for it as a whole.</summary>
     public TaskCompletionSource Done { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
     public bool IsEmpty => IsRefreshOnly && RefreshTo == 0;
 
-    public static LedgerGroup Of(Posting posting)
-    {
-        var group = new LedgerGroup();
-        group.Postings.Add(posting);
-        return group;
-    }
-
     /// <summary>What the try that was committed found out.</summary>
     public LedgerFindings Findings { get; set; } = new();
+
+    /// <summary>Adds a request; gives what completes when it is durable.</summary>
+    public Task Add(LedgerReservation reservation)
+    {
+        Charges.Add(reservation);
+        if (_round is null)
+            Rounds.Add(_round = new LedgerRound());
+        _round.Charges.Add(reservation);
+        return _round.Durable.Task;
+    }
+
+    /// <summary>The rounds that the journal does not have; what is added from now on makes a new one.</summary>
+    public List<LedgerRound> CloseRounds()
+    {
+        _round = null;
+        return Rounds.FindAll(static round => !round.IsJournaled);
+    }
+
+    /// <summary>The group in pieces that fail alone.</summary>
+    public List<LedgerGroup> Parts()
+    {
+        var parts = new List<LedgerGroup>();
+        foreach (Posting posting in Postings)
+        {
+            var part = new LedgerGroup();
+            part.Postings.Add(posting);
+            parts.Add(part);
+        }
+
+        foreach (LedgerRound round in Rounds)
+        {
+            var part = new LedgerGroup();
+            part.Charges.AddRange(round.Charges);
+            part.Rounds.Add(round);
+            parts.Add(part);
+        }
+
+        return parts;
+    }
+
+    /// <summary>Everything in it is stored.</summary>
+    public void Succeed()
+    {
+        foreach (LedgerRound round in Rounds)
+            round.Durable.TrySetResult();
+        Done.TrySetResult();
+    }
+
+    /// <summary>Nothing in it could be stored. Those who went on from the journal have been told otherwise: it is settled from there.</summary>
+    public void Fail(Exception fault)
+    {
+        foreach (LedgerRound round in Rounds)
+        {
+            if (round.Durable.TrySetException(fault))
+                _ = round.Durable.Task.Exception;   // not everybody waits for it
+        }
+
+        Done.TrySetException(fault);
+        _ = Done.Task.Exception;
+        foreach (Posting posting in Postings)
+            posting.Done.TrySetException(fault);
+    }
 }

@@ -19,7 +19,16 @@ internal sealed class LedgerReservation(Payer payer, Quote quote, string request
     /// <summary>The settled record.</summary>
     public Charge Charge;
 
-    /// <summary>Completes when the record is stored.</summary>
+    /// <summary>Whether it comes out of a journal, so that the store may have it already.</summary>
+    public bool IsReplay { get; init; }
+
+    /// <summary>This node's part of the account's funds that it was set aside from; null where nobody shares them.</summary>
+    public Nodes.Slice? Funds;
+
+    /// <summary>This node's part of the key's cap, likewise.</summary>
+    public Nodes.Slice? Cap;
+
+    /// <summary>Completes when the record is durable.</summary>
     public Task? Durable;
 
     /// <summary>Whether this call is the one that ends it.</summary>
@@ -41,6 +50,9 @@ internal struct Charge
     public long PlanUnits;
     public string? Surface;
     public bool Failed;
+
+    /// <summary>Whether a request of this id is charged once only, whoever settles it.</summary>
+    public bool Once;
 
     /// <summary>What cash paid.</summary>
     public long Cash;

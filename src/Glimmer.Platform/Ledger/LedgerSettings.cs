@@ -1,3 +1,5 @@
+using Glimmer.Platform.Store;
+
 namespace Glimmer.Platform.Ledger;
 
 /// <summary>How the ledger works.</summary>
@@ -14,6 +16,24 @@ public sealed record LedgerSettings
 
     /// <summary>Most settled requests that may wait for the store; beyond it requests are refused with 1120.</summary>
     public int BacklogLimit { get; init; } = 200_000;
+
+    /// <summary>
+    /// Most bytes of the journal that keeps settled requests while PostgreSQL is away; 0 for none: then whoever is answered waits for the
+    /// database. About 250 bytes are a request.
+    /// </summary>
+    public long JournalBytes { get; init; }
+
+    /// <summary>How long a commit may take before the journal makes durable what waits for it.</summary>
+    public TimeSpan JournalAfter { get; init; } = TimeSpan.FromMilliseconds(500);
+
+    /// <summary>What is done with new requests while the database is away.</summary>
+    public StoreAwayPolicy WhenAway { get; init; } = StoreAwayPolicy.Admit;
+
+    /// <summary>How long requests are let in on what is known.</summary>
+    public TimeSpan AdmitFor { get; init; } = TimeSpan.FromMinutes(5);
+
+    /// <summary>Most money that one account may be charged meanwhile, in the currency of its requests; running ones can go beyond it by less than one worst case.</summary>
+    public decimal AdmitAmount { get; init; } = 10;
 
     /// <summary>How often expired credits and packs are looked for.</summary>
     public TimeSpan SweepEvery { get; init; } = TimeSpan.FromMinutes(1);

@@ -24,14 +24,22 @@ internal sealed class LedgerWriter(PlatformLedger ledger, BillingCalendar calend
         group.Findings = findings;
         bool writes = group.Charges.Count > 0 || group.Postings.Count > 0;
         findings.Version = writes ? session.NextVersion(Topic) : session.Version(Topic);
+        if (findings.Version < Seen + (writes ? 1 : 0))
+        {
+            // What this process holds for stored is not there: a standby took over that had not got it, a crash with less than full durability, a restored backup.
+            ledger.Broken ??= "The database has less than it had said before, so this node's balances are of no use. Restart the node; nothing is charged until then.";
+            throw new StoreException(ledger.Broken);
+        }
+
         if (findings.Version > Seen + (writes ? 1 : 0))
             LedgerLoader.ReadChanges(session, Seen, findings);
 
         var batch = new StatementBatch(session);
         foreach (Posting posting in group.Postings)
             posting.Outcome = Write(session, batch, posting, findings);
-        if (group.Charges.Count > 0)
-            Write(session, batch, group.Charges, findings);
+        List<LedgerReservation> charges = Missing(session, group, findings);
+        if (charges.Count > 0)
+            Write(session, batch, charges, findings);
         foreach ((Lot lot, LotChange change) in findings.Changes)
         {
             if (change.Units != 0 || change.Quantity != 0)
@@ -60,7 +68,16 @@ internal sealed class LedgerWriter(PlatformLedger ledger, BillingCalendar calend
         foreach (ForeignSpend foreign in findings.ForeignSpends)
             foreign.Apply(ledger);
         foreach (LedgerReservation reservation in group.Charges)
-            reservation.Key?.Stored(Spent(ref reservation.Charge));
+        {
+            PlatformLedger.BookSlices(reservation);
+
+            // What the store had already came with what it says of lots and keys; here it was taken a second time.
+            if (findings.Known.Contains(reservation.Charge.Id))
+                TakeBack(reservation);
+            else
+                reservation.Key?.Stored(Spent(ref reservation.Charge));
+        }
+
         foreach ((Lot lot, LotChange change) in findings.Changes)
         {
             lot.StoredUnits += change.Units;
@@ -93,10 +110,42 @@ internal sealed class LedgerWriter(PlatformLedger ledger, BillingCalendar calend
             posting.Wallet.PutBackAll(posting.Draws);
         foreach (LedgerReservation reservation in group.Charges)
         {
-            ref Charge charge = ref reservation.Charge;
-            reservation.Wallet.Undo(ref charge);
-            reservation.Key?.Spend(-Spent(ref charge), calendar.Of(charge.At));
+            PlatformLedger.UnbookSlices(reservation);
+            TakeBack(reservation);
         }
+    }
+
+    private void TakeBack(LedgerReservation reservation)
+    {
+        ref Charge charge = ref reservation.Charge;
+        reservation.Wallet.Undo(ref charge);
+        reservation.Key?.Spend(-Spent(ref charge), calendar.Of(charge.At));
+    }
+
+    /// <summary>
+    /// The group's requests that the store does not have. Only one that is tried again, comes out of a journal, or was run by another node
+    /// can be there; and since the topic's row is locked, no transaction of a former try or a dead process can still bring it.
+    /// </summary>
+    private static List<LedgerReservation> Missing(StoreSession session, LedgerGroup group, LedgerFindings findings)
+    {
+        if (group.WasTried || group.Charges.Exists(static charge => charge.IsReplay))
+        {
+            foreach (long[] ids in group.Charges.Select(static charge => charge.Charge.Id).Chunk(2000))
+                findings.Known.UnionWith(session.List<long>($"SELECT id FROM ledger_usage WHERE {session.Dialect.In("id", "@ids")}", new { ids }));
+        }
+
+        group.WasTried = true;
+        foreach (LedgerReservation reservation in group.Charges)
+        {
+            // A task's former run may have been charged by a node that died, or by the journal that it left.
+            if (reservation.Charge.Once && !findings.Known.Contains(reservation.Charge.Id)
+                && session.Statement("INSERT INTO ledger_once (request, at) VALUES (@p0, @p1) ON CONFLICT (request) DO NOTHING").With(reservation.RequestId).With(reservation.Charge.At).Execute() == 0)
+            {
+                findings.Known.Add(reservation.Charge.Id);
+            }
+        }
+
+        return findings.Known.Count == 0 ? group.Charges : group.Charges.FindAll(charge => !findings.Known.Contains(charge.Charge.Id));
     }
 
     private static long Spent(ref Charge charge) => charge.Cash + charge.Credit + charge.PackValue;
@@ -268,6 +317,9 @@ internal readonly record struct LotChange(long Units, long Quantity);
 internal sealed class LedgerFindings
 {
     public long Version { get; set; }
+
+    /// <summary>Ids of requests that the store had already.</summary>
+    public HashSet<long> Known { get; } = [];
 
     public Dictionary<string, long> Names { get; } = new(StringComparer.Ordinal);
 

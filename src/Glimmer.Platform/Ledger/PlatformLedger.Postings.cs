@@ -60,6 +60,7 @@ public sealed partial class PlatformLedger
         string accountId, Money amount, string id, DateTimeOffset? expires = null, CreditSource source = CreditSource.Promotion, string memo = "")
     {
         Positive(amount);
+        ThrowIfAway();
         long now = Now;
         var lot = new Lot(NextId(), LotKind.Credit, amount.Units, 0, now, expires?.ToUnixTimeMilliseconds() ?? Lot.Never, null);
         Book book = source switch { CreditSource.PlanValue => Book.PlanRevenue, CreditSource.ChargeRefund => Book.Refund, _ => Book.Promotion };
@@ -80,6 +81,7 @@ public sealed partial class PlatformLedger
     public async Task<PostingState> RefundChargeAsync(string accountId, Money amount, string id, string memo = "")
     {
         Positive(amount);
+        ThrowIfAway();
         Wallet wallet = WalletOf(accountId, amount.Currency);
         return Public(await _pump.Add(new Posting
         {
@@ -113,6 +115,7 @@ public sealed partial class PlatformLedger
     /// <summary>A correction of the cash by an administrator, either way; may take it below nothing.</summary>
     public async Task<PostingState> AdjustAsync(string accountId, Money amount, string id, string memo)
     {
+        ThrowIfAway();
         Wallet wallet = WalletOf(accountId, amount.Currency);
         var posting = new Posting
         {
@@ -190,6 +193,7 @@ public sealed partial class PlatformLedger
     internal async Task<PostingState> DepositAsync(string accountId, Money amount, string id, string memo, string reference, Func<StoreSession, bool>? guard)
     {
         Positive(amount);
+        ThrowIfAway();
         Wallet wallet = WalletOf(accountId, amount.Currency);
         return Public(await _pump.Add(new Posting
         {
@@ -218,6 +222,7 @@ public sealed partial class PlatformLedger
         string accountId, Money amount, string id, string memo, string reference, bool force, Func<StoreSession, bool>? guard)
     {
         Positive(amount);
+        ThrowIfAway();
         Wallet wallet = WalletOf(accountId, amount.Currency);
         var draws = new List<Draw>();
         if (force)
@@ -249,6 +254,7 @@ public sealed partial class PlatformLedger
         string accountId, Money price, string id, string memo, TransactionKind kind, List<PostingGift> gifts, List<(Book Book, long Units)> others)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(price.Units, nameof(price));
+        ThrowIfAway();
         Wallet wallet = WalletOf(accountId, price.Currency);
         var draws = new List<Draw>();
         Money nothing = Money.Zero(price.Currency);
@@ -284,7 +290,11 @@ public sealed partial class PlatformLedger
         {
             try
             {
-                await SweepAsync();
+                if (!_store.Presence.IsAway)
+                {
+                    await SweepAsync();
+                    await ForgetOnceAsync();
+                }
             }
             catch (Exception fault) when (fault is not OperationCanceledException)
             {
@@ -293,8 +303,19 @@ public sealed partial class PlatformLedger
         }
     }
 
+    // No task lives as long, and no journal waits as long for its node.
+    private Task ForgetOnceAsync() => _store.WriteAsync(session => session.Execute(
+        "DELETE FROM ledger_once WHERE request IN (SELECT request FROM ledger_once WHERE at < @before ORDER BY at LIMIT 5000)", new { before = Now - (long)TimeSpan.FromDays(30).TotalMilliseconds }));
+
     /// <summary>Called when booking expiries failed; it is tried again.</summary>
     public Action<Exception>? SweepFailed { get; set; }
+
+    // Before anything is taken in memory: money that moves outside requests is not put into the journal.
+    private void ThrowIfAway()
+    {
+        if (_store.Presence.IsAway)
+            throw new StoreAwayException();
+    }
 
     private static void Positive(Money amount)
     {

@@ -24,6 +24,7 @@ public sealed partial class PlatformLedger : ILedger, IAsyncDisposable
     private readonly IDisposable _watch;
     private readonly Task _sweeper;
     private readonly long _run;
+    private readonly LedgerJournal? _journal;
     private long _count;
 
     private PlatformLedger(PlatformStore store, LedgerSettings settings)
@@ -32,9 +33,12 @@ public sealed partial class PlatformLedger : ILedger, IAsyncDisposable
         _settings = settings;
         _time = store.Time;
         Calendar = new BillingCalendar(settings.BillingOffset);
-        _run = store.Write(session => session.Scalar<long>("INSERT INTO ledger_runs (started) VALUES (@now) RETURNING id", new { now = store.Now })) << 36;
+        string token = Guid.NewGuid().ToString("N");
+        long run = store.Write(session => session.Scalar<long>("INSERT INTO ledger_runs (started, token) VALUES (@now, @token) RETURNING id", new { now = store.Now, token }));
+        _run = run << 36;
         _writer = new LedgerWriter(this, Calendar);
-        _pump = new LedgerPump(store.Writes, _writer);
+        _journal = store.Kind == StoreKind.Postgres && settings.JournalBytes > 0 ? LedgerJournal.Open(store.Settings, run, token, settings.JournalBytes) : null;
+        _pump = new LedgerPump(store.Writes, _writer, _journal, settings.JournalAfter, () => store.Presence.IsAway);
         long version = store.Read(session => LedgerLoader.Load(session, this), snapshot: true);
         _writer.Seen = version;
         _watch = store.Changes.Watch(LedgerWriter.Topic, version, seen =>
@@ -48,6 +52,24 @@ public sealed partial class PlatformLedger : ILedger, IAsyncDisposable
     /// <summary>Settled requests that the store does not have yet.</summary>
     public int Backlog => _pump.Waiting;
 
+    /// <summary>Settled requests in this node's journal that the database does not have.</summary>
+    public long JournalWaiting => _journal?.Waiting ?? 0;
+
+    /// <summary>Settled requests put into the journal since the start.</summary>
+    public long JournalKept => _journal?.Kept ?? 0;
+
+    /// <summary>Bytes of the journal.</summary>
+    public long JournalBytes => _journal?.Bytes ?? 0;
+
+    /// <summary>What journals of former runs brought at the start.</summary>
+    public IReadOnlyList<JournalReplay> Replays { get; private set; } = [];
+
+    /// <summary>Whether new requests are let in now, as far as the database counts: it answers, or its absence is within its bounds.</summary>
+    public bool Admits => Broken is null && (!_store.Presence.IsAway || (_settings.WhenAway == StoreAwayPolicy.Admit && _store.Presence.Duration < _settings.AdmitFor && _journal is { IsUnable: false }));
+
+    /// <summary>Why this process can charge nothing any more and must be started again; null when all is well.</summary>
+    public string? Broken { get; internal set; }
+
     internal BillingCalendar Calendar { get; }
 
     internal PlatformStore Store => _store;
@@ -59,7 +81,19 @@ public sealed partial class PlatformLedger : ILedger, IAsyncDisposable
     {
         if (settings.BillingOffset.Ticks % TimeSpan.TicksPerHour != 0 || settings.BillingOffset.Duration() > TimeSpan.FromHours(14))
             throw new ArgumentException("The billing offset is whole hours, from -14 to 14.", nameof(settings));
-        return new PlatformLedger(store, settings);
+        var ledger = new PlatformLedger(store, settings);
+        if (ledger._journal is null)
+            return ledger;
+        try
+        {
+            ledger.Replays = LedgerJournal.Replay(store, ledger, ledger.SettleAgainAsync);
+            return ledger;
+        }
+        catch
+        {
+            ledger.DisposeAsync().AsTask().GetAwaiter().GetResult();
+            throw;
+        }
     }
 
     /// <inheritdoc/>
@@ -71,9 +105,17 @@ public sealed partial class PlatformLedger : ILedger, IAsyncDisposable
         [NotNullWhen(false)] out PlatformError? error)
     {
         reservation = null;
+        _dry = null;
         if (_pump.Waiting > _settings.BacklogLimit)
         {
             error = PlatformError.Of(BusinessCode.AccountUnavailable) with { RetryAfter = TimeSpan.FromSeconds(2) };
+            return false;
+        }
+
+        bool away = _store.Presence.IsAway;
+        if ((away || Broken is not null) && !Admits)
+        {
+            error = Away(requestId);
             return false;
         }
 
@@ -86,6 +128,12 @@ public sealed partial class PlatformLedger : ILedger, IAsyncDisposable
         if (charged)
         {
             long now = Now;
+            if (away && Money.FromUnits(wallet.Unstored(), currency).Amount >= _settings.AdmitAmount)
+            {
+                error = Away(requestId);
+                return false;
+            }
+
             if (!wallet.TryReserve(held, now, _settings.CoverWorstCase))
             {
                 error = PlatformError.Of(BusinessCode.AccountInArrears);
@@ -96,6 +144,13 @@ public sealed partial class PlatformLedger : ILedger, IAsyncDisposable
             {
                 wallet.Release(held);
                 error = CapReached(payer.Cap!.Value);
+                return false;
+            }
+
+            if (Slices is not null && !TakeSlices(held, Calendar.Of(now), out error))
+            {
+                key?.Release(held.HeldUnits);
+                wallet.Release(held);
                 return false;
             }
         }
@@ -125,6 +180,7 @@ public sealed partial class PlatformLedger : ILedger, IAsyncDisposable
         charge.PlanUnits = details.PlanUnits;
         charge.Surface = details.Surface;
         charge.Failed = details.Failed;
+        charge.Once = details.Once;
         long keyHeld = held.HeldUnits;
         held.Wallet.Settle(held, ref charge);
         if (held.Key is { } key)
@@ -133,6 +189,7 @@ public sealed partial class PlatformLedger : ILedger, IAsyncDisposable
             key.Spend(charge.Cash + charge.Credit + charge.PackValue, Calendar.Of(now));
         }
 
+        GiveSlices(held, keyHeld, ref charge);
         Task durable = _pump.Add(held);
         held.Durable = durable;
         return new Settlement(Money.FromUnits(charge.Cash + charge.Credit, price.Currency), durable);
@@ -145,6 +202,7 @@ public sealed partial class PlatformLedger : ILedger, IAsyncDisposable
         if (!held.TryEnd())
             return;
         held.Key?.Release(held.HeldUnits);
+        ReleaseSlices(held);
         held.Wallet.Release(held);
     }
 
@@ -164,9 +222,39 @@ public sealed partial class PlatformLedger : ILedger, IAsyncDisposable
         _watch.Dispose();
         await _sweeper.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
 
-        // A database that is away is waited for a while; what waits then fails when the store is closed.
-        await _pump.DrainAsync().WaitAsync(_patience, CancellationToken.None).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        // A database that is away is waited for a while; what waits then fails when the store is closed, or is in the journal.
+        TimeSpan patience = _journal is not null && _store.Presence.IsAway ? TimeSpan.FromSeconds(1) : _patience;
+        await _pump.DrainAsync().WaitAsync(patience, CancellationToken.None).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        _journal?.Dispose();
         _stop.Dispose();
+    }
+
+    /// <summary>1234 with 503: what is asked needs the database, which is away.</summary>
+    /// <param name="requestId">Id of the request.</param>
+    public static PlatformError Away(string requestId) => PlatformError.Of(BusinessCode.Network, requestId) with { Status = 503, RetryAfter = TimeSpan.FromSeconds(5) };
+
+    /// <summary>Settles requests out of a journal; false when one of them cannot be.</summary>
+    private async Task<bool> SettleAgainAsync(List<LedgerReservation> charges)
+    {
+        var durable = new HashSet<Task>();
+        foreach (LedgerReservation held in charges)
+        {
+            held.TryEnd();
+            ref Charge charge = ref held.Charge;
+            held.Wallet.Settle(held, ref charge);
+            held.Key?.Spend(charge.Cash + charge.Credit + charge.PackValue, Calendar.Of(charge.At));
+            durable.Add(held.Durable = _pump.Add(held));
+        }
+
+        try
+        {
+            await Task.WhenAll(durable);
+            return true;
+        }
+        catch (Exception fault) when (fault is not ObjectDisposedException)
+        {
+            return false;
+        }
     }
 
     internal Wallet WalletOf(string accountId, Currency currency) =>

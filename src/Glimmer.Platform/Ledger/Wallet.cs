@@ -65,6 +65,20 @@ internal sealed class Wallet(string accountId, Currency currency, Lot cash)
         }
     }
 
+    /// <summary>What is set aside or charged here and not known to the store, in ledger units.</summary>
+    public long Unstored()
+    {
+        lock (_gate)
+        {
+            long sum = _held + Cash.StoredUnits - Cash.Units;
+            foreach (Lot lot in _credits)
+                sum += lot.StoredUnits - lot.Units;
+            foreach (Lot lot in _packs)
+                sum += lot.StoredUnits - lot.Units;
+            return sum;
+        }
+    }
+
     /// <summary>Gives back what was set aside.</summary>
     public void Release(LedgerReservation reservation)
     {

@@ -42,14 +42,16 @@ public sealed class ConversationStore(PlatformStore store)
 
     /// <summary>Adds items at the end; the conversation lives on from now.</summary>
     /// <returns>Whether there is such a conversation and it has room.</returns>
-    public Task<bool> AppendAsync(long account, string id, IReadOnlyList<StoredItem> items) => store.WriteAsync(session =>
+    public Task<bool> AppendAsync(long account, string id, IReadOnlyList<StoredItem> items) => store.WriteAsync(session => Append(session, account, id, items), patient: true);
+
+    internal bool Append(StoreSession session, long account, string id, IReadOnlyList<StoredItem> items)
     {
         if (Find(session, account, id) is null || session.Scalar<long>("SELECT COUNT(*) FROM conversation_items WHERE conversation = @id", new { id }) + items.Count > MaxItems)
             return false;
         Append(session, id, items);
         session.Execute("UPDATE conversations SET expires = @expires WHERE id = @id", new { id, expires = store.Now + (long)ResponseStore.Lifetime.TotalMilliseconds });
         return true;
-    });
+    }
 
     /// <summary>All items in their order; null when the account has no such conversation.</summary>
     public Task<IReadOnlyList<StoredItem>?> ItemsAsync(long account, string id) => store.ReadAsync<IReadOnlyList<StoredItem>?>(session =>

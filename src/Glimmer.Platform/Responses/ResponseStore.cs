@@ -18,8 +18,10 @@ public sealed class ResponseStore(PlatformStore store)
     /// <summary>Keeps a response, or replaces what is kept of it. One that was deleted meanwhile stays so.</summary>
     /// <param name="response">The response.</param>
     /// <param name="isNew">Whether it must not exist yet.</param>
+    /// <param name="patient">Whether to wait for a database that is away.</param>
     /// <returns>Whether it is kept.</returns>
-    public async Task<bool> KeepAsync(StoredResponse response, bool isNew)
+    /// <exception cref="StoreAwayException">The database is away, and it was not to be waited for.</exception>
+    public async Task<bool> KeepAsync(StoredResponse response, bool isNew, bool patient = false)
     {
         ArgumentNullException.ThrowIfNull(response);
         long now = store.Now;
@@ -29,29 +31,40 @@ public sealed class ResponseStore(PlatformStore store)
         {
             if (sweeps)
                 Sweep(session, now);
-            var row = new
-            {
-                response.Id,
-                response.Account,
-                response.Status,
-                response.Created,
-                expires = response.Created + (long)Lifetime.TotalMilliseconds,
-                response.Previous,
-                node = response.IsOpen ? _node : null,
-                alive = now,
-                response.Input,
-                response.Body,
-            };
-            int rows = isNew
-                ? session.Execute(
-                    "INSERT INTO responses (id, account, status, created, expires, previous, node, alive, input, body) VALUES (@Id, @Account, @Status, @Created, @expires, @Previous, @node, @alive, @Input, @Body)", row)
-                : session.Execute("UPDATE responses SET status = @Status, node = @node, alive = @alive, body = @Body WHERE id = @Id AND account = @Account AND status IN ('queued', 'in_progress')", row);
-            if (rows == 0)
-                return false;
-            foreach (StoredItem item in response.Output)
-                session.Execute("INSERT INTO response_items (id, account, response, body) VALUES (@Id, @Account, @response, @Json)", new { item.Id, response.Account, response = response.Id, item.Json });
+            string? node = response.IsOpen ? _node : null;
+            if (!isNew)
+                return Update(session, response, node, now);
+            Insert(session, response, node, now);
             return true;
-        });
+        }, patient: patient);
+    }
+
+    internal static void Insert(StoreSession session, StoredResponse response, string? node, long now)
+    {
+        session.Execute(
+            "INSERT INTO responses (id, account, status, created, expires, previous, node, alive, input, body) VALUES (@Id, @Account, @Status, @Created, @expires, @Previous, @node, @now, @Input, @Body)",
+            new { response.Id, response.Account, response.Status, response.Created, expires = response.Created + (long)Lifetime.TotalMilliseconds, response.Previous, node, now, response.Input, response.Body });
+        InsertItems(session, response);
+    }
+
+    /// <summary>Replaces what is kept of a response that has not ended; false when it has, or was removed.</summary>
+    internal static bool Update(StoreSession session, StoredResponse response, string? node, long now)
+    {
+        if (session.Execute(
+            "UPDATE responses SET status = @Status, node = @node, alive = @now, body = @Body WHERE id = @Id AND account = @Account AND status IN ('queued', 'in_progress')",
+            new { response.Id, response.Account, response.Status, node, now, response.Body }) == 0)
+        {
+            return false;
+        }
+
+        InsertItems(session, response);
+        return true;
+    }
+
+    private static void InsertItems(StoreSession session, StoredResponse response)
+    {
+        foreach (StoredItem item in response.Output)
+            session.Execute("INSERT INTO response_items (id, account, response, body) VALUES (@Id, @Account, @response, @Json)", new { item.Id, response.Account, response = response.Id, item.Json });
     }
 
     /// <summary>The response of this id; null when the account has none.</summary>
@@ -59,30 +72,21 @@ public sealed class ResponseStore(PlatformStore store)
     {
         long now = store.Now;
         Row? row = await store.ReadAsync(session =>
-            session.First<Row>("SELECT id, status, created, previous, node, alive, input, body FROM responses WHERE id = @id AND account = @account AND expires > @now", new { id, account, now }));
+            session.First<Row>("SELECT id, status, created, previous, node, alive, input, body, (SELECT state FROM tasks WHERE tasks.id = responses.id AND tasks.account = @account) AS task FROM responses WHERE id = @id AND account = @account AND expires > @now", new { id, account, now }));
         if (row is null)
             return null;
         var response = new StoredResponse(row.Id, account, row.Status, row.Created, row.Previous, row.Input, row.Body);
 
-        // On SQLite there is one process: what another one began will never end. Elsewhere its server says every while that it lives.
-        bool lost = response.IsOpen && row.Node != _node && (store.Kind == StoreKind.Sqlite || row.Alive < now - (long)Patience.TotalMilliseconds);
+        // One that is a task is made by whatever node lives; when that came to no end, nor will the response. What has no task was begun by
+        // an older version: on SQLite there is one process, elsewhere its server says every while that it lives.
+        bool lost = response.IsOpen && (row.Task is { } task
+            ? task >= (long)Tasks.TaskState.Succeeded
+            : row.Node != _node && (store.Kind == StoreKind.Sqlite || row.Alive < now - (long)Patience.TotalMilliseconds));
         return lost ? response with { Status = LostStatus } : response;
     }
 
     /// <summary>The status of a response in the making whose server went away.</summary>
     public const string LostStatus = "lost";
-
-    /// <summary>Says that responses in the making still are.</summary>
-    public Task TouchAsync(IReadOnlyCollection<string> ids)
-    {
-        long now = store.Now;
-        return store.WriteAsync(session =>
-        {
-            foreach (string id in ids)
-                session.Execute("UPDATE responses SET alive = @now WHERE id = @id AND node = @_node", new { now, id, _node });
-            return true;
-        });
-    }
 
     /// <summary>Removes a response and its items.</summary>
     /// <returns>Whether there was one.</returns>
@@ -122,6 +126,8 @@ public sealed class ResponseStore(PlatformStore store)
         public string? Node { get; init; }
 
         public long Alive { get; init; }
+
+        public long? Task { get; init; }
 
         public string Input { get; init; } = "";
 

@@ -4,7 +4,7 @@ using Glimmer.Platform.Store;
 
 namespace Glimmer.Platform.Responses;
 
-/// <summary>Responses and conversations that an account asked to keep, for export and deletion. A deletion leaves nothing of them.</summary>
+/// <summary>Responses and conversations that an account asked to keep, for export and deletion. A deletion leaves nothing of them, nor of tasks and batches.</summary>
 public sealed class ResponsesData(PlatformStore store) : IAccountDataOwner
 {
     /// <inheritdoc/>
@@ -41,6 +41,8 @@ public sealed class ResponsesData(PlatformStore store) : IAccountDataOwner
         ArgumentNullException.ThrowIfNull(account);
         return store.WriteAsync(session =>
         {
+            session.Execute("DELETE FROM tasks WHERE account = @Id", new { account.Id });
+            session.Execute("DELETE FROM task_batches WHERE account = @Id", new { account.Id });
             session.Execute("DELETE FROM response_items WHERE account = @Id", new { account.Id });
             session.Execute("DELETE FROM responses WHERE account = @Id", new { account.Id });
             session.Execute("DELETE FROM conversation_items WHERE conversation IN (SELECT id FROM conversations WHERE account = @Id)", new { account.Id });

@@ -20,8 +20,9 @@ public sealed class PlatformStore : IAsyncDisposable, IDisposable
         Settings = settings;
         _connections = connections;
         Upgrades = upgrades;
-        Changes = new StoreChanges(connections, settings);
-        Writes = new WriteQueue(connections, Changes, settings);
+        Presence = new StorePresence(settings);
+        Changes = new StoreChanges(connections, Presence, settings);
+        Writes = new WriteQueue(connections, Changes, Presence, settings);
     }
 
     /// <summary>Which database it is.</summary>
@@ -33,6 +34,9 @@ public sealed class PlatformStore : IAsyncDisposable, IDisposable
     /// <summary>The steps of the schema that opening applied, such as <c>0001_accounts</c>.</summary>
     public IReadOnlyList<string> Upgrades { get; }
 
+    /// <summary>The steps of a newer version that it has; this version goes on with them.</summary>
+    public IReadOnlyList<string> Newer { get; private set; } = [];
+
     /// <summary>Whether opening made it.</summary>
     public bool IsNew => Upgrades.Count == StoreMigrations.Of(Kind).Count;
 
@@ -43,6 +47,9 @@ public sealed class PlatformStore : IAsyncDisposable, IDisposable
 
     /// <summary>Why writes wait now (the database is away, the disk is full); null when all is well.</summary>
     public string? Trouble => Writes.Trouble?.Message;
+
+    /// <summary>Whether the database answers.</summary>
+    public StorePresence Presence { get; }
 
     /// <summary>Called when following changes or a write that nobody waits for failed.</summary>
     public Action<Exception>? Faulted
@@ -70,6 +77,9 @@ public sealed class PlatformStore : IAsyncDisposable, IDisposable
     /// <summary>Now, as the store keeps instants: UTC in milliseconds since 1970.</summary>
     internal long Now => Settings.Time.GetUtcNow().ToUnixTimeMilliseconds();
 
+    /// <summary>Now, for instants that nodes compare with each other: by the database's clock where there are several (<see cref="StoreSettings.DatabaseClock"/>).</summary>
+    internal long SharedNow(StoreSession session) => Settings.DatabaseClock ? session.Scalar<long>("SELECT (EXTRACT(EPOCH FROM clock_timestamp()) * 1000)::bigint") : Now;
+
     /// <summary>Opens the store and brings its schema up to date.</summary>
     /// <exception cref="StoreException">It cannot be opened, or was written by a newer version.</exception>
     public static PlatformStore Open(StoreSettings settings) => Open(settings, StoreMigrations.Of(settings.Kind));
@@ -81,7 +91,9 @@ public sealed class PlatformStore : IAsyncDisposable, IDisposable
         try
         {
             IReadOnlyList<StoreMigration> applied = StoreMigrations.Apply(connections, steps, settings.Time.GetUtcNow());
-            return new PlatformStore(settings, connections, [.. applied.Select(step => step.ToString())]);
+            var store = new PlatformStore(settings, connections, [.. applied.Select(step => step.ToString())]);
+            store.Newer = store.Read(session => StoreMigrations.Newer(session, steps));
+            return store;
         }
         catch (Exception fault)
         {
@@ -92,14 +104,29 @@ public sealed class PlatformStore : IAsyncDisposable, IDisposable
         }
     }
 
+    /// <summary>Whether something failed because PostgreSQL does not answer, so that it may work later.</summary>
+    public static bool IsAbsence(Exception? fault)
+    {
+        for (; fault is not null; fault = fault.InnerException)
+        {
+            if (fault is StoreAwayException || StoreDialect.IsAbsence(fault))
+                return true;
+        }
+
+        return false;
+    }
+
     /// <summary>Reads on the calling thread.</summary>
     /// <param name="read">Gets a session that must not write. Runs again when the connection was lost.</param>
     /// <param name="snapshot">Whether all its statements see the same state.</param>
+    /// <exception cref="StoreAwayException">The database is away.</exception>
     internal T Read<T>(Func<StoreSession, T> read, bool snapshot = false)
     {
         for (int attempt = 0; ; attempt++)
         {
             ObjectDisposedException.ThrowIf(_disposed != 0, this);
+            if (Presence.IsAway)
+                throw new StoreAwayException();
             StoreConnection? connection = null;
             bool healthy = false;
             try
@@ -115,6 +142,10 @@ public sealed class PlatformStore : IAsyncDisposable, IDisposable
             catch (Exception fault) when (attempt < 3 && StoreDialect.IsTransient(fault))
             {
                 // A connection of the pool whose server went away; the next one is made anew.
+            }
+            catch (Exception fault) when (StoreDialect.IsAbsence(fault))
+            {
+                throw new StoreAwayException(fault);
             }
             finally
             {
@@ -168,8 +199,24 @@ public sealed class PlatformStore : IAsyncDisposable, IDisposable
             return true;
         });
 
+    /// <summary>Runs one transaction on the calling thread, once. When it throws, nobody knows whether it was committed.</summary>
+    internal T Exchange<T>(Func<StoreSession, T> write)
+    {
+        ObjectDisposedException.ThrowIf(_disposed != 0, this);
+        using StoreConnection connection = _connections.OpenWriter();
+        StoreSession session = connection.Session();
+        using DbTransaction transaction = connection.Connection.BeginTransaction();
+        session.Transaction = transaction;
+        T result = write(session);
+        transaction.Commit();
+        return result;
+    }
+
     /// <summary>Writes through the background writer; goes on when it is durable. See <see cref="WriteQueue"/>.</summary>
-    internal Task<T> WriteAsync<T>(Func<StoreSession, T> write, CancellationToken cancel = default) => Writes.WriteAsync(write, cancel);
+    internal Task<T> WriteAsync<T>(Func<StoreSession, T> write, CancellationToken cancel) => Writes.WriteAsync(write, patient: false, cancel);
+
+    /// <inheritdoc cref="WriteAsync{T}(Func{StoreSession, T}, CancellationToken)"/>
+    internal Task<T> WriteAsync<T>(Func<StoreSession, T> write, bool patient = false, CancellationToken cancel = default) => Writes.WriteAsync(write, patient, cancel);
 
     /// <summary>Moves SQLite's log into the file and empties it, so that deleted data is gone from both. Nothing to do elsewhere.</summary>
     internal void Checkpoint()

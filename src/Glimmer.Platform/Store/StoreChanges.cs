@@ -17,11 +17,13 @@ internal sealed class StoreChanges : IDisposable
     private readonly SemaphoreSlim _wake = new(0);
     private readonly CancellationTokenSource _stop = new();
     private readonly List<Watcher> _watchers = [];
+    private readonly StorePresence _presence;
     private Task? _loop;
 
-    public StoreChanges(StoreConnections connections, StoreSettings settings)
+    public StoreChanges(StoreConnections connections, StorePresence presence, StoreSettings settings)
     {
         _connections = connections;
+        _presence = presence;
         _every = settings.ChangePoll;
     }
 
@@ -72,11 +74,20 @@ internal sealed class StoreChanges : IDisposable
     private async Task LoopAsync()
     {
         Task listener = _connections.Dialect.Kind == StoreKind.Postgres ? ListenAsync() : Task.CompletedTask;
+        bool missed = false;
         while (!_stop.IsCancellationRequested)
         {
             try
             {
                 Look();
+                missed = false;
+            }
+            catch (Exception fault) when (fault is StoreAwayException || StoreDialect.IsAbsence(fault))
+            {
+                // Told by the presence, once.
+                if (missed)
+                    _presence.Failed(fault, writing: false);
+                missed = true;
             }
             catch (Exception fault)
             {
@@ -109,13 +120,14 @@ internal sealed class StoreChanges : IDisposable
             _connections.Return(connection, healthy);
         }
 
+        _presence.Answered(writing: false);
         foreach (Watcher watcher in watchers)
         {
             try
             {
                 watcher.Tell(versions.GetValueOrDefault(watcher.Topic));
             }
-            catch (Exception fault)
+            catch (Exception fault) when (fault is not StoreAwayException && !StoreDialect.IsAbsence(fault))
             {
                 Faulted?.Invoke(fault);
             }
@@ -136,6 +148,8 @@ internal sealed class StoreChanges : IDisposable
                     await command.ExecuteNonQueryAsync(_stop.Token);
                 }
 
+                // What was told while nobody listened is not told again: the versions say it.
+                Signal();
                 while (true)
                     await connection.WaitAsync(_stop.Token);
             }
@@ -143,7 +157,8 @@ internal sealed class StoreChanges : IDisposable
             {
                 if (_stop.IsCancellationRequested)
                     return;
-                Faulted?.Invoke(fault);
+                if (!StoreDialect.IsAbsence(fault))
+                    Faulted?.Invoke(fault);
                 await Task.Delay(TimeSpan.FromSeconds(1), _stop.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             }
         }

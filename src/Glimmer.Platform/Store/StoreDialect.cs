@@ -35,6 +35,15 @@ internal sealed class StoreDialect
         _ => false,
     };
 
+    /// <summary>Whether nobody answers at PostgreSQL's end who could do the work: no connection, starting or stopping, no room, read-only.</summary>
+    public static bool IsAbsence(Exception fault) => fault switch
+    {
+        PostgresException postgres => postgres.SqlState is "57P01" or "57P02" or "57P03" or "25006"
+            || postgres.SqlState.StartsWith("53", StringComparison.Ordinal) || postgres.SqlState.StartsWith("08", StringComparison.Ordinal),
+        NpgsqlException npgsql => npgsql.IsTransient || npgsql.InnerException is IOException or System.Net.Sockets.SocketException or TimeoutException,
+        _ => false,
+    };
+
     /// <summary>Whether a unique index refused the row.</summary>
     public static bool IsDuplicate(Exception fault) => fault switch
     {

@@ -39,7 +39,7 @@ internal static class StoreDump
         json.WriteNumber("created", now);
         json.WriteString("from", session.Dialect.Kind == StoreKind.Sqlite ? "sqlite" : "postgres");
         json.WriteStartArray("steps");
-        foreach ((long number, string name, _) in StoreMigrations.Applied(session) ?? [])
+        foreach ((long number, string name, _, _) in StoreMigrations.Applied(session) ?? [])
         {
             json.WriteStartArray();
             json.WriteNumberValue(number);

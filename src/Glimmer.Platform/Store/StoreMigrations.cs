@@ -14,13 +14,31 @@ internal sealed record StoreMigration(int Number, string Name, string Sql)
     /// <summary>SHA-256 of the statements, whatever the line ends.</summary>
     public string Checksum { get; } = Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(Sql.ReplaceLineEndings("\n"))));
 
+    /// <summary>
+    /// Number of a step that a build must know to work with a store that has this one; 0 for none: the step only adds what older builds
+    /// need not see. Said in the statements as <c>-- min_reader: NNNN</c>.
+    /// </summary>
+    public int MinReader { get; } = ReaderOf(Sql);
+
     public override string ToString() => $"{Number:0000}_{Name}";
+
+    private static int ReaderOf(string sql)
+    {
+        foreach (string line in sql.Split('\n'))
+        {
+            if (line.StartsWith("-- min_reader:", StringComparison.Ordinal))
+                return int.Parse(line.AsSpan(14).Trim(), NumberStyles.None, CultureInfo.InvariantCulture);
+        }
+
+        return 0;
+    }
 }
 
 /// <summary>
 /// Brings a database to the schema of this build, forward only. Steps are embedded files
 /// (<c>Store/Migrations/sqlite/0001_accounts.sql</c>), one transaction each, under a lock. A step once released is never
-/// edited: the database remembers its checksum.
+/// edited: the database remembers its checksum. A build goes on with steps that it does not know where these say that it may
+/// (<see cref="StoreMigration.MinReader"/>), so that nodes of two versions share a database while they are replaced one by one.
 /// </summary>
 internal static class StoreMigrations
 {
@@ -28,6 +46,10 @@ internal static class StoreMigrations
         CREATE TABLE IF NOT EXISTS schema_version (number BIGINT PRIMARY KEY, name TEXT NOT NULL, checksum TEXT NOT NULL, applied BIGINT NOT NULL);
         CREATE TABLE IF NOT EXISTS store_topics (topic TEXT PRIMARY KEY, version BIGINT NOT NULL);
         """;
+
+    // A step waits for its locks so long, then lets those pass that came meanwhile, and tries again.
+    private const string Patience = "SET LOCAL lock_timeout = '3s'";
+    private const int MostTries = 40;
 
     private static readonly Lazy<IReadOnlyList<StoreMigration>> _sqlite = new(() => Load("sqlite"));
     private static readonly Lazy<IReadOnlyList<StoreMigration>> _postgres = new(() => Load("postgres"));
@@ -46,12 +68,27 @@ internal static class StoreMigrations
         using StoreConnection connection = connections.OpenWriter();
         bool ready = Applied(connection.Session()) is { } known && Missing(known, steps).Count == 0;
         var applied = new List<StoreMigration>();
-        while (!ready)
+        for (int tries = 0; !ready; tries++)
+        {
+            try
+            {
+                ApplyNext();
+            }
+            catch (Npgsql.PostgresException fault) when (fault.SqlState == Npgsql.PostgresErrorCodes.LockNotAvailable && tries < MostTries)
+            {
+                Thread.Sleep(250);
+            }
+        }
+
+        return applied;
+
+        void ApplyNext()
         {
             StoreTransactions.Run(connections, connection, session =>
             {
                 Lock(session);
                 session.Execute(Tables);
+                AddReaders(session);
                 List<StoreMigration> missing = Missing(Applied(session) ?? [], steps);
                 ready = missing.Count == 0;
                 if (ready)
@@ -67,32 +104,53 @@ internal static class StoreMigrations
                 }
 
                 session.Execute(
-                    "INSERT INTO schema_version (number, name, checksum, applied) VALUES (@number, @name, @checksum, @applied)",
-                    new { number = (long)step.Number, name = step.Name, checksum = step.Checksum, applied = now.ToUnixTimeMilliseconds() });
+                    "INSERT INTO schema_version (number, name, checksum, applied, min_reader) VALUES (@number, @name, @checksum, @applied, @reader)",
+                    new { number = (long)step.Number, name = step.Name, checksum = step.Checksum, applied = now.ToUnixTimeMilliseconds(), reader = (long)step.MinReader });
                 applied.Add(step);
             });
         }
-
-        return applied;
     }
 
+    /// <summary>The steps that a database has and this build does not know, but may go on with.</summary>
+    public static IReadOnlyList<string> Newer(StoreSession session, IReadOnlyList<StoreMigration> steps) =>
+        [.. (Applied(session) ?? []).Where(applied => !steps.Any(step => step.Number == applied.Number)).Select(static applied => Text(applied.Number, applied.Name))];
+
     /// <summary>The steps a database has; null when it is new.</summary>
-    public static IReadOnlyList<(long Number, string Name, string Checksum)>? Applied(StoreSession session)
+    public static IReadOnlyList<(long Number, string Name, string Checksum, long MinReader)>? Applied(StoreSession session)
     {
         string ask = session.Dialect.Kind == StoreKind.Sqlite
             ? "SELECT COUNT(*) FROM sqlite_master WHERE name = 'schema_version'"
             : "SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = current_schema() AND table_name = 'schema_version'";
         return session.Scalar<long>(ask) == 0
             ? null
-            : session.List<(long Number, string Name, string Checksum)>("SELECT number, name, checksum FROM schema_version ORDER BY number");
+            : session.List<(long Number, string Name, string Checksum, long MinReader)>(
+                $"SELECT number, name, checksum, {(HasReaders(session) ? "min_reader" : "0")} FROM schema_version ORDER BY number");
     }
 
-    private static List<StoreMigration> Missing(IReadOnlyList<(long Number, string Name, string Checksum)> applied, IReadOnlyList<StoreMigration> steps)
+    private static string Text(long number, string name) => string.Create(CultureInfo.InvariantCulture, $"{number:0000}_{name}");
+
+    private static bool HasReaders(StoreSession session) => StoreCatalog.Columns(session, "schema_version").Contains("min_reader");
+
+    // Stores of versions before the column know no step that older builds could not go on with: those refused every unknown one.
+    private static void AddReaders(StoreSession session)
     {
-        foreach ((long number, string name, string checksum) in applied)
+        if (!HasReaders(session))
+            session.Execute("ALTER TABLE schema_version ADD COLUMN min_reader BIGINT NOT NULL DEFAULT 0");
+        if (session.Dialect.Kind == StoreKind.Postgres)
+            session.Execute(Patience);
+    }
+
+    private static List<StoreMigration> Missing(IReadOnlyList<(long Number, string Name, string Checksum, long MinReader)> applied, IReadOnlyList<StoreMigration> steps)
+    {
+        foreach ((long number, string name, string checksum, long reader) in applied)
         {
-            StoreMigration? step = steps.FirstOrDefault(step => step.Number == number)
-                ?? throw new StoreException($"The store was upgraded by a newer version: it has step {number:0000}_{name}, this version knows steps up to {steps.Select(s => s.Number).DefaultIfEmpty(0).Max():0000}. Use the newer version, or restore a backup made before the upgrade.");
+            if (steps.FirstOrDefault(step => step.Number == number) is not { } step)
+            {
+                if (reader == 0 || steps.Any(step => step.Number == reader))
+                    continue;
+                throw new StoreException($"The store was upgraded by a newer version: it has step {Text(number, name)}, which needs a version that knows step {reader:0000}. Use the newer version, or restore a backup made before the upgrade.");
+            }
+
             if (step.Checksum != checksum)
                 throw new StoreException($"The store has another form of step {step} than this version (checksum {checksum[..12]}… instead of {step.Checksum[..12]}…). Use the version that made it, or restore a backup.");
         }

@@ -65,6 +65,18 @@ public sealed record StoreSettings
     /// <summary>Clock.</summary>
     public TimeProvider Time { get; init; } = TimeProvider.System;
 
+    /// <summary>
+    /// Whether instants that nodes compare with each other (leases) are the database's, so that no node's clock matters. On PostgreSQL, unless
+    /// a clock of one's own was given.
+    /// </summary>
+    public bool DatabaseClock
+    {
+        get => Kind == StoreKind.Postgres && (_databaseClock ?? ReferenceEquals(Time, TimeProvider.System));
+        init => _databaseClock = value;
+    }
+
+    private readonly bool? _databaseClock;
+
     /// <summary>The kind that the settings choose.</summary>
     public StoreKind Kind => ConnectionString.Length == 0 ? StoreKind.Sqlite : StoreKind.Postgres;
 

@@ -11,8 +11,12 @@ internal static class StoreTransactions
     private static readonly TimeSpan _patience = TimeSpan.FromSeconds(30);
 
     /// <summary>Runs <paramref name="write"/> in one transaction and commits it.</summary>
+    /// <param name="connections">The database.</param>
+    /// <param name="connection">Where it runs.</param>
+    /// <param name="write">What is written.</param>
+    /// <param name="goOn">Asked while nobody can tell what became of the commit, with what keeps them from it: whether to ask on. Null: for half a minute.</param>
     /// <returns>The topics it changed.</returns>
-    public static IReadOnlyCollection<string> Run(StoreConnections connections, StoreConnection connection, Action<StoreSession> write)
+    public static IReadOnlyCollection<string> Run(StoreConnections connections, StoreConnection connection, Action<StoreSession> write, Func<Exception, bool>? goOn = null)
     {
         StoreSession session = connection.Session();
         using DbTransaction transaction = Begin(connection.Connection);
@@ -33,7 +37,7 @@ internal static class StoreTransactions
         }
         catch (Exception fault) when (StoreDialect.IsTransient(fault))
         {
-            if (!WasCommitted(connections, id, fault))
+            if (!WasCommitted(connections, id, fault, goOn))
                 throw;
         }
 
@@ -51,9 +55,10 @@ internal static class StoreTransactions
         : connection.BeginTransaction(IsolationLevel.ReadCommitted);
 
     /// <summary>Asks the server on a new connection what became of a transaction whose commit was not answered.</summary>
-    private static bool WasCommitted(StoreConnections connections, long id, Exception fault)
+    private static bool WasCommitted(StoreConnections connections, long id, Exception fault, Func<Exception, bool>? goOn)
     {
         long start = Environment.TickCount64;
+        Exception last = fault;
         while (true)
         {
             try
@@ -75,9 +80,10 @@ internal static class StoreTransactions
             catch (Exception trouble) when (StoreDialect.IsTransient(trouble))
             {
                 // The server is away; ask again.
+                last = trouble;
             }
 
-            if (Environment.TickCount64 - start > _patience.TotalMilliseconds)
+            if (goOn is not null ? !goOn(last) : Environment.TickCount64 - start > _patience.TotalMilliseconds)
                 throw new StoreException("The connection to PostgreSQL was lost during a commit, and nobody can tell whether it was done.", fault);
             Thread.Sleep(200);
         }

@@ -15,8 +15,12 @@ namespace Glimmer.Platform.Store;
 internal sealed class WriteQueue : IAsyncDisposable
 {
     private static readonly TimeSpan _longestPause = TimeSpan.FromSeconds(2);
+    private static readonly TimeSpan _patienceWhenAway = TimeSpan.FromSeconds(3);
     private readonly StoreConnections _connections;
     private readonly StoreChanges _changes;
+    private readonly StorePresence _presence;
+    private readonly Queue<WriteItem> _held = new();
+    private readonly int _heldLimit;
     private readonly TimeProvider _time;
     private readonly Channel<WriteItem> _channel;
     private readonly int _batchLimit;
@@ -28,11 +32,14 @@ internal sealed class WriteQueue : IAsyncDisposable
     private long _batches;
     private long _stopBy = long.MaxValue;
     private volatile Exception? _trouble;
+    private int _heldCount;
 
-    public WriteQueue(StoreConnections connections, StoreChanges changes, StoreSettings settings)
+    public WriteQueue(StoreConnections connections, StoreChanges changes, StorePresence presence, StoreSettings settings)
     {
         _connections = connections;
         _changes = changes;
+        _presence = presence;
+        _heldLimit = settings.WriteQueueLimit;
         _time = settings.Time;
         _batchLimit = settings.WriteBatchLimit;
         _channel = Channel.CreateBounded<WriteItem>(new BoundedChannelOptions(settings.WriteQueueLimit) { SingleReader = true, FullMode = BoundedChannelFullMode.Wait });
@@ -41,7 +48,7 @@ internal sealed class WriteQueue : IAsyncDisposable
     }
 
     /// <summary>Writes that wait or are being written.</summary>
-    public int Waiting => _channel.Reader.Count;
+    public int Waiting => _channel.Reader.Count + Volatile.Read(ref _heldCount);
 
     /// <summary>Writes committed since the start.</summary>
     public long Written => Interlocked.Read(ref _written);
@@ -60,22 +67,26 @@ internal sealed class WriteQueue : IAsyncDisposable
 
     /// <summary>Gives a write and waits until it is durable.</summary>
     /// <param name="write">See the remarks of this class.</param>
-    /// <param name="cancel">Ends the wait for room in the queue; a write once in it is done.</param>
+    /// <param name="patient">Whether it waits for a database that is away, however long. Otherwise it is refused then.</param>
+    /// <param name="cancel">Ends the wait for room in the queue; a write once in it is done, or refused.</param>
     /// <exception cref="ObjectDisposedException">The store is closing.</exception>
-    public async Task<T> WriteAsync<T>(Func<StoreSession, T> write, CancellationToken cancel = default)
+    /// <exception cref="StoreAwayException">The database is away; nothing was written.</exception>
+    public async Task<T> WriteAsync<T>(Func<StoreSession, T> write, bool patient = false, CancellationToken cancel = default)
     {
-        var item = new AwaitedWrite<T>(write);
+        if (!patient && _presence.IsAway)
+            throw new StoreAwayException(_trouble);
+        var item = new AwaitedWrite<T>(write, patient);
         await PutAsync(item, cancel);
         return await item.Task;
     }
 
     /// <inheritdoc cref="WriteAsync{T}"/>
-    public Task WriteAsync(Action<StoreSession> write, CancellationToken cancel = default) =>
+    public Task WriteAsync(Action<StoreSession> write, bool patient = false, CancellationToken cancel = default) =>
         WriteAsync(session =>
         {
             write(session);
             return true;
-        }, cancel);
+        }, patient, cancel);
 
     /// <summary>Gives a write that nobody waits for; false when the queue is full or closing.</summary>
     public bool TryPost(Action<StoreSession> write) => _channel.Writer.TryWrite(new PostedWrite(write));
@@ -95,7 +106,9 @@ internal sealed class WriteQueue : IAsyncDisposable
     {
         if (_channel.Writer.TryComplete())
         {
-            Interlocked.Exchange(ref _stopBy, Environment.TickCount64 + (long)StopPatience.TotalMilliseconds);
+            // One that has been away for a while will hardly come within this one.
+            TimeSpan patience = _presence.IsAway && StopPatience > _patienceWhenAway ? _patienceWhenAway : StopPatience;
+            Interlocked.Exchange(ref _stopBy, Environment.TickCount64 + (long)patience.TotalMilliseconds);
             _stopping.Set();
         }
 
@@ -120,9 +133,12 @@ internal sealed class WriteQueue : IAsyncDisposable
     {
         var batch = new List<WriteItem>();
         ChannelReader<WriteItem> reader = _channel.Reader;
-        while (reader.WaitToReadAsync().AsTask().GetAwaiter().GetResult())
+        while (_held.Count > 0 || reader.WaitToReadAsync().AsTask().GetAwaiter().GetResult())
         {
-            while (batch.Count < _batchLimit && reader.TryRead(out WriteItem? item))
+            while (batch.Count < _batchLimit && _held.TryDequeue(out WriteItem? held))
+                batch.Add(held);
+            Volatile.Write(ref _heldCount, _held.Count);
+            while (batch.Count < _batchLimit && _held.Count == 0 && reader.TryRead(out WriteItem? item))
                 batch.Add(item);
             Write(batch, 0, batch.Count);
             batch.Clear();
@@ -140,6 +156,7 @@ internal sealed class WriteQueue : IAsyncDisposable
             {
                 Commit(batch, start, count);
                 _trouble = null;
+                _presence.Answered(writing: true);
                 Interlocked.Add(ref _written, count);
                 Interlocked.Increment(ref _batches);
                 for (int i = start; i < start + count; i++)
@@ -150,6 +167,10 @@ internal sealed class WriteQueue : IAsyncDisposable
             {
                 _trouble = fault;
                 Drop();
+                if (attempt > 0)
+                    NoteAbsence(fault);
+                if (_presence.IsAway)
+                    Refuse(batch, start, count, fault);
                 TimeSpan pause = TimeSpan.FromMilliseconds(Math.Min(20 << Math.Min(attempt, 10), _longestPause.TotalMilliseconds));
                 if (_stopping.IsSet)
                     Thread.Sleep(pause);
@@ -182,11 +203,52 @@ internal sealed class WriteQueue : IAsyncDisposable
         {
             for (int i = start, end = start + count; i < end;)
                 i += batch[i].Run(session, batch, i, end);
-        });
+        }, GoOn);
         if (_connection.Connection.State != System.Data.ConnectionState.Open)
             Drop();
         if (touched.Count > 0)
             _changes.Signal();
+    }
+
+    // Nobody can tell whether the batch was committed until the server answers: it is asked until then.
+    private bool GoOn(Exception fault)
+    {
+        _trouble = fault;
+        NoteAbsence(fault);
+        Refuse([], 0, 0, fault);
+        return Environment.TickCount64 < Interlocked.Read(ref _stopBy);
+    }
+
+    private void NoteAbsence(Exception fault)
+    {
+        if (StoreDialect.IsAbsence(fault))
+            _presence.Failed(fault, writing: true);
+    }
+
+    /// <summary>
+    /// While the database is away: tells those who would not wait. What they gave is not in the database, and their place in the
+    /// batch stays as an empty write, so that the writer goes on asking.
+    /// </summary>
+    private void Refuse(List<WriteItem> batch, int start, int count, Exception fault)
+    {
+        for (int i = start; i < start + count; i++)
+        {
+            if (!batch[i].IsPatient)
+            {
+                batch[i].Fail(new StoreAwayException(fault));
+                batch[i] = new PostedWrite(static _ => { });
+            }
+        }
+
+        while (_held.Count < _heldLimit && _channel.Reader.TryRead(out WriteItem? item))
+        {
+            if (item.IsPatient)
+                _held.Enqueue(item);
+            else
+                item.Fail(new StoreAwayException(fault));
+        }
+
+        Volatile.Write(ref _heldCount, _held.Count);
     }
 
     private void Drop()
@@ -217,6 +279,9 @@ internal sealed class WriteLane<T>(WriteQueue queue, Action<StoreSession, IReadO
 /// <summary>Something in the queue.</summary>
 internal abstract class WriteItem
 {
+    /// <summary>Whether it waits for a database that is away.</summary>
+    public virtual bool IsPatient => true;
+
     /// <summary>Writes this item and maybe its neighbours of the same lane; gives how many were written.</summary>
     public abstract int Run(StoreSession session, List<WriteItem> batch, int index, int end);
 
@@ -227,10 +292,12 @@ internal abstract class WriteItem
     public abstract bool Fail(Exception fault);
 }
 
-internal sealed class AwaitedWrite<T>(Func<StoreSession, T> write) : WriteItem
+internal sealed class AwaitedWrite<T>(Func<StoreSession, T> write, bool patient) : WriteItem
 {
     private readonly TaskCompletionSource<T> _done = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private T? _result;
+
+    public override bool IsPatient => patient;
 
     public Task<T> Task => _done.Task;
 

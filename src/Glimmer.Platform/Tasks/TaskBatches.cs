@@ -19,7 +19,7 @@ public sealed class TaskBatches(TaskQueue queue)
         {
             if (TaskQueue.Open(session, account) + tasks.Count > settings.MaxOpen)
                 return null;
-            long now = _store.Now;
+            long now = _store.SharedNow(session);
             var added = new Row { Id = id, Kind = kind, Created = now, Expires = now + TaskQueue.Milliseconds(settings.Deadline) };
             session.Execute(
                 "INSERT INTO task_batches (id, account, access_key, kind, total, created, expires, purge_at) VALUES (@id, @account, @key, @kind, @total, @Created, @Expires, @purge)",
@@ -71,7 +71,7 @@ public sealed class TaskBatches(TaskQueue queue)
     /// <returns>The batch; null when the account has none of this id.</returns>
     public Task<TaskBatch?> CancelAsync(long account, string kind, string id) => _store.WriteAsync(session =>
     {
-        long now = _store.Now;
+        long now = _store.SharedNow(session);
         Row? row = session.First<Row>($"SELECT {Columns} FROM task_batches WHERE id = @id AND account = @account AND kind = @kind{session.Dialect.ForUpdate}", new { id, account, kind });
         if (row is null)
             return null;

@@ -13,6 +13,9 @@ public sealed class TaskQueue(PlatformStore store, TaskSettings settings)
     /// <summary>Called when tasks were given on this node, so that it looks at once.</summary>
     internal Action? Given { get; set; }
 
+    /// <summary>Ends the run of a task on this node, if it has one; set by the node's runner.</summary>
+    internal Func<string, Task>? GivenUp { get; set; }
+
     /// <summary>The bounds.</summary>
     public TaskSettings Settings { get; } = settings;
 
@@ -21,12 +24,18 @@ public sealed class TaskQueue(PlatformStore store, TaskSettings settings)
     /// <summary>Gives a task. Completes when it is durable.</summary>
     /// <param name="task">The task.</param>
     /// <param name="requestWindow">How long the client's request id may not come again; zero lets it.</param>
-    public async Task<TaskGift> AddAsync(NewTask task, TimeSpan requestWindow)
+    public Task<TaskGift> AddAsync(NewTask task, TimeSpan requestWindow) => AddAsync(task, requestWindow, null);
+
+    /// <param name="task">The task.</param>
+    /// <param name="requestWindow">How long the client's request id may not come again; zero lets it.</param>
+    /// <param name="also">What is written with it.</param>
+    /// <inheritdoc cref="AddAsync(NewTask, TimeSpan)"/>
+    internal async Task<TaskGift> AddAsync(NewTask task, TimeSpan requestWindow, Action<StoreSession>? also)
     {
         ArgumentNullException.ThrowIfNull(task);
         TaskGift gift = await Store.WriteAsync(session =>
         {
-            long now = Store.Now;
+            long now = Store.SharedNow(session);
             if (task.Request is { } request && requestWindow > TimeSpan.Zero && session.Scalar<long>(
                 "SELECT COUNT(*) FROM tasks WHERE account = @account AND created > @since AND request = @request AND batch IS NULL",
                 new { account = task.Account, since = now - (long)requestWindow.TotalMilliseconds, request }) > 0)
@@ -38,6 +47,7 @@ public sealed class TaskQueue(PlatformStore store, TaskSettings settings)
             if (open >= Settings.MaxOpen)
                 return TaskGift.TooMany;
             Insert(session, task, null, 0, Math.Min(open, 1000), now);
+            also?.Invoke(session);
             return TaskGift.Given;
         });
         if (gift == TaskGift.Given)
@@ -48,16 +58,27 @@ public sealed class TaskQueue(PlatformStore store, TaskSettings settings)
     /// <summary>A task of an account; null when it has none of this id.</summary>
     public async Task<TaskEntry?> FindAsync(long account, string id, CancellationToken cancel = default) =>
         (await Store.ReadAsync(
-            session => session.First<TaskRow>($"SELECT {TaskRow.Columns} FROM tasks WHERE id = @id AND account = @account AND batch IS NULL AND (state < 2 OR purge_at > @now)", new { id, account, now = Store.Now }),
+            session => session.First<TaskRow>($"SELECT {TaskRow.Columns} FROM tasks WHERE id = @id AND account = @account AND batch IS NULL AND (state < 2 OR purge_at > @now)", new { id, account, now = Store.SharedNow(session) }),
             cancel: cancel))?.Entry();
 
     /// <summary>Gives up a task that is open; one that runs ends soon.</summary>
     /// <returns>Whether the account has such an open task.</returns>
-    public Task<bool> CancelAsync(long account, string id) => Store.WriteAsync(session =>
+    public async Task<bool> CancelAsync(long account, string id)
+    {
+        if (!await CancelRowAsync(account, id))
+            return false;
+
+        // Another node hears of it when it renews its lease.
+        if (GivenUp is { } end)
+            await end(id);
+        return true;
+    }
+
+    private Task<bool> CancelRowAsync(long account, string id) => Store.WriteAsync(session =>
         session.Execute(
             "UPDATE tasks SET cancel = 1, state = CASE WHEN state = 0 THEN 4 ELSE state END, body = CASE WHEN state = 0 THEN NULL ELSE body END, "
             + "ended = CASE WHEN state = 0 THEN @now ELSE ended END, purge_at = CASE WHEN state = 0 THEN @purge ELSE purge_at END WHERE id = @id AND account = @account AND batch IS NULL AND state < 2",
-            new { id, account, now = Store.Now, purge = Store.Now + Milliseconds(Settings.KeepResult) }) > 0);
+            new { id, account, now = Store.SharedNow(session), purge = Store.SharedNow(session) + Milliseconds(Settings.KeepResult) }) > 0);
 
     /// <summary>Whether a former run of a task was charged already: its answer was lost with its node.</summary>
     /// <param name="account">The account as the ledger knows it.</param>
@@ -72,11 +93,11 @@ public sealed class TaskQueue(PlatformStore store, TaskSettings settings)
     internal async Task<IReadOnlyList<TaskRun>> ClaimAsync(string node, int count)
     {
         // A look that finds nothing costs no write.
-        if (!await Store.ReadAsync(session => session.Scalar<long>($"SELECT COUNT(*) FROM (SELECT 1 FROM tasks WHERE {Claimable} LIMIT 1) AS found", new { now = Store.Now }) > 0))
+        if (!await Store.ReadAsync(session => session.Scalar<long>($"SELECT COUNT(*) FROM (SELECT 1 FROM tasks WHERE {Claimable} LIMIT 1) AS found", new { now = Store.SharedNow(session) }) > 0))
             return [];
         return await Store.WriteAsync(session =>
         {
-            long now = Store.Now;
+            long now = Store.SharedNow(session);
             string skip = session.Dialect.Kind == StoreKind.Postgres ? " FOR UPDATE SKIP LOCKED" : "";
             List<TaskRow> rows = session.List<TaskRow>(
                 "UPDATE tasks SET lost = lost + state, state = 1, attempt = attempt + 1, node = @node, lease_until = @until, started = COALESCE(started, @now) "
@@ -88,10 +109,17 @@ public sealed class TaskQueue(PlatformStore store, TaskSettings settings)
     }
 
     /// <summary>Lengthens the lease of a run.</summary>
+    /// <param name="node">This node.</param>
+    /// <param name="run">The run.</param>
+    /// <param name="patient">Whether to wait for a database that is away; what it says then counts.</param>
     /// <returns>Whether it is still this node's and nobody has given it up.</returns>
-    internal async Task<TaskHold> RenewAsync(string node, TaskRun run) => (await Store.WriteAsync(session => session.First<TaskRow>(
-        "UPDATE tasks SET lease_until = @until WHERE id = @id AND attempt = @attempt AND node = @node AND state = 1 AND expires > @now RETURNING id, cancel",
-        new { id = run.Id, attempt = run.Attempt, node, until = Store.Now + Milliseconds(Settings.Lease), now = Store.Now }))) switch
+    internal async Task<TaskHold> RenewAsync(string node, TaskRun run, bool patient = false) => (await Store.WriteAsync(session =>
+    {
+        long now = Store.SharedNow(session);
+        return session.First<TaskRow>(
+            "UPDATE tasks SET lease_until = @until WHERE id = @id AND attempt = @attempt AND node = @node AND state = 1 AND expires > @now RETURNING id, cancel",
+            new { id = run.Id, attempt = run.Attempt, node, until = now + Milliseconds(Settings.Lease), now });
+    }, patient: patient)) switch
     {
         null => TaskHold.Lost,
         { Cancel: not 0 } => TaskHold.Cancelled,
@@ -101,7 +129,7 @@ public sealed class TaskQueue(PlatformStore store, TaskSettings settings)
     /// <summary>Ends a run; false when the task is no longer this run's.</summary>
     internal Task<bool> EndAsync(string node, TaskRun run, TaskOutcome outcome) => Store.WriteAsync(session =>
     {
-        long now = Store.Now;
+        long now = Store.SharedNow(session);
         if (outcome.State == TaskState.Queued)
             return PutBack(session, node, run, outcome, now);
         string? batch = null;
@@ -116,17 +144,17 @@ public sealed class TaskQueue(PlatformStore store, TaskSettings settings)
         if (batch is not null)
             CloseBatches(session, now, batch);
         return true;
-    });
+    }, patient: true);
 
     /// <summary>Gives a run back, to be run again from its beginning on any node.</summary>
     internal Task<bool> GiveBackAsync(string node, TaskRun run) => Store.WriteAsync(session => session.Execute(
         "UPDATE tasks SET state = 0, node = NULL, lease_until = NULL, not_before = @now WHERE id = @id AND attempt = @attempt AND node = @node AND state = 1",
-        new { id = run.Id, attempt = run.Attempt, node, now = Store.Now }) > 0);
+        new { id = run.Id, attempt = run.Attempt, node, now = Store.SharedNow(session) }) > 0);
 
     /// <summary>Ends what is too late or has lost its node too often, closes batches and forgets what was kept long enough.</summary>
     internal Task SweepAsync() => Store.WriteAsync(session =>
     {
-        long now = Store.Now;
+        long now = Store.SharedNow(session);
         long keep = now + Milliseconds(Settings.KeepResult);
         const string End = "body = NULL, node = NULL, lease_until = NULL, ended = @now, purge_at = CASE WHEN batch IS NULL THEN @keep ELSE purge_at END";
         session.Execute($"UPDATE tasks SET state = 5, {End} WHERE state < 2 AND expires <= @now", new { now, keep });

@@ -41,6 +41,7 @@ public sealed class TaskRunner : IAsyncDisposable
         _failed = failed;
         _time = queue.Store.Time;
         queue.Given = Wake;
+        queue.GivenUp = GiveUpAsync;
     }
 
     /// <summary>Name of this node, of this run of its process.</summary>
@@ -112,6 +113,14 @@ public sealed class TaskRunner : IAsyncDisposable
         await _loop.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
     }
 
+    private async Task GiveUpAsync(string id)
+    {
+        if (_running.Values.FirstOrDefault(running => running.Run.Id == id) is not { } running)
+            return;
+        running.End(Reason.GivenUp);
+        await running.Ended;
+    }
+
     private async Task LoopAsync()
     {
         TimeSpan housekeeping = TimeSpan.FromTicks(Math.Min((_queue.Settings.Lease / 4).Ticks, TimeSpan.FromSeconds(10).Ticks));
@@ -155,12 +164,12 @@ public sealed class TaskRunner : IAsyncDisposable
     {
         // Anybody may give a task up through any node, so the store is asked as often as leases allow for it.
         TimeSpan every = TimeSpan.FromTicks(Math.Min((_queue.Settings.Lease / 4).Ticks, TimeSpan.FromSeconds(2).Ticks));
-        await Task.WhenAll(_running.Values.Where(running => _time.GetElapsedTime(running.Renewed) >= every).Select(RenewAsync));
+        await Task.WhenAll(_running.Values.Where(running => _time.GetElapsedTime(running.Renewed) >= every).Select(running => RenewAsync(running)));
     }
 
-    private async Task<bool> RenewAsync(Running running)
+    private async Task<bool> RenewAsync(Running running, bool patient = false)
     {
-        switch (await _queue.RenewAsync(Node, running.Run))
+        switch (await _queue.RenewAsync(Node, running.Run, patient))
         {
             case TaskHold.Held:
                 running.Renewed = _time.GetTimestamp();
@@ -174,7 +183,8 @@ public sealed class TaskRunner : IAsyncDisposable
         }
     }
 
-    private async Task<bool> ConfirmAsync(Running running) => running.IsConfirmed = await RenewAsync(running);
+    // The answer is made: a database that is away is waited for, and may then say that another node has the task.
+    private async Task<bool> ConfirmAsync(Running running) => running.IsConfirmed = await RenewAsync(running, patient: true);
 
     private async Task RunAsync(Running running)
     {

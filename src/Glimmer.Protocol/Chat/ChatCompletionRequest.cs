@@ -111,6 +111,9 @@ public sealed record ChatCompletionRequest
     /// <summary>Code to complete, for code models.</summary>
     public WireCodeTarget? Extra { get; init; }
 
+    /// <summary>What is gone on with as it stands, without a template; null for <see cref="Messages"/>, which is then empty.</summary>
+    public WireRawPrompt? Raw { get; init; }
+
     /// <summary>Effort levels that the platform knows.</summary>
     public static IReadOnlyList<string> ReasoningEfforts { get; } = ["max", "xhigh", "high", "medium", "low", "minimal", "none"];
 }
@@ -201,6 +204,13 @@ public sealed record WireToolChoice(string Mode, string? Name);
 /// <param name="Strict">Whether a keyword that cannot be enforced is an error.</param>
 /// <param name="Source">The expression or the grammar, for <c>regex</c> and <c>grammar</c>.</param>
 public sealed record WireResponseFormat(string Type, JsonElement? Schema, bool Strict, string? Source = null);
+
+/// <summary>A prompt that no template touches.</summary>
+/// <param name="Text">Text; empty when there are ids.</param>
+/// <param name="Tokens">Token ids, at least one; null for the text.</param>
+/// <param name="Suffix">What comes after the gap to fill; null for nothing.</param>
+/// <param name="Field">Path of the field it came in.</param>
+public sealed record WireRawPrompt(string Text, IReadOnlyList<int>? Tokens, string? Suffix, string Field);
 
 /// <summary>Persona of role-play models (<c>meta</c>).</summary>
 /// <param name="UserInfo">Who the user is.</param>

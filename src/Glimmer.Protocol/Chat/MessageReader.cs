@@ -150,6 +150,7 @@ internal static class MessageReader
         bool anyAsked = false;
         bool anyText = false;
         bool mayAnswerCall = false;
+        var calls = new HashSet<string>(StringComparer.Ordinal);
         for (int i = 0; i < messages.Count; i++)
         {
             WireMessage message = messages[i];
@@ -162,6 +163,18 @@ internal static class MessageReader
                 return;
             }
 
+            // A call without an id may be the one that is meant.
+            if (message is { Role: WireRole.Tool, ToolCallId: { Length: > 0 } id } && !calls.Contains(id) && !calls.Contains(""))
+            {
+                body.Fail(PlatformError.Invalid(
+                    string.Create(CultureInfo.InvariantCulture, $"messages[{i}].tool_call_id"),
+                    $"no call before it has the id \"{(id.Length > 60 ? id[..60] : id)}\"",
+                    "Send the id of one of the tool_calls of an assistant message before it"));
+                return;
+            }
+
+            foreach (WireToolCall call in message.ToolCalls)
+                calls.Add(call.Id);
             mayAnswerCall = message.Role == WireRole.Tool || message.ToolCalls.Count > 0;
             if (message.Role is WireRole.User or WireRole.Tool)
             {

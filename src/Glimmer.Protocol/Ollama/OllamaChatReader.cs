@@ -21,10 +21,9 @@ public static class OllamaChatReader
     /// <summary>Reads <c>/api/generate</c>: a prompt and instructions. Without a prompt it asks only that the model be there.</summary>
     public static (ChatCompletionRequest? Request, PlatformError? Error) ReadGenerate(FieldReader body)
     {
-        if (body.Flag("raw") == true)
-            body.Fail(PlatformError.Unsupported("raw", "raw prompts", "prompts are written by the model's own template; leave raw out"));
-        if (body.Text("suffix") is { Length: > 0 })
-            body.Fail(PlatformError.Unsupported("suffix", "insert", "GLM models do not fill in the middle; leave suffix out"));
+        string? suffix = body.Text("suffix") is { Length: > 0 } after ? after : null;
+        if (body.Flag("raw") == true || suffix is not null)
+            return ReadRaw(body, suffix);
         if (body.Text("template") is { Length: > 0 })
             body.Fail(PlatformError.Unsupported("template", "templates", "prompts are written by the model's own template; leave template out"));
         List<WireMessage> messages = [];
@@ -39,6 +38,23 @@ public static class OllamaChatReader
         else
             messages.Clear();
         return Read(body, messages, []);
+    }
+
+    /// <summary>A prompt that the model goes on with as it stands, or a gap that it fills.</summary>
+    private static (ChatCompletionRequest? Request, PlatformError? Error) ReadRaw(FieldReader body, string? suffix)
+    {
+        foreach (string field in (string[])["system", "template"])
+        {
+            if (body.Text(field) is { Length: > 0 })
+                body.Fail(PlatformError.Invalid(field, "the prompt is raw", $"Leave {field} out, or leave out raw and suffix"));
+        }
+
+        if (body.Texts("images", 1, 0, int.MaxValue) is { Count: > 0 })
+            body.Fail(PlatformError.Invalid("images", "the prompt is raw", "Leave images out, or leave out raw and suffix"));
+        string? prompt = body.Text("prompt");
+        (ChatCompletionRequest? request, PlatformError? error) = Read(body, [], []);
+        bool asks = prompt is { Length: > 0 } || suffix is not null;
+        return request is null ? (null, error) : (request with { Thinking = false, ReasoningEffort = null, Raw = asks ? new WireRawPrompt(prompt ?? "", null, suffix, suffix is null ? "raw" : "suffix") : null }, null);
     }
 
     private static (ChatCompletionRequest? Request, PlatformError? Error) Read(FieldReader body, List<WireMessage> messages, IReadOnlyList<WireTool> tools)

@@ -1,4 +1,3 @@
-using System.Text.Json;
 using Glimmer.Protocol.Chat;
 using Glimmer.Protocol.Errors;
 using Glimmer.Protocol.Json;
@@ -6,37 +5,42 @@ using Glimmer.Protocol.Json;
 namespace Glimmer.Protocol.OpenAI;
 
 /// <summary>Body of OpenAI's older <c>POST /v1/completions</c>.</summary>
-/// <param name="Prompts">Texts to go on with, at least one; each gets as many answers as asked for.</param>
-/// <param name="Suffix">What comes after the answer, for models that fill gaps; null for nothing.</param>
+/// <param name="Prompts">What to go on with, at least one; each gets as many answers as asked for.</param>
 /// <param name="Echo">Whether the prompt stands before the answer.</param>
-/// <param name="Chat">The request for the first prompt.</param>
-public sealed record CompletionsRequest(IReadOnlyList<string> Prompts, string? Suffix, bool Echo, ChatCompletionRequest Chat)
+/// <param name="BestOf">How many answers are made of each prompt; the most likely are given, at least as many as are given.</param>
+/// <param name="Chat">Everything else. Its choices are how many answers of each prompt are given.</param>
+public sealed record CompletionsRequest(IReadOnlyList<WireRawPrompt> Prompts, bool Echo, int BestOf, ChatCompletionRequest Chat)
 {
-    /// <summary>The request for a prompt.</summary>
-    public ChatCompletionRequest For(string prompt) => Chat with { Messages = CompletionsReader.Messages(prompt, Suffix), Extra = Suffix is null ? null : new WireCodeTarget(null, "", prompt, Suffix), ContinueLast = Suffix is null };
+    /// <summary>The request for a prompt: all answers to be made, with the probabilities that decide between them.</summary>
+    public ChatCompletionRequest For(WireRawPrompt prompt) => Chat with { Raw = prompt, Choices = BestOf, TopLogProbs = Chat.TopLogProbs ?? (BestOf > Chat.Choices ? 0 : null) };
 }
 
 /// <summary>
-/// Reads the body of OpenAI's older <c>POST /v1/completions</c>. The text becomes the beginning of the model's answer, which it goes on with; with a suffix it
-/// is the code before a gap.
+/// Reads the body of OpenAI's older <c>POST /v1/completions</c>. The model goes on with the text as it stands; with a suffix it fills the gap between both.
 /// </summary>
 public static class CompletionsReader
 {
     private const int MaxLogProbs = 5;
-    private const string PromptLegal = "Send a string, or a list of at most 16 strings";
 
     /// <summary>Reads and checks every field; the first fault is the error.</summary>
     public static (CompletionsRequest? Request, PlatformError? Error) Read(FieldReader body)
     {
         string? model = body.Text("model", required: true, min: 1, max: 256);
-        IReadOnlyList<string> prompts = ReadPrompts(body);
         string? suffix = body.Text("suffix");
+        IReadOnlyList<WireRawPrompt> prompts = RawPromptReader.Read(body, "prompt", ChatRequestReader.MaxChoices, suffix is { Length: > 0 } ? suffix : null);
         long choices = body.Whole("n", 1, ChatRequestReader.MaxChoices) ?? 1;
-        long? best = body.Whole("best_of", 1, 20);
-        if (best is { } wanted && wanted != choices)
-            body.Fail(PlatformError.Unsupported("best_of", "best_of", "every answer is given; send n, or leave it out"));
-        if (prompts.Count * choices > ChatRequestReader.MaxChoices)
-            body.Fail(PlatformError.Invalid("n", $"it asks for {prompts.Count * choices} answers", $"Ask for at most {ChatRequestReader.MaxChoices} over all prompts"));
+        long best = body.Whole("best_of", 1, 20) ?? choices;
+        bool stream = body.Flag("stream") ?? false;
+        if (best < choices)
+            body.Fail(PlatformError.Invalid("best_of", $"it is {best}, less than n", $"Send {choices} or more, or leave it out"));
+        if (best > choices && stream)
+            body.Fail(PlatformError.Invalid("best_of", "an answer that is streamed cannot be chosen afterwards", "Leave it out, or set stream to false"));
+        if (prompts.Count * best > ChatRequestReader.MaxChoices)
+        {
+            string field = best > choices ? "best_of" : "n";
+            body.Fail(PlatformError.Invalid(field, $"it asks for {prompts.Count * best} answers", $"Ask for at most {ChatRequestReader.MaxChoices} over all prompts"));
+        }
+
         long? limit = body.Whole("max_tokens", 1, int.MaxValue);
         var chat = new ChatCompletionRequest
         {
@@ -44,12 +48,15 @@ public static class CompletionsReader
             Model = model ?? "",
             Messages = [],
             UserId = body.Text("user", max: 512),
-            Stream = body.Flag("stream") ?? false,
+            Stream = stream,
             IncludeUsage = body.Object("stream_options", "Send an object such as {\"include_usage\":true}")?.Flag("include_usage") ?? false,
             Thinking = false,
             Choices = (int)choices,
             Temperature = body.Number("temperature", 0, 2),
             TopP = body.Number("top_p", 0, 1) is { } topP ? Math.Max(topP, 0.01) : null,
+            TopK = (int?)body.Whole("top_k", 0, int.MaxValue),
+            MinP = body.Number("min_p", 0, 1),
+            RepetitionPenalty = body.Number("repetition_penalty", 0.01, 10),
             MaxTokens = (int)Math.Min(limit ?? 16, ChatRequestReader.MaxMaxTokens),
             PresencePenalty = body.Number("presence_penalty", -2, 2),
             FrequencyPenalty = body.Number("frequency_penalty", -2, 2),
@@ -58,36 +65,7 @@ public static class CompletionsReader
             Seed = body.Whole("seed", long.MinValue, long.MaxValue),
             Stop = body.Texts("stop", maxCount: 4, minLength: 1, maxLength: 4096) ?? [],
         };
-        var request = new CompletionsRequest(prompts, suffix, body.Flag("echo") ?? false, chat);
+        var request = new CompletionsRequest(prompts, body.Flag("echo") ?? false, (int)best, chat);
         return body.Error is { } error ? (null, error) : (request, null);
-    }
-
-    internal static IReadOnlyList<WireMessage> Messages(string prompt, string? suffix) => suffix is null
-        ? [Text(WireRole.User, "Continue the text."), Text(WireRole.Assistant, prompt)]
-        : [Text(WireRole.User, "Fill the gap.")];
-
-    private static WireMessage Text(WireRole role, string text) => new(role, [new WirePart(WirePartKind.Text, text)]);
-
-    private static IReadOnlyList<string> ReadPrompts(FieldReader body)
-    {
-        if (!body.TryGet("prompt", out JsonElement prompt))
-        {
-            if (body.Error is null)
-                body.Fail(PlatformError.Missing("prompt", PromptLegal));
-            return [];
-        }
-
-        bool tokens = prompt.ValueKind == JsonValueKind.Array && prompt.EnumerateArray().Any(static item => item.ValueKind is JsonValueKind.Number or JsonValueKind.Array);
-        if (tokens)
-        {
-            body.Fail(PlatformError.Unsupported("prompt", "token", "send the prompt as text"));
-            return [];
-        }
-
-        if (body.Texts("prompt", ChatRequestReader.MaxChoices, 1, int.MaxValue) is not { } texts)
-            return [];
-        if (texts.Count == 0)
-            body.Fail(PlatformError.Invalid("prompt", "it is an empty list", PromptLegal));
-        return texts;
     }
 }

@@ -78,6 +78,13 @@ public sealed class SseWriter : IDisposable
         UnflushedBytes += 14;
     }
 
+    /// <summary>Writes a comment, which clients leave out: a sign of life for dialects whose clients all do. The native bases know none.</summary>
+    public void WritePing()
+    {
+        _output.Write(": ping\n\n"u8);
+        UnflushedBytes += 8;
+    }
+
     /// <summary>Sends what was written; waits while the client is slow.</summary>
     /// <returns>False when nobody reads any more.</returns>
     [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]

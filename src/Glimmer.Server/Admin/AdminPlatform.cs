@@ -1,3 +1,4 @@
+using Glimmer.Inference.Routing;
 using Glimmer.Platform.Accounts;
 using Glimmer.Platform.Billing;
 using Glimmer.Platform.Catalog;
@@ -25,4 +26,8 @@ public sealed record AdminPlatform(
     Subscriptions Subscriptions,
     PaymentDesk Payments,
     Currency Currency,
-    string DataFolder);
+    string DataFolder)
+{
+    /// <summary>The backends of the process, once there are any; only a server has them.</summary>
+    public Func<BackendPool?> Backends { get; init; } = static () => null;
+}

@@ -43,7 +43,7 @@ internal sealed partial class AnswerCharge(AdmittedCall call, RequestRecord reco
 
         try
         {
-            await call.Settle(CallUnits.Of(usage), finish is FinishReason.BackendFault);
+            await call.Settle(CallUnits.Of(usage), finish is FinishReason.BackendFault, once: task is not null);
         }
         catch (Exception fault)
         {

@@ -8,6 +8,7 @@ using Glimmer.Platform.Plans;
 using Glimmer.Protocol.Errors;
 using Glimmer.Server.Hosting;
 using Glimmer.Server.Models;
+using Glimmer.Server.Routing;
 using Glimmer.Server.Tasks;
 using Glimmer.Server.Telemetry;
 using Glimmer.Server.Transport;
@@ -41,13 +42,20 @@ internal sealed record ChatCall(AccessKey Key, ModelOffer Offer, ChatRequest Req
 
     /// <summary>Short name of the endpoint, for usage rows.</summary>
     public string Endpoint { get; init; } = "chat";
+
+    /// <summary>The call with what is known of how it came in.</summary>
+    public ChatCall From(RequestOrigin origin) => this with
+    {
+        Request = Request with { Origin = origin },
+        Prompts = Prompts.Count == 0 ? Prompts : [.. Prompts.Select(prompt => prompt with { Origin = origin })],
+    };
 }
 
 /// <summary>
 /// What happens to a chat request once its dialect has read it: a place in flight, the backend's answer, its way to the client, what it
 /// cost. The same for every dialect. Errors that are known before the first event have a status of their own, streamed or not.
 /// </summary>
-internal sealed partial class ChatRunner(CallAdmission calls, AnswerDrain drain, GlimmerTelemetry telemetry, TimeProvider time, ILogger<ChatRunner> log)
+internal sealed partial class ChatRunner(CallAdmission calls, AnswerDrain drain, GlimmerTelemetry telemetry, TimeProvider time, GlimmerOptions options, ILogger<ChatRunner> log)
 {
     /// <summary>Runs a request to its end.</summary>
     public async Task RunAsync(HttpContext context, ChatCall call, IAnswerDialect dialect)
@@ -55,6 +63,7 @@ internal sealed partial class ChatRunner(CallAdmission calls, AnswerDrain drain,
         // What a task asks is answered whole, and its request_id was taken with it.
         if (TaskCall.Of(context) is not null)
             call = call with { Stream = false, RequestId = null };
+        call = call.From(RequestOrigins.Of(context, call));
 
         // :: Step 1: who pays, and a place in flight.
         CallEntry entry = await calls.EnterAsync(
@@ -109,6 +118,8 @@ internal sealed partial class ChatRunner(CallAdmission calls, AnswerDrain drain,
         // :: Step 3: its events, until it has finished, the client has left or the server stops.
         call.Offer.WriteStandIn(context.Response);
         RelaxedHeader.Write(context.Response, answer.Relaxations);
+        if (options.ShowBackend)
+            BackendHeader.WriteAtStart(context.Response, answer, backend);
         var charge = new AnswerCharge(admitted, record, log, TaskCall.Of(context));
         var events = new AnswerEvents(answer, record, time, ended);
         try
@@ -123,8 +134,9 @@ internal sealed partial class ChatRunner(CallAdmission calls, AnswerDrain drain,
         }
         finally
         {
+            record.Backend = BackendHeader.NameOf(answer, backend);
             if (events.Fault is { } fault)
-                Log.BackendFault(log, record.Id, backend.Name, FaultText.Of(fault));
+                Log.BackendFault(log, record.Id, record.Backend, FaultText.Of(fault));
 
             // Whoever left pays for what was made until then: the generation has ended, so the counts are final.
             await charge.CloseAsync(answer.Usage, events.Finish);

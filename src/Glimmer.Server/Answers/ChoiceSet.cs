@@ -19,6 +19,9 @@ internal sealed class ChoiceSet : IChatAnswer
         _choices = choices;
     }
 
+    /// <summary>The answers.</summary>
+    public IReadOnlyList<IChatAnswer> Answers => _answers;
+
     /// <summary>How each ended; valid at the end.</summary>
     public IReadOnlyList<AnswerEnd> Ends => [.. _answers.Select(static answer => new AnswerEnd(answer.Finish, answer.StopText, answer.Usage))];
 

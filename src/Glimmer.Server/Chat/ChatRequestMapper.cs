@@ -28,8 +28,10 @@ internal static class ChatRequestMapper
             return (null, toolError);
         if (wire.Dialect == WireDialect.Native && wire.Stop.Count > model.MaxStops)
             return (null, PlatformError.Invalid("stop", string.Create(CultureInfo.InvariantCulture, $"{model.Code} takes {model.MaxStops}, not {wire.Stop.Count}"), "Send one string"));
-        if (model.PersonaRequired && wire.Meta is null)
+        if (model.PersonaRequired && wire is { Meta: null, Raw: null })
             return (null, PlatformError.Missing("meta", $"{model.Code} needs an object with user_info, bot_info, bot_name and user_name"));
+        if (wire.Raw is { } asked && !offer.Route.Backend.TakesRawPrompts)
+            return (null, PlatformError.Unsupported(asked.Field, "completions", $"the backend of {model.Code} takes conversations only; use chat completions"));
         if (MediaCheck.Check(wire, offer) is { } mediaError)
             return (null, mediaError);
 
@@ -45,7 +47,8 @@ internal static class ChatRequestMapper
         return (new ChatRequest
         {
             Model = offer.Route.Model,
-            Conversation = new Conversation(MessageMapper.Map(wire, model), tools, options),
+            Conversation = new Conversation(wire.Raw is { } text ? [ChatMessage.OfText(ChatRole.User, text.Text)] : MessageMapper.Map(wire, model), tools, options),
+            Raw = wire.Raw is { } raw ? new RawPrompt(raw.Text, raw.Tokens, raw.Suffix) : null,
             Sampling = Sampling(wire, model),
             MaxTokens = MaxTokens(wire, model),
             Stop = wire.Stop,

@@ -1,12 +1,20 @@
+using Glimmer.Platform.Ledger;
+using Glimmer.Platform.Store;
 using Glimmer.Protocol.Json;
 using Glimmer.Server.Routing;
 
 namespace Glimmer.Server.Health;
 
-/// <summary><c>/health/live</c>: the process answers. <c>/health/ready</c>: the model is loaded; 503 with the reason until then.</summary>
-internal sealed class HealthEndpoints(IChatBackendProvider backends)
+/// <summary>
+/// <c>/health/live</c>: the process answers. <c>/health/ready</c>: the model is loaded and the database lets requests in; 503 with the
+/// reason until then. While the database is away that is told, also where requests are let in.
+/// </summary>
+internal sealed class HealthEndpoints(IChatBackendProvider backends, PlatformStore store, PlatformLedger ledger)
 {
-    public static Task LiveAsync(HttpContext context) => WriteAsync(context, StatusCodes.Status200OK, "live", null);
+    /// <summary>Whether the process is to be left alone; 503 when only a new start helps.</summary>
+    public Task LiveAsync(HttpContext context) => ledger.Broken is { } fault
+        ? WriteAsync(context, StatusCodes.Status503ServiceUnavailable, "broken", fault, null, 0)
+        : WriteAsync(context, StatusCodes.Status200OK, "live", null, null, 0);
 
     public Task ReadyAsync(HttpContext context)
     {
@@ -20,10 +28,16 @@ internal sealed class HealthEndpoints(IChatBackendProvider backends)
         };
         if (readiness.Phase == BackendPhase.Loading)
             context.Response.Headers.RetryAfter = "1";
-        return WriteAsync(context, ready ? StatusCodes.Status200OK : StatusCodes.Status503ServiceUnavailable, word, readiness.Detail);
+        if (ready && !ledger.Admits)
+        {
+            (ready, word) = (false, "waiting for the database");
+            context.Response.Headers.RetryAfter = "5";
+        }
+
+        return WriteAsync(context, ready ? StatusCodes.Status200OK : StatusCodes.Status503ServiceUnavailable, word, readiness.Detail, store.Presence.Since, ledger.JournalWaiting);
     }
 
-    private static async Task WriteAsync(HttpContext context, int status, string word, string? detail)
+    internal static async Task WriteAsync(HttpContext context, int status, string word, string? detail, DateTimeOffset? away, long journal)
     {
         context.Response.StatusCode = status;
         context.Response.ContentType = "application/json";
@@ -35,6 +49,14 @@ internal sealed class HealthEndpoints(IChatBackendProvider backends)
             json.WriteString("status"u8, word);
             if (detail is not null)
                 json.WriteString("detail"u8, detail);
+            if (away is { } since)
+            {
+                json.WriteStartObject("database"u8);
+                json.WriteString("away_since"u8, since);
+                json.WriteNumber("journal"u8, journal);
+                json.WriteEndObject();
+            }
+
             json.WriteEndObject();
         }
 

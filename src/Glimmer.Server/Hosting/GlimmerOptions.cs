@@ -1,5 +1,6 @@
 using Glimmer.Platform.Admission;
 using Glimmer.Platform.Ledger;
+using Glimmer.Platform.Nodes;
 using Glimmer.Platform.Store;
 using Glimmer.Server.Accounts;
 using Glimmer.Server.Billing;
@@ -15,6 +16,15 @@ public sealed record GlimmerOptions
     /// <summary>Port to listen on; 0 takes a free one.</summary>
     public int Port { get; init; } = 8080;
 
+    /// <summary>Certificate for TLS: a PEM file with its chain, or a PKCS#12 file; empty for none, and no TLS. Read again when it changes.</summary>
+    public string Certificate { get; init; } = "";
+
+    /// <summary>PEM file of the certificate's private key; empty where the certificate's own file holds it.</summary>
+    public string CertificateKey { get; init; } = "";
+
+    /// <summary>Password of the private key or of the PKCS#12 file; empty for none.</summary>
+    public string CertificatePassword { get; init; } = "";
+
     /// <summary>Folder of the store, of the key that seals secrets, and of catalogue changes.</summary>
     public string DataFolder { get; init; } = "data";
 
@@ -23,6 +33,24 @@ public sealed record GlimmerOptions
 
     /// <summary>What a finished write to the store survives.</summary>
     public StoreDurability StoreDurability { get; init; } = StoreDurability.Full;
+
+    /// <summary>How this node shares limits with others on the same PostgreSQL; without a name it is machine and port.</summary>
+    public SliceSettings Slices { get; init; } = new() { Name = "", Version = typeof(GlimmerOptions).Assembly.GetName().Version?.ToString(3) ?? "" };
+
+    /// <summary>What is done with new requests while PostgreSQL is away.</summary>
+    public StoreAwayPolicy StoreWhenAway { get; init; } = StoreAwayPolicy.Admit;
+
+    /// <summary>How long requests are let in while PostgreSQL is away.</summary>
+    public TimeSpan StoreAwayTime { get; init; } = TimeSpan.FromMinutes(5);
+
+    /// <summary>Most money that one account may be charged on this node while PostgreSQL is away, in the currency of its requests.</summary>
+    public decimal StoreAwayAmount { get; init; } = 10;
+
+    /// <summary>Most bytes of the journal that keeps settled requests while PostgreSQL is away.</summary>
+    public long StoreJournalBytes { get; init; } = 64 << 20;
+
+    /// <summary>How long the start waits for a PostgreSQL that does not answer; zero not at all.</summary>
+    public TimeSpan StoreWait { get; init; } = TimeSpan.FromMinutes(5);
 
     /// <summary>How people get in and where mails go.</summary>
     public AccountOptions Accounts { get; init; } = new();
@@ -63,8 +91,20 @@ public sealed record GlimmerOptions
     /// <summary>Most tasks (asynchronous chats, items of batches) that this node runs at a time.</summary>
     public int TaskConcurrency { get; init; } = 8;
 
+    /// <summary>How long a node may be silent before another takes its tasks.</summary>
+    public TimeSpan TaskLease { get; init; } = TimeSpan.FromSeconds(60);
+
     /// <summary>How long the result of an asynchronous chat is kept.</summary>
     public TimeSpan KeepTaskResults { get; init; } = TimeSpan.FromHours(24);
+
+    /// <summary>File of the backends that answer (docs/backends.md); empty for the engine of this process alone.</summary>
+    public string BackendsFile { get; init; } = "";
+
+    /// <summary>How often that file is looked at for changes; zero for never.</summary>
+    public TimeSpan BackendsWatch { get; init; } = TimeSpan.FromSeconds(5);
+
+    /// <summary>Whether answers name the backend in the header <c>X-Glimmer-Backend</c>.</summary>
+    public bool ShowBackend { get; init; }
 
     /// <summary>How long answers in flight may go on when the server stops.</summary>
     public TimeSpan DrainTime { get; init; } = TimeSpan.FromSeconds(20);

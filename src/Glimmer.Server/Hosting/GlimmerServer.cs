@@ -14,6 +14,7 @@ using Glimmer.Server.Admin;
 using Glimmer.Server.Answers;
 using Glimmer.Server.Billing;
 using Glimmer.Server.Chat;
+using Glimmer.Server.Emulator;
 using Glimmer.Server.Health;
 using Glimmer.Server.Home;
 using Glimmer.Server.Llama;
@@ -47,6 +48,18 @@ public sealed record GlimmerServices
 
     /// <summary>Knows what keys may do and who pays; null for the accounts of the store.</summary>
     public ICallerPolicy? Callers { get; init; }
+
+    /// <summary>
+    /// Credential (<c>id.secret</c>) of an operator's key that the server shall have, in place of one made by chance at the first start; for tests, which then need
+    /// not read it. Null for none.
+    /// </summary>
+    public string? FixedKey { get; init; }
+
+    /// <summary>Seed of the ids that answers carry, for tests that compare them; null takes them by chance. What must be secret is by chance in any case.</summary>
+    public ulong? Seed { get; init; }
+
+    /// <summary>Makes the server a test double; null for none.</summary>
+    public Emulation? Emulation { get; init; }
 }
 
 /// <summary>
@@ -125,6 +138,7 @@ public sealed class GlimmerServer : IAsyncDisposable
     public static GlimmerServer Create(GlimmerOptions options, IChatBackendProvider backends, GlimmerServices? services = null)
     {
         services ??= new GlimmerServices();
+        CertificateSource? certificate = options.Certificate.Length > 0 ? new CertificateSource(options, services.Time) : null;
         NewAccessKey? firstKey = null;
         PlatformParts? parts = null;
         ReasoningSeal seal;
@@ -132,7 +146,9 @@ public sealed class GlimmerServer : IAsyncDisposable
         {
             parts = PlatformParts.Open(options, services);
             seal = ReasoningSeal.Open(options.DataFolder);
-            if (parts.Accounts.OwnerKeys.Keys.Count == 0)
+            if (services.FixedKey is { } credential)
+                firstKey = parts.Accounts.OwnerKeys.Restore("fixed key", credential);
+            else if (parts.Accounts.OwnerKeys.Keys.Count == 0)
                 firstKey = parts.Accounts.OwnerKeys.Create("first key", isOperator: true);
         }
         catch (Exception fault) when (fault is KeyRingException or StoreException)
@@ -149,11 +165,13 @@ public sealed class GlimmerServer : IAsyncDisposable
         WebApplicationBuilder builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions { ApplicationName = "Glimmer.Server" });
         builder.WebHost.UseKestrelCore();
         builder.Services.AddRoutingCore();
-        ConfigureHost(builder, options, services);
+        ConfigureHost(builder, options, services, certificate);
         builder.Services
             .AddSingleton(options)
             .AddSingleton(services.Time)
             .AddSingleton(parts.Store)
+            .AddSingleton<StoreTelemetry>()
+            .AddSingleton(services => new NodeTelemetry(services.GetRequiredService<GlimmerTelemetry>(), parts.Nodes))
             .AddSingleton(parts.Accounts)
             .AddSingleton(parts.Accounts.Directory)
             .AddSingleton(parts.Catalogue)
@@ -164,15 +182,17 @@ public sealed class GlimmerServer : IAsyncDisposable
             .AddSingleton(parts.Callers)
             .AddSingleton(new UsageSeries(parts.Store))
             .AddSingleton<MonitorEndpoints>()
-            .AddSingleton(parts.Admin(options))
+            .AddSingleton(parts.Admin(options) with { Backends = () => backends.Pool })
             .AddSingleton<AdminEndpoints>()
             .AddBilling(parts.Billing)
             .AddSingleton(backends)
             .AddSingleton(new Authenticator(parts.Accounts.Directory))
             .AddSingleton<RequestGate>()
+            .AddSingleton(new IdChance(services.Seed))
             .AddSingleton<AnswerDrain>()
             .AddSingleton<GlimmerTelemetry>()
             .AddSingleton<EngineTelemetry>()
+            .AddSingleton<BackendTelemetry>()
             .AddSingleton<ModelOffers>()
             .AddSingleton<ModelsEndpoint>()
             .AddSingleton<ChatRunner>()
@@ -184,17 +204,43 @@ public sealed class GlimmerServer : IAsyncDisposable
             .AddSingleton<MessagesModels>()
             .AddOpenAI(seal)
             .AddOllama()
-            .AddSingleton<LlamaEndpoints>()
+            .AddLlama()
             .AddTasks(parts.Store, options)
             .AddSingleton<HealthEndpoints>()
             .AddSingleton<HomePage>();
         AccountRoutes.Add(builder.Services, options, parts.Accounts, services.Time);
         WebApplication app = builder.Build();
-        ServerLog.Attach(parts.Store, app.Logger);
+        ServerLog.Attach(parts.Store, parts.Ledger, app.Logger);
+        certificate?.LogTo(app.Logger);
         parts.StartClock(fault => ServerLog.PlansNotRun(app.Logger, FaultText.Of(fault)));
+        if (services.Emulation is not null)
+            KeepDates(app, services.Time);
         Map(app, options);
+        if (services.Emulation is { } emulation)
+            new EmulatorEndpoints(emulation, app.Services.GetRequiredService<RequestGate>(), app.Services.GetRequiredService<IdChance>()).Map(app);
         app.Lifetime.ApplicationStopping.Register(parts.Places.Drain);
         return new GlimmerServer(app, options, firstKey, parts);
+    }
+
+    /// <summary>
+    /// As <see cref="Create"/>, but waits for a PostgreSQL that does not answer (<see cref="GlimmerOptions.StoreWait"/>) and says so on the
+    /// server's address meanwhile.
+    /// </summary>
+    /// <exception cref="GlimmerStartupException">Data folder or catalogue cannot be used, the database did not come, or the address cannot be had.</exception>
+    public static async Task<GlimmerServer> CreateWhenReadyAsync(GlimmerOptions options, IChatBackendProvider backends, GlimmerServices? services = null, CancellationToken cancel = default)
+    {
+        try
+        {
+            return await StoreWait.CreateAsync(options, () => Create(options, backends, services), services ?? new GlimmerServices(), cancel);
+        }
+        catch (Exception fault) when (fault is not GlimmerStartupException && PlatformStore.IsAbsence(fault))
+        {
+            throw new GlimmerStartupException($"The database went away during the start: {fault.Message} Start PostgreSQL, or correct Glimmer:Store:ConnectionString.", 73, fault);
+        }
+        catch (IOException fault) when (fault.InnerException is AddressInUseException)
+        {
+            throw InUse(options, fault);
+        }
     }
 
     /// <summary>Begins to listen.</summary>
@@ -207,8 +253,7 @@ public sealed class GlimmerServer : IAsyncDisposable
         }
         catch (IOException fault) when (fault.InnerException is AddressInUseException)
         {
-            throw new GlimmerStartupException(
-                $"Port {_options.Port} of {_options.Host} is already in use. Stop what listens there, or choose another port (Glimmer:Listen:Port, 0 for a free one).", 69, fault);
+            throw InUse(_options, fault);
         }
         catch (Exception fault) when (fault is SocketException or IOException)
         {
@@ -235,8 +280,12 @@ public sealed class GlimmerServer : IAsyncDisposable
         await _parts.DisposeAsync();
     }
 
-    private static void ConfigureHost(WebApplicationBuilder builder, GlimmerOptions options, GlimmerServices services)
+    private static GlimmerStartupException InUse(GlimmerOptions options, Exception fault) =>
+        new($"Port {options.Port} of {options.Host} is already in use. Stop what listens there, or choose another port (Glimmer:Listen:Port, 0 for a free one).", 69, fault);
+
+    internal static void ConfigureHost(WebApplicationBuilder builder, GlimmerOptions options, GlimmerServices services, CertificateSource? certificate = null)
     {
+        certificate ??= options.Certificate.Length > 0 ? new CertificateSource(options, services.Time) : null;
         builder.Logging.ClearProviders();
         builder.Logging.SetMinimumLevel(options.LogLevel);
 
@@ -264,20 +313,42 @@ public sealed class GlimmerServer : IAsyncDisposable
             kestrel.AddServerHeader = false;
             kestrel.Limits.MaxRequestBodySize = null;   // counted while reading, so that the answer is the platform's own
             kestrel.Limits.MinResponseDataRate = new MinDataRate(bytesPerSecond: 16, gracePeriod: TimeSpan.FromSeconds(30));
+
+            // HTTP/2 without TLS: one connection carries many streams, and one whose client is gone without a word is found out.
+            kestrel.AllowAlternateSchemes = certificate is null;
+            kestrel.Limits.Http2.MaxStreamsPerConnection = 512;
+            kestrel.Limits.Http2.KeepAlivePingDelay = TimeSpan.FromSeconds(30);
+            kestrel.Limits.Http2.KeepAlivePingTimeout = TimeSpan.FromSeconds(20);
             switch (options.Host)
             {
                 case "*":
-                    kestrel.ListenAnyIP(options.Port);
+                    kestrel.ListenAnyIP(options.Port, TakeHttp2);
                     break;
                 case "localhost" when options.Port != 0:
-                    kestrel.ListenLocalhost(options.Port);
+                    kestrel.ListenLocalhost(options.Port, TakeHttp2);
                     break;
                 default:
-                    kestrel.Listen(IPAddress.TryParse(options.Host, out IPAddress? address) ? address : IPAddress.Loopback, options.Port);
+                    kestrel.Listen(IPAddress.TryParse(options.Host, out IPAddress? address) ? address : IPAddress.Loopback, options.Port, TakeHttp2);
                     break;
             }
         });
+
+        // Both versions are on from the start; to say so would make Kestrel warn that one needs TLS.
+        void TakeHttp2(ListenOptions listen)
+        {
+            if (certificate is null)
+                listen.Use(PriorKnowledge.Use);
+            else
+                listen.UseHttps(certificate.Handshake());
+        }
     }
+
+    /// <summary>Has the header <c>Date</c> tell the server's own clock, where that is not the machine's.</summary>
+    private static void KeepDates(WebApplication app, TimeProvider time) => app.Use((context, next) =>
+    {
+        context.Response.Headers.Date = time.GetUtcNow().ToString("R", System.Globalization.CultureInfo.InvariantCulture);
+        return next(context);
+    });
 
     private static void Map(WebApplication app, GlimmerOptions options)
     {
@@ -319,7 +390,7 @@ public sealed class GlimmerServer : IAsyncDisposable
         AccountRoutes.Map(app);
         app.Services.GetRequiredService<AdminEndpoints>().Map(app);
         var health = app.Services.GetRequiredService<HealthEndpoints>();
-        app.MapMethods("/health/live", get, HealthEndpoints.LiveAsync);
+        app.MapMethods("/health/live", get, health.LiveAsync);
         app.MapMethods("/health/ready", get, health.ReadyAsync);
         app.MapMethods("/", get, app.Services.GetRequiredService<HomePage>().GetAsync);
         if (options.Metrics)
@@ -333,8 +404,11 @@ public sealed class GlimmerServer : IAsyncDisposable
             });
         }
 
-        // Nobody asks for it: its instruments are read.
+        // Nobody asks for them: their instruments are read.
         app.Services.GetRequiredService<EngineTelemetry>();
+        app.Services.GetRequiredService<BackendTelemetry>();
+        app.Services.GetRequiredService<StoreTelemetry>();
+        app.Services.GetRequiredService<NodeTelemetry>();
 
         // The drain must listen for the stop from the beginning, not from the first chat request on.
         app.Services.GetRequiredService<AnswerDrain>();
@@ -344,11 +418,32 @@ public sealed class GlimmerServer : IAsyncDisposable
 /// <summary>Log lines of the server itself.</summary>
 internal static partial class ServerLog
 {
-    public static void Attach(PlatformStore store, ILogger log)
+    public static void Attach(PlatformStore store, PlatformLedger ledger, ILogger log)
     {
-        store.Faulted = fault => StoreFault(log, fault.Message);
+        store.Faulted = fault =>
+        {
+            if (fault is not StoreAwayException)
+                StoreFault(log, fault.Message);
+        };
+        store.Presence.Changed = (fault, gone) =>
+        {
+            if (fault is not null)
+                StoreAway(log, store.Description, fault.Message);
+            else
+                StoreBack(log, store.Description, Math.Round(gone.TotalSeconds, 1), ledger.JournalWaiting);
+        };
+        foreach (JournalReplay replay in ledger.Replays)
+        {
+            if (replay.Fault is null)
+                Replayed(log, replay.Requests, replay.Path, replay.Torn);
+            else
+                NotReplayed(log, replay.Path, replay.Fault);
+        }
+
         foreach (string step in store.IsNew ? [] : store.Upgrades)
             StoreUpgraded(log, step);
+        if (store.Newer.Count > 0)
+            StoreNewer(log, string.Join(", ", store.Newer));
         if (store.Warning is { } warning)
             StoreWarning(log, warning);
     }
@@ -361,6 +456,21 @@ internal static partial class ServerLog
 
     [LoggerMessage(1005, LogLevel.Warning, "Store: {Warning}")]
     private static partial void StoreWarning(ILogger log, string warning);
+
+    [LoggerMessage(1012, LogLevel.Warning, "A newer version has upgraded the store ({Steps}). This one goes on with it; replace it soon.")]
+    private static partial void StoreNewer(ILogger log, string steps);
+
+    [LoggerMessage(1007, LogLevel.Error, "The database {Store} is away: {Fault} Answers go on and are kept in the journal; it is tried again.")]
+    private static partial void StoreAway(ILogger log, string store, string fault);
+
+    [LoggerMessage(1008, LogLevel.Warning, "The database {Store} is back after {Seconds} s; {Journal} settled requests of the journal go into it.")]
+    private static partial void StoreBack(ILogger log, string store, double seconds, long journal);
+
+    [LoggerMessage(1009, LogLevel.Warning, "{Requests} settled requests of the journal {Path} that a former run left are in the database, once each ({Torn} bytes at its end were no whole record).")]
+    private static partial void Replayed(ILogger log, int requests, string path, long torn);
+
+    [LoggerMessage(1010, LogLevel.Error, "The journal {Path} that a former run left was not taken in whole: {Fault}")]
+    private static partial void NotReplayed(ILogger log, string path, string fault);
 
     [LoggerMessage(1006, LogLevel.Error, "Renewals, refunds or rewards could not be run and will be tried again: {Fault}")]
     public static partial void PlansNotRun(ILogger log, string fault);

@@ -51,6 +51,19 @@ public static class GlimmerSettings
         {
             Apply = (options, text) => Whole(text, 0, 65535) is { } port ? options with { Port = (int)port } : null,
         },
+        new("Listen:Certificate", "Certificate for TLS; read again when it changes", "a PEM file with the chain, or a PKCS#12 file (.pfx, .p12); without one there is no TLS", "")
+        {
+            Apply = (options, text) => text.Contains('\0', StringComparison.Ordinal) ? null : options with { Certificate = text },
+        },
+        new("Listen:CertificateKey", "Private key of the certificate", "a PEM file; not needed where the certificate's own file holds the key", "")
+        {
+            Apply = (options, text) => text.Contains('\0', StringComparison.Ordinal) ? null : options with { CertificateKey = text },
+        },
+        new("Listen:CertificatePassword", "Password of the private key or of the PKCS#12 file", "a text", "")
+        {
+            IsSecret = true,
+            Apply = (options, text) => options with { CertificatePassword = text },
+        },
         new("DataFolder", "Folder of the store, of the key that seals secrets, and of catalogue changes", "a path", "data")
         {
             Apply = (options, text) => text.Contains('\0', StringComparison.Ordinal) ? null : options with { DataFolder = text },
@@ -63,6 +76,40 @@ public static class GlimmerSettings
         new("Store:Durability", "What a finished write survives: full outlives power loss, normal may lose the last moments then, off is for tests", "full, normal or off", "full")
         {
             Apply = (options, text) => Enum.TryParse(text, ignoreCase: true, out StoreDurability level) && Enum.IsDefined(level) && !char.IsAsciiDigit(text[0]) ? options with { StoreDurability = level } : null,
+        },
+        new("Nodes:Name", "What this node is called in lists of nodes", "1 to 64 letters, digits and . : _ -", "")
+        {
+            Apply = (options, text) => text.Length is >= 1 and <= 64 && text.All(static letter => char.IsAsciiLetterOrDigit(letter) || letter is '.' or ':' or '_' or '-')
+                ? options with { Slices = options.Slices with { Name = text } }
+                : null,
+        },
+        new("Nodes:LeaseSeconds", "How long a node's part of the limits is its own when nothing is heard of it; about three quarters of it can be used while PostgreSQL is away", "a number from 5 to 600", "90")
+        {
+            Apply = (options, text) => Whole(text, 5, 600) is { } seconds ? options with { Slices = options.Slices with { Lease = TimeSpan.FromSeconds(seconds) } } : null,
+        },
+        new("Nodes:AlwaysShared", "Whether a node that is alone takes its part of limits from PostgreSQL as well, so that one which is cut off can never admit beyond its lease", "true or false", "false")
+        {
+            Apply = (options, text) => bool.TryParse(text, out bool flag) ? options with { Slices = options.Slices with { AlwaysShared = flag } } : null,
+        },
+        new("Store:WhenAway", "What is done with new requests while PostgreSQL is away: let in on what is known, or refused with 1234", "admit or refuse", "admit")
+        {
+            Apply = (options, text) => Enum.TryParse(text, ignoreCase: true, out StoreAwayPolicy policy) && Enum.IsDefined(policy) && !char.IsAsciiDigit(text[0]) ? options with { StoreWhenAway = policy } : null,
+        },
+        new("Store:AwaySeconds", "How long requests are let in while PostgreSQL is away", "a number from 1 to 86400", "300")
+        {
+            Apply = (options, text) => Whole(text, 1, 86400) is { } seconds ? options with { StoreAwayTime = TimeSpan.FromSeconds(seconds) } : null,
+        },
+        new("Store:AwayAmount", "Most that one account may be charged on a node while PostgreSQL is away, in the currency of its requests", "an amount such as 10.00", "10")
+        {
+            Apply = (options, text) => Amount(text) is { } amount ? options with { StoreAwayAmount = amount } : null,
+        },
+        new("Store:JournalBytes", "Most bytes of the journal that keeps settled requests while PostgreSQL is away", "a number from 65536 to 1073741824", "67108864")
+        {
+            Apply = (options, text) => Whole(text, 65536, 1 << 30) is { } bytes ? options with { StoreJournalBytes = bytes } : null,
+        },
+        new("Store:WaitSeconds", "How long the start waits for a PostgreSQL that does not answer", "a number from 0 (not at all) to 86400", "300")
+        {
+            Apply = (options, text) => Whole(text, 0, 86400) is { } seconds ? options with { StoreWait = TimeSpan.FromSeconds(seconds) } : null,
         },
         new("Listen:TrustedProxies", "Proxies whose X-Forwarded-For and X-Forwarded-Proto are believed", "addresses or networks such as 10.0.0.0/8, separated by commas", "")
         {
@@ -147,6 +194,10 @@ public static class GlimmerSettings
         {
             Apply = (options, text) => Whole(text, 1, 10_000) is { } count ? options with { TaskConcurrency = (int)count } : null,
         },
+        new("Tasks:LeaseSeconds", "How long a node may be silent before another takes its tasks", "a number from 4 to 3600", "60")
+        {
+            Apply = (options, text) => Whole(text, 4, 3600) is { } seconds ? options with { TaskLease = TimeSpan.FromSeconds(seconds) } : null,
+        },
         new("Tasks:KeepHours", "How long the result of an asynchronous chat is kept", "a number from 1 to 8760", "24")
         {
             Apply = (options, text) => Whole(text, 1, 8760) is { } hours ? options with { KeepTaskResults = TimeSpan.FromHours(hours) } : null,
@@ -206,6 +257,18 @@ public static class GlimmerSettings
         new("Shutdown:DrainSeconds", "How long answers in flight may go on when the server stops", "a number from 0 to 3600", "20")
         {
             Apply = (options, text) => Whole(text, 0, 3600) is { } seconds ? options with { DrainTime = TimeSpan.FromSeconds(seconds) } : null,
+        },
+        new("Backends:File", "File of the backends that answer, beside or in place of the engine of this process", "the path of a YAML file; without it the engine of this process answers alone", "")
+        {
+            Apply = (options, text) => text.Contains('\0', StringComparison.Ordinal) ? null : options with { BackendsFile = text },
+        },
+        new("Backends:WatchSeconds", "How often that file is looked at for changes", "a number from 0 (never) to 3600", "5")
+        {
+            Apply = (options, text) => Whole(text, 0, 3600) is { } seconds ? options with { BackendsWatch = TimeSpan.FromSeconds(seconds) } : null,
+        },
+        new("Backends:ShowInHeader", "Whether answers name the backend that gave them in the header X-Glimmer-Backend", "true or false", "false")
+        {
+            Apply = (options, text) => bool.TryParse(text, out bool flag) ? options with { ShowBackend = flag } : null,
         },
         new("Cors:Origins", "Origins whose pages may call", "* or origins such as https://example.com, separated by commas", "*")
         {

@@ -41,7 +41,7 @@ internal sealed class OllamaEndpoint(OllamaGate gate, OllamaModels models, ChatR
         record.Stream = wire.Stream;
         record.Model = offer.Model.Code;
         record.Backend = offer.Route.Backend.Name;
-        if (wire.Messages.Count == 0)
+        if (wire is { Messages.Count: 0, Raw: null })
         {
             await SayLoadedAsync(context, new OllamaAnswer(record, time, wire.Model, false, isChat));
             return;

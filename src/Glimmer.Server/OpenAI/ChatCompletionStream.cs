@@ -15,6 +15,9 @@ namespace Glimmer.Server.OpenAI;
 internal sealed class ChatCompletionStream(SseWriter output, string requestId, OpenAIHead head, ChatCompletionForm form) : IStreamedAnswer
 {
     /// <inheritdoc/>
+    public void Ping() => output.WritePing();
+
+    /// <inheritdoc/>
     public void Begin(in ChatUsage usage)
     {
         for (int choice = 0; choice < form.Choices; choice++)

@@ -2,6 +2,7 @@ using Glimmer.Platform.Responses;
 using Glimmer.Server.Embeddings;
 using Glimmer.Server.Messages;
 using Glimmer.Server.Models;
+using Glimmer.Server.Rerank;
 using Glimmer.Server.Responses;
 
 namespace Glimmer.Server.OpenAI;
@@ -21,8 +22,8 @@ internal static class OpenAIRoutes
         .AddSingleton(seal)
         .AddSingleton<RecentResponses>()
         .AddSingleton<ResponseHistory>()
+        .AddSingleton<ResponseTasks>()
         .AddSingleton<BackgroundResponses>()
-        .AddHostedService(static services => services.GetRequiredService<BackgroundResponses>())
         .AddSingleton<ResponsesEndpoint>()
         .AddSingleton<StoredResponsesEndpoint>()
         .AddSingleton<ConversationsEndpoint>();
@@ -37,7 +38,10 @@ internal static class OpenAIRoutes
         var embeddings = app.Services.GetRequiredService<EmbeddingsEndpoint>();
         app.MapMethods("/v1/embeddings", post, embeddings.HandleAsync);
         app.MapMethods("/api/paas/v4/embeddings", post, embeddings.HandleAsync);
-        app.MapMethods("/api/paas/v4/rerank", post, app.Services.GetRequiredService<RerankEndpoint>().HandleAsync);
+        var rerank = app.Services.GetRequiredService<RerankEndpoint>();
+        app.MapMethods("/api/paas/v4/rerank", post, rerank.HandleAsync);
+        foreach (string path in new[] { "/v1/rerank", "/v1/reranking", "/v2/rerank", "/rerank", "/reranking" })
+            app.MapMethods(path, post, rerank.HandleOtherAsync);
 
         // Both vendors' clients ask here; Anthropic's say so in a header.
         var models = app.Services.GetRequiredService<ModelsEndpoint>();

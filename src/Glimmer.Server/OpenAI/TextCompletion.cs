@@ -12,9 +12,8 @@ namespace Glimmer.Server.OpenAI;
 /// <summary>An answer as OpenAI's older completions say it: texts, whole or in pieces.</summary>
 /// <param name="requestId">Id of the request.</param>
 /// <param name="head">What every object begins with.</param>
-/// <param name="echoes">What stands before each answer, empty for nothing; as many as there are answers.</param>
-/// <param name="includeUsage">Whether a stream ends with a chunk of usage.</param>
-internal sealed class TextCompletion(string requestId, OpenAIHead head, IReadOnlyList<string> echoes, bool includeUsage) : IAnswerDialect
+/// <param name="form">How the client wants it.</param>
+internal sealed class TextCompletion(string requestId, OpenAIHead head, TextCompletionForm form) : IAnswerDialect
 {
     /// <inheritdoc/>
     public bool ShowsReasoning => false;
@@ -35,12 +34,32 @@ internal sealed class TextCompletion(string requestId, OpenAIHead head, IReadOnl
         json.WriteStartObject();
         head.Write(json, "text_completion"u8);
         json.WriteStartArray("choices"u8);
-        for (int choice = 0; choice < messages.Count; choice++)
-            WriteChoice(json, choice, echoes[choice] + messages[choice].Content, messages[choice].Tokens, echoes[choice].Length, WordOf(end.FinishOf(choice)));
+        int choice = 0;
+        foreach (int made in Best(messages))
+        {
+            string echo = form.EchoOf(made);
+            MessageBuilder message = messages[made];
+            WriteChoice(json, choice++, echo + message.Content, form.TellsProbabilities ? message.Tokens : null, echo.Length, WordOf(end.FinishOf(made)));
+        }
+
         json.WriteEndArray();
         OpenAIHead.WriteUsage(json, end.Usage);
         json.WriteEndObject();
     }
+
+    /// <summary>
+    /// The answers to give: of each prompt's the most likely by the mean over their tokens, in that order, where more were made than are given. A backend that
+    /// tells no probabilities ranks none: its first are given.
+    /// </summary>
+    private IEnumerable<int> Best(IReadOnlyList<MessageBuilder> messages)
+    {
+        IEnumerable<int> all = Enumerable.Range(0, messages.Count);
+        return form.Made == form.Given
+            ? all
+            : all.GroupBy(made => made / form.Made).SelectMany(prompt => prompt.OrderByDescending(made => Likelihood(messages[made].Tokens)).ThenBy(static made => made).Take(form.Given));
+    }
+
+    private static double Likelihood(IReadOnlyList<SaidToken>? tokens) => tokens is { Count: > 0 } ? tokens.Average(static token => (double)token.LogProb) : double.NegativeInfinity;
 
     private static void WriteChoice(Utf8JsonWriter json, int choice, string text, IReadOnlyList<SaidToken>? tokens, int offset, string? word)
     {
@@ -55,14 +74,16 @@ internal sealed class TextCompletion(string requestId, OpenAIHead head, IReadOnl
 
     private sealed class Pieces(SseWriter output, TextCompletion owner) : IStreamedAnswer
     {
-        private readonly int[] _offsets = new int[owner.Echoes.Count];
+        private readonly int[] _offsets = new int[owner.Form.Echoes.Count * owner.Form.Made];
+
+        public void Ping() => output.WritePing();
 
         public void Begin(in ChatUsage usage)
         {
-            for (int choice = 0; choice < owner.Echoes.Count; choice++)
+            for (int choice = 0; choice < _offsets.Length; choice++)
             {
-                if (owner.Echoes[choice].Length > 0)
-                    Write(choice, owner.Echoes[choice], null, null);
+                if (owner.Form.EchoOf(choice).Length > 0)
+                    Write(choice, owner.Form.EchoOf(choice), null, null);
             }
         }
 
@@ -85,7 +106,7 @@ internal sealed class TextCompletion(string requestId, OpenAIHead head, IReadOnl
 
             for (int choice = 0; choice < _offsets.Length; choice++)
                 Write(choice, "", null, owner.WordOf(end.FinishOf(choice)));
-            if (owner.IncludesUsage)
+            if (owner.Form.IncludesUsage)
             {
                 Utf8JsonWriter json = Start();
                 json.WriteStartArray("choices"u8);
@@ -105,7 +126,7 @@ internal sealed class TextCompletion(string requestId, OpenAIHead head, IReadOnl
             WriteChoice(json, choice, text, tokens, _offsets[choice], word);
             _offsets[choice] += text.Length;
             json.WriteEndArray();
-            if (owner.IncludesUsage)
+            if (owner.Form.IncludesUsage)
                 json.WriteNull("usage"u8);
             json.WriteEndObject();
             output.EndEvent();
@@ -124,7 +145,18 @@ internal sealed class TextCompletion(string requestId, OpenAIHead head, IReadOnl
 
     private string RequestId => requestId;
 
-    private IReadOnlyList<string> Echoes => echoes;
+    private TextCompletionForm Form => form;
+}
 
-    private bool IncludesUsage => includeUsage;
+/// <summary>How a client wants its texts.</summary>
+/// <param name="Echoes">What stands before the answers of each prompt, empty for nothing.</param>
+/// <param name="Given">Answers that are given of each prompt.</param>
+/// <param name="Made">Answers that are made of each prompt.</param>
+/// <param name="TellsProbabilities">Whether the tokens' probabilities are told.</param>
+/// <param name="IncludesUsage">Whether a stream ends with a chunk of usage.</param>
+internal sealed record TextCompletionForm(IReadOnlyList<string> Echoes, int Given, int Made, bool TellsProbabilities, bool IncludesUsage)
+{
+    /// <summary>What stands before an answer.</summary>
+    /// <param name="made">Its place among all that are made.</param>
+    public string EchoOf(int made) => Echoes[made / Made];
 }

@@ -1,105 +1,72 @@
-using System.Collections.Concurrent;
+using System.Buffers;
+using System.Text;
 using System.Text.Json;
+using Glimmer.Platform.Keys;
 using Glimmer.Platform.Responses;
+using Glimmer.Platform.Tasks;
+using Glimmer.Protocol.Errors;
+using Glimmer.Protocol.Json;
+using Glimmer.Protocol.OpenAI;
 using Glimmer.Server.Answers;
-using Glimmer.Server.Hosting;
+using Glimmer.Server.Tasks;
 using Glimmer.Server.Transport;
 
 namespace Glimmer.Server.Responses;
 
 /// <summary>
-/// Makes responses while nobody waits. They are kept in the store from the beginning; one whose server stops in the middle cannot be gone on with and
-/// is failed for whoever asks afterwards.
+/// Makes responses while nobody waits: each is kept from its beginning and is a task, so that it outlives its server and moves to another
+/// node. The task holds the request and what it goes on from, since that may stand in the memory of one node only.
 /// </summary>
-internal sealed partial class BackgroundResponses(ChatRunner runner, ResponseStore store, ResponseHistory history, AnswerDrain drain, TimeProvider time, ILogger<BackgroundResponses> log) : IHostedService
+internal sealed class BackgroundResponses(ChatRunner runner, ResponseTasks tasks, TaskQueue queue, TimeProvider time)
 {
-    private static readonly TimeSpan TouchEvery = TimeSpan.FromSeconds(15);
-    private readonly ConcurrentDictionary<string, Job> _jobs = new(StringComparer.Ordinal);
-
-    /// <summary>Begins to make a response.</summary>
-    /// <returns>The response, queued.</returns>
-    public async Task<string> StartAsync(HttpContext context, long account, ChatCall call, ResponseHead head, IReadOnlyList<StoredItem> input)
+    /// <summary>Begins a response.</summary>
+    /// <param name="key">Whose it is.</param>
+    /// <param name="model">Code of its model.</param>
+    /// <param name="head">What is known of it.</param>
+    /// <param name="before">The items it goes on from.</param>
+    /// <param name="input">Its own items.</param>
+    /// <param name="request">The request as it came.</param>
+    /// <returns>The response, queued; or why it cannot be.</returns>
+    public async Task<(string? Body, PlatformError? Error)> StartAsync(
+        AccessKey key, string model, ResponseHead head, IReadOnlyList<JsonElement> before, IReadOnlyList<StoredItem> input, ReadOnlyMemory<byte> request)
     {
-        var record = RequestRecord.Of(context);
-        StoredResponse queued = ResponseHistory.Stored(account, head, new ResponseState("queued"), input);
-        await store.KeepAsync(queued, isNew: true);
-        var job = new Job(account, CancellationTokenSource.CreateLinkedTokenSource(drain.Deadline));
-        _jobs[head.Id] = job;
-        var detached = new DefaultHttpContext { RequestAborted = job.Stop.Token };
-        detached.Request.ContentLength = context.Request.ContentLength;
-        detached.Features.Set(new RequestRecord { Id = record.Id, Started = time.GetTimestamp(), Dialect = record.Dialect, KeyId = record.KeyId, Model = record.Model, Backend = record.Backend });
-        job.Work = Task.Run(() => RunAsync(detached, job, call, head, input), CancellationToken.None);
-        return queued.Body;
+        StoredResponse queued = ResponseHistory.Stored(key.AccountId, head, new ResponseState("queued"), input);
+        var task = new NewTask(head.Id, key.AccountId, key.Id, TaskKinds.Responses, BackgroundRequest.Write(head.Created, before, input, request)) { Model = model };
+        return await tasks.StartAsync(queued, task) == TaskGift.TooMany
+            ? (null, AsyncChatEndpoint.TooMany(queue.Settings.MaxOpen))
+            : (queued.Body, null);
     }
 
-    /// <summary>Ends a response in the making.</summary>
-    /// <returns>Whether this process makes it.</returns>
-    public async Task<bool> CancelAsync(long account, string id)
+    /// <summary>Makes a response, as the run of its task.</summary>
+    public async Task RunAsync(HttpContext context, TaskRun run, ChatCall call, ResponseHead head, IReadOnlyList<StoredItem> input)
     {
-        if (!_jobs.TryGetValue(id, out Job? job) || job.Account != account)
-            return false;
-        job.Cancelled = true;
-        await job.Stop.CancelAsync();
-        await job.Work;
-        return true;
-    }
+        if (!await tasks.BeginAsync(ResponseHistory.Stored(run.Account, head, new ResponseState("in_progress"), input)))
+        {
+            // It has its end from a former run, or was given up: nothing is made and nothing charged.
+            var nothing = new ArrayBufferWriter<byte>(2);
+            nothing.Write("{}"u8);
+            await JsonResponse.WriteAsync(context, nothing);
+            return;
+        }
 
-    /// <inheritdoc/>
-    Task IHostedService.StartAsync(CancellationToken cancellationToken) => Task.CompletedTask;
-
-    /// <summary>Waits until what is in the making has ended, as the drain lets it.</summary>
-    Task IHostedService.StopAsync(CancellationToken cancellationToken) => Task.WhenAll(_jobs.Values.Select(static job => job.Work));
-
-    private async Task RunAsync(DefaultHttpContext context, Job job, ChatCall call, ResponseHead head, IReadOnlyList<StoredItem> input)
-    {
-        using var said = new MemoryStream();
-        context.Response.Body = said;
-        ResponseState last = new("failed") { Error = ("server_error", "The response could not be made.") };
         var answer = new ResponsesAnswer(head, RequestRecord.Of(context).Id, time, keep: null);
-        try
-        {
-            await store.KeepAsync(ResponseHistory.Stored(job.Account, head, new ResponseState("in_progress"), input), isNew: false);
-            Task made = runner.RunAsync(context, call, answer);
-            using var timer = new PeriodicTimer(TouchEvery, time);
-            while (await Task.WhenAny(made, timer.WaitForNextTickAsync(CancellationToken.None).AsTask()) != made)
-                await store.TouchAsync([head.Id]);
-            await made;
-            last = job.Cancelled ? new ResponseState("cancelled") : answer.State.Status != "in_progress" ? answer.State : Refused(said);
-        }
-        catch (Exception fault)
-        {
-            if (job.Cancelled)
-                last = new ResponseState("cancelled");
-            else
-                Log.Failed(log, head.Id, FaultText.Of(fault));
-        }
-
-        try
-        {
-            if (last.Status is "completed" or "incomplete")
-                await history.KeepAsync(job.Account, answer, input);
-            else
-                await store.KeepAsync(ResponseHistory.Stored(job.Account, head, last, input), isNew: false);
-        }
-        catch (Exception fault)
-        {
-            Log.NotKept(log, head.Id, FaultText.Of(fault));
-        }
-        finally
-        {
-            _jobs.TryRemove(head.Id, out _);
-            job.Stop.Dispose();
-        }
+        await runner.RunAsync(context, call, answer);
+        if (answer.State.Status is not ("completed" or "incomplete"))
+            return;
+        StoredResponse made = ResponseHistory.Stored(run.Account, head, answer.State, input);
+        await tasks.EndAsync(run, made, head.Request.ConversationId, [.. input, .. made.Output]);
     }
 
-    /// <summary>The state of a response that ended with an error before its answer, which the runner wrote as it would to a client.</summary>
-    private static ResponseState Refused(MemoryStream said)
+    /// <summary>Keeps that a response could not be made.</summary>
+    /// <param name="run">Its task.</param>
+    /// <param name="response">What is kept of it.</param>
+    /// <param name="said">The error as it was written to a client.</param>
+    public Task FailAsync(TaskRun run, StoredResponse response, byte[] said)
     {
-        string message = "The server is stopping; send the request again.";
+        string message = "The response could not be made.";
         string code = "server_error";
-        if (said.Length > 0)
+        using (JsonDocument body = JsonDocument.Parse(said))
         {
-            using JsonDocument body = JsonDocument.Parse(said.ToArray());
             if (body.RootElement.TryGetProperty("error", out JsonElement error))
             {
                 message = error.GetProperty("message").GetString() ?? message;
@@ -107,26 +74,95 @@ internal sealed partial class BackgroundResponses(ChatRunner runner, ResponseSto
             }
         }
 
-        return new ResponseState("failed") { Error = (code, message) };
+        return tasks.EndAsync(run, response with { Account = run.Account, Status = "failed", Body = Ended(response.Body, "failed", (code, message)) }, null, []);
     }
 
-    private sealed class Job(long account, CancellationTokenSource stop)
+    /// <summary>Gives a response up; one that has ended stays as it is.</summary>
+    /// <returns>Whether it was still to be made.</returns>
+    public async Task<bool> CancelAsync(StoredResponse response) =>
+        response.IsOpen && await tasks.CancelAsync(response with { Status = "cancelled", Body = Ended(response.Body, "cancelled", null) });
+
+    /// <summary>The body of a response that ended without an answer.</summary>
+    public static string Ended(string body, string status, (string Code, string Message)? error)
     {
-        public long Account { get; } = account;
+        var ended = new ArrayBufferWriter<byte>();
+        using (var json = new Utf8JsonWriter(ended, WireJson.WriterOptions))
+        {
+            json.WriteStartObject();
+            foreach (JsonProperty member in ResponseHistory.Parse(body).EnumerateObject())
+            {
+                json.WritePropertyName(member.Name);
+                if (member.NameEquals("status"u8))
+                {
+                    json.WriteStringValue(status);
+                }
+                else if (error is { } known && member.NameEquals("error"u8))
+                {
+                    json.WriteStartObject();
+                    json.WriteString("code"u8, known.Code);
+                    json.WriteString("message"u8, known.Message);
+                    json.WriteEndObject();
+                }
+                else
+                {
+                    member.Value.WriteTo(json);
+                }
+            }
 
-        public CancellationTokenSource Stop { get; } = stop;
+            json.WriteEndObject();
+        }
 
-        public Task Work { get; set; } = Task.CompletedTask;
+        return Encoding.UTF8.GetString(ended.WrittenSpan);
+    }
+}
 
-        public volatile bool Cancelled;
+/// <summary>What the task of a response holds.</summary>
+/// <param name="Created">When it was asked for.</param>
+/// <param name="Before">The items it goes on from.</param>
+/// <param name="Input">Its own items, as they are kept.</param>
+/// <param name="Request">The request.</param>
+internal sealed record BackgroundRequest(DateTimeOffset Created, IReadOnlyList<JsonElement> Before, IReadOnlyList<StoredItem> Input, ResponsesRequest Request)
+{
+    /// <summary>Writes it.</summary>
+    public static byte[] Write(DateTimeOffset created, IReadOnlyList<JsonElement> before, IReadOnlyList<StoredItem> input, ReadOnlyMemory<byte> request)
+    {
+        var body = new ArrayBufferWriter<byte>(request.Length + 256);
+        using (var json = new Utf8JsonWriter(body, WireJson.WriterOptions))
+        {
+            json.WriteStartObject();
+            json.WriteNumber("created"u8, created.ToUnixTimeMilliseconds());
+            json.WriteStartArray("before"u8);
+            foreach (JsonElement item in before)
+                item.WriteTo(json);
+            json.WriteEndArray();
+            json.WriteStartArray("input"u8);
+            foreach (StoredItem item in input)
+                json.WriteRawValue(item.Json, skipInputValidation: true);
+            json.WriteEndArray();
+
+            // As a string: it is read by the reader of requests, with its own bounds.
+            json.WriteString("request"u8, request.Span);
+            json.WriteEndObject();
+        }
+
+        return body.WrittenSpan.ToArray();
     }
 
-    private static partial class Log
+    /// <summary>Reads it.</summary>
+    public static BackgroundRequest Read(byte[] body)
     {
-        [LoggerMessage(2201, LogLevel.Error, "Response {ResponseId} failed in the background: {Fault}")]
-        public static partial void Failed(ILogger log, string responseId, string fault);
-
-        [LoggerMessage(2202, LogLevel.Error, "Response {ResponseId} was made in the background and could not be kept: {Fault}")]
-        public static partial void NotKept(ILogger log, string responseId, string fault);
+        JsonElement root = JsonDocument.Parse(body, WireJson.ReaderOptions).RootElement;
+        (JsonBody? json, PlatformError? error) = JsonBody.Parse(Encoding.UTF8.GetBytes(root.GetProperty("request").GetString()!));
+        using (json)
+        {
+            ResponsesRequest? request = null;
+            if (json is not null)
+                (request, error) = ResponsesRequestReader.Read(json.Root);
+            return new BackgroundRequest(
+                DateTimeOffset.FromUnixTimeMilliseconds(root.GetProperty("created").GetInt64()),
+                [.. root.GetProperty("before").EnumerateArray()],
+                [.. root.GetProperty("input").EnumerateArray().Select(static item => new StoredItem(item.GetProperty("id").GetString()!, item.GetRawText()))],
+                request ?? throw new InvalidDataException($"The task's request cannot be read: {error!.Message}"));
+        }
     }
 }

@@ -14,6 +14,8 @@ internal sealed class ResponseHistory(ResponseStore store, ConversationStore con
     /// <summary>Longest chain of responses.</summary>
     private const int MaxTurns = 1000;
 
+    private static readonly TimeSpan _patience = TimeSpan.FromSeconds(2);
+
     /// <summary>The response of this id; null when the account has none.</summary>
     public async ValueTask<StoredResponse?> FindAsync(long account, string id) => recent.Find(account, id) ?? await store.FindAsync(account, id);
 
@@ -74,17 +76,36 @@ internal sealed class ResponseHistory(ResponseStore store, ConversationStore con
         return (items, null);
     }
 
-    /// <summary>Keeps a response that has ended, where the request says so.</summary>
+    /// <summary>Keeps a response that has ended, where the request says so. A database that is away holds no answer back: it is kept once it is there again.</summary>
     public async ValueTask KeepAsync(long account, ResponsesAnswer answer, IReadOnlyList<StoredItem> input)
     {
         StoredResponse response = Stored(account, answer.Head, answer.State, input);
         ResponsesRequest request = answer.Head.Request;
         if (answer.Head.Stored)
-            await store.KeepAsync(response, isNew: !request.Background);
+        {
+            if (!await SoonAsync(store.KeepAsync(response, isNew: !request.Background, patient: true)))
+                recent.Add(response);
+        }
         else if (request.Store != false)
+        {
             recent.Add(response);
+        }
+
         if (request.ConversationId is { } conversation && response.Status is ("completed" or "incomplete"))
-            await conversations.AppendAsync(account, conversation, [.. input, .. response.Output]);
+            await SoonAsync(conversations.AppendAsync(account, conversation, [.. input, .. response.Output]));
+    }
+
+    /// <summary>Waits a little for a write; false when it is still to come. Its fault is the caller's while he waits.</summary>
+    private static async Task<bool> SoonAsync(Task write)
+    {
+        if (await Task.WhenAny(write, Task.Delay(_patience)) != write)
+        {
+            _ = write.ContinueWith(static done => _ = done.Exception, CancellationToken.None, TaskContinuationOptions.OnlyOnFaulted, TaskScheduler.Default);
+            return false;
+        }
+
+        await write;
+        return true;
     }
 
     /// <summary>A response in a state, as it is kept.</summary>

@@ -1,8 +1,10 @@
 using System.Text.Json;
 using Glimmer.Platform.Keys;
 using Glimmer.Platform.Responses;
+using Glimmer.Platform.Tasks;
 using Glimmer.Protocol.Chat;
 using Glimmer.Protocol.Errors;
+using Glimmer.Protocol.Json;
 using Glimmer.Protocol.OpenAI;
 using Glimmer.Server.Answers;
 using Glimmer.Server.Hosting;
@@ -20,7 +22,7 @@ internal sealed class ResponsesEndpoint(
     {
         if (await gate.AuthenticateAsync(context) is not { } key)
             return;
-        (ResponsesRequest? request, PlatformError? error) = await BodyReader.ReadAsync(context, options.MaxBodyBytes, ResponsesRequestReader.Read);
+        (ResponsesRequest? request, byte[] kept, PlatformError? error) = await ReadAsync(context);
         Asked? asked = null;
         if (request is not null)
             (asked, error) = await PrepareAsync(context, key, request);
@@ -35,12 +37,55 @@ internal sealed class ResponsesEndpoint(
         long account = key.AccountId;
         if (request.Background)
         {
-            string body = await background.StartAsync(context, account, asked.Call, asked.Head, asked.Input);
-            await JsonReply.WriteAsync(context, body);
+            (string? queued, error) = await background.StartAsync(key, asked.Call.Offer.Model.Code, asked.Head, asked.Before, asked.Input, kept);
+            if (queued is null)
+                await ErrorResponse.WriteAsync(context, error!);
+            else
+                await JsonReply.WriteAsync(context, queued);
             return;
         }
 
         await runner.RunAsync(context, asked.Call, new ResponsesAnswer(asked.Head, RequestRecord.Of(context).Id, time, answer => history.KeepAsync(account, answer, asked.Input)));
+    }
+
+    /// <summary>Makes a response in the background: the run of its task.</summary>
+    public async Task RunAsync(HttpContext context, TaskRun run)
+    {
+        if (await gate.AuthenticateAsync(context) is not { } key)
+            return;
+        var kept = BackgroundRequest.Read(run.Body);
+        (Asked? asked, PlatformError? error) = Prepare(context, key, kept.Request, kept.Before, [.. kept.Input.Select(static item => ResponseHistory.Parse(item.Json))], run.Id, kept.Created);
+        if (asked is null)
+            await ErrorResponse.WriteAsync(context, error!);
+        else
+            await background.RunAsync(context, run, asked.Call, asked.Head, kept.Input);
+    }
+
+    /// <summary>Keeps that a response could not be made in the background.</summary>
+    /// <param name="run">Its task.</param>
+    /// <param name="said">The error as it was written to a client.</param>
+    public async Task FailAsync(TaskRun run, byte[] said)
+    {
+        if (await history.FindAsync(run.Account, run.Id) is { } response)
+            await background.FailAsync(run, response, said);
+    }
+
+    /// <summary>The request, and its bytes where it is made later.</summary>
+    private async ValueTask<(ResponsesRequest? Request, byte[] Kept, PlatformError? Error)> ReadAsync(HttpContext context)
+    {
+        (RequestBody raw, PlatformError? error) = await BodyReader.ReadAsync(context, options.MaxBodyBytes);
+        using RequestBody body = raw;
+        if (error is not null)
+            return (null, [], error);
+        (JsonBody? json, error) = JsonBody.Parse(body.Memory);
+        ResponsesRequest? request = null;
+        using (json)
+        {
+            if (json is not null)
+                (request, error) = ResponsesRequestReader.Read(json.Root);
+        }
+
+        return (request, request is { Background: true } ? body.Memory.ToArray() : [], error);
     }
 
     private async ValueTask<(Asked? Asked, PlatformError? Error)> PrepareAsync(HttpContext context, AccessKey key, ResponsesRequest request)
@@ -49,9 +94,13 @@ internal sealed class ResponsesEndpoint(
         if (error is not null)
             return (null, error);
         (IReadOnlyList<JsonElement> input, error) = await history.InputAsync(key.AccountId, request.Input);
-        if (error is not null)
-            return (null, error);
-        (IReadOnlyList<WireMessage> messages, error) = ResponsesItems.Read(request.Instructions, before, input, box => seal.TryOpen(key.AccountId, box));
+        return error is not null ? (null, error) : Prepare(context, key, request, before, input, ResponseIds.New("resp"), time.GetUtcNow());
+    }
+
+    private (Asked? Asked, PlatformError? Error) Prepare(
+        HttpContext context, AccessKey key, ResponsesRequest request, IReadOnlyList<JsonElement> before, IReadOnlyList<JsonElement> input, string id, DateTimeOffset created)
+    {
+        (IReadOnlyList<WireMessage> messages, PlatformError? error) = ResponsesItems.Read(request.Instructions, before, input, box => seal.TryOpen(key.AccountId, box));
         if (error is not null)
             return (null, error);
         (ChatCall? call, error) = chat.Prepare(context, key, request.Chat with { Messages = messages }, "responses");
@@ -59,12 +108,12 @@ internal sealed class ResponsesEndpoint(
             return (null, error);
         bool stored = request.Store ?? (request.Background || request.ConversationId is not null);
         var head = new ResponseHead(
-            ResponseIds.New("resp"), time.GetUtcNow(), call.Offer.Model.Code, request, call.Request, stored,
+            id, created, call.Offer.Model.Code, request, call.Request, stored,
             request.SealedReasoning ? text => seal.Seal(key.AccountId, text) : null);
 
         // Only what may be kept needs the form in which it is kept.
-        return (new Asked(call, head, request.Store == false && request.ConversationId is null ? [] : ResponseHistory.Normalise(input)), null);
+        return (new Asked(call, head, before, request.Store == false && request.ConversationId is null ? [] : ResponseHistory.Normalise(input)), null);
     }
 
-    private sealed record Asked(ChatCall Call, ResponseHead Head, IReadOnlyList<StoredItem> Input);
+    private sealed record Asked(ChatCall Call, ResponseHead Head, IReadOnlyList<JsonElement> Before, IReadOnlyList<StoredItem> Input);
 }

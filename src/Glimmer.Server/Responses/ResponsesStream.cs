@@ -22,6 +22,9 @@ internal sealed class ResponsesStream(SseWriter output, ResponsesAnswer answer) 
     private int _sequence;
 
     /// <inheritdoc/>
+    public void Ping() => output.WritePing();
+
+    /// <inheritdoc/>
     public void Begin(in ChatUsage usage)
     {
         WriteResponse("response.created"u8, new ResponseState("in_progress"));

@@ -1,10 +1,6 @@
-using System.Buffers;
-using System.Text;
-using System.Text.Json;
 using Glimmer.Platform.Keys;
 using Glimmer.Platform.Responses;
 using Glimmer.Protocol.Errors;
-using Glimmer.Protocol.Json;
 using Glimmer.Server.Transport;
 
 namespace Glimmer.Server.Responses;
@@ -27,7 +23,7 @@ internal sealed class StoredResponsesEndpoint(RequestGate gate, ResponseHistory 
     /// <summary>Removes a response.</summary>
     public Task DeleteAsync(HttpContext context) => ForAsync(context, async (key, response) =>
     {
-        await background.CancelAsync(key.AccountId, response.Id);
+        await background.CancelAsync(response);
         await history.DeleteAsync(key.AccountId, response.Id);
         await JsonReply.WriteAsync(context, json =>
         {
@@ -56,7 +52,7 @@ internal sealed class StoredResponsesEndpoint(RequestGate gate, ResponseHistory 
             return;
         }
 
-        if (await background.CancelAsync(key.AccountId, response.Id))
+        if (await background.CancelAsync(response))
             response = await history.FindAsync(key.AccountId, response.Id) ?? response;
         await JsonReply.WriteAsync(context, response.Status == ResponseStore.LostStatus ? Lost(response) : response.Body);
     });
@@ -72,36 +68,7 @@ internal sealed class StoredResponsesEndpoint(RequestGate gate, ResponseHistory 
             await ErrorResponse.WriteAsync(context, ResponseHistory.Missing("Response", id, "id"));
     }
 
-    /// <summary>The body of a response whose server stopped while it was made.</summary>
-    private static string Lost(StoredResponse response)
-    {
-        var body = new ArrayBufferWriter<byte>();
-        using (var json = new Utf8JsonWriter(body, WireJson.WriterOptions))
-        {
-            json.WriteStartObject();
-            foreach (JsonProperty member in ResponseHistory.Parse(response.Body).EnumerateObject())
-            {
-                json.WritePropertyName(member.Name);
-                if (member.NameEquals("status"u8))
-                {
-                    json.WriteStringValue("failed"u8);
-                }
-                else if (member.NameEquals("error"u8))
-                {
-                    json.WriteStartObject();
-                    json.WriteString("code"u8, "server_error"u8);
-                    json.WriteString("message"u8, "The server stopped while this response was being made. Send the request again."u8);
-                    json.WriteEndObject();
-                }
-                else
-                {
-                    member.Value.WriteTo(json);
-                }
-            }
-
-            json.WriteEndObject();
-        }
-
-        return Encoding.UTF8.GetString(body.WrittenSpan);
-    }
+    /// <summary>The body of a response that will not come to its end.</summary>
+    private static string Lost(StoredResponse response) =>
+        BackgroundResponses.Ended(response.Body, "failed", ("server_error", "The server stopped while this response was being made. Send the request again."));
 }

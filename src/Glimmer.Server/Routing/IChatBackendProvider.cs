@@ -1,4 +1,5 @@
 using Glimmer.Inference;
+using Glimmer.Inference.Routing;
 
 namespace Glimmer.Server.Routing;
 
@@ -42,7 +43,14 @@ public interface IChatBackendProvider
     /// <summary>The backend that stands in for codes nobody serves; null when there is none.</summary>
     ChatRoute? StandIn { get; }
 
+    /// <summary>The pool that the backends belong to, for those who administer it; null when there is none.</summary>
+    BackendPool? Pool => null;
+
     /// <summary>The backend that makes embeddings under a code; null when none does.</summary>
     /// <param name="model">Code in any case.</param>
     IEmbeddingBackend? FindEmbeddings(string model) => null;
+
+    /// <summary>The backend that scores documents under a code; null when none does.</summary>
+    /// <param name="model">Code in any case.</param>
+    IRerankBackend? FindRerank(string model) => null;
 }

@@ -1,6 +1,7 @@
 using System.Buffers;
 using System.Text.Json;
 using Glimmer.Inference;
+using Glimmer.Platform.Admission;
 using Glimmer.Platform.Keys;
 using Glimmer.Platform.Tasks;
 using Glimmer.Protocol.Chat;
@@ -14,7 +15,7 @@ using Glimmer.Server.Transport;
 namespace Glimmer.Server.Tasks;
 
 /// <summary><c>POST /async/chat/completions</c> and <c>GET /async-result/{id}</c> (spec: api.md §7).</summary>
-internal sealed class AsyncChatEndpoint(RequestGate gate, ModelOffers offers, TaskQueue tasks, GlimmerOptions options, TimeProvider time)
+internal sealed class AsyncChatEndpoint(RequestGate gate, ModelOffers offers, TaskQueue tasks, CallAdmission calls, GlimmerOptions options, TimeProvider time)
 {
     /// <summary>Takes a chat request whose answer is fetched later. It is checked whole before it is taken.</summary>
     public async Task HandleAsync(HttpContext context)
@@ -28,7 +29,8 @@ internal sealed class AsyncChatEndpoint(RequestGate gate, ModelOffers offers, Ta
             return;
         }
 
-        switch (await tasks.AddAsync(task, options.RequestIdWindow))
+        TaskGift gift = await AddAsync(key, task);
+        switch (gift)
         {
             case TaskGift.Duplicate:
                 await ErrorResponse.WriteAsync(context, PlatformError.Of(BusinessCode.RequestDuplicate, task.Request!) with { Field = "request_id" });
@@ -71,6 +73,26 @@ internal sealed class AsyncChatEndpoint(RequestGate gate, ModelOffers offers, Ta
         Chinese = $"排队任务过多（最多 {most} 个），请等待部分任务完成",
         RetryAfter = TimeSpan.FromMinutes(1),
     };
+
+    /// <summary>Hands a task in under its id, which chats that are answered at once may not have had either. The queue's own check outlives a restart.</summary>
+    private async Task<TaskGift> AddAsync(AccessKey key, NewTask task)
+    {
+        if (task.Request is not { } id)
+            return await tasks.AddAsync(task, options.RequestIdWindow);
+        if (!calls.TryTakeRequestId(key, id))
+            return TaskGift.Duplicate;
+        TaskGift? gift = null;
+        try
+        {
+            gift = await tasks.AddAsync(task, options.RequestIdWindow);
+            return gift.Value;
+        }
+        finally
+        {
+            if (gift is null or TaskGift.TooMany)
+                calls.ForgetRequestId(key, id);
+        }
+    }
 
     private async ValueTask<(NewTask? Task, PlatformError? Error)> ReadAsync(HttpContext context, AccessKey key)
     {

@@ -4,6 +4,7 @@ using Glimmer.Platform.Tasks;
 using Glimmer.Protocol.Errors;
 using Glimmer.Server.Chat;
 using Glimmer.Server.Messages;
+using Glimmer.Server.Responses;
 using Glimmer.Server.Transport;
 
 namespace Glimmer.Server.Tasks;
@@ -12,7 +13,7 @@ namespace Glimmer.Server.Tasks;
 /// Runs a task as the request that it stands for, through the endpoint that would have answered it: same checks, same admission, same charge,
 /// same bytes. The task's id is the request's, so that the ledger knows a run that was charged before its node died.
 /// </summary>
-internal sealed partial class EndpointWork(ChatEndpoint chat, MessagesEndpoint messages, AccountDirectory accounts, TaskQueue queue, TimeProvider time, ILogger<EndpointWork> log) : ITaskWork
+internal sealed partial class EndpointWork(ChatEndpoint chat, MessagesEndpoint messages, ResponsesEndpoint responses, AccountDirectory accounts, TaskQueue queue, TimeProvider time, ILogger<EndpointWork> log) : ITaskWork
 {
     /// <inheritdoc/>
     public async Task<TaskOutcome> RunAsync(TaskRun run, Func<Task<bool>> confirm, CancellationToken cancel)
@@ -23,6 +24,7 @@ internal sealed partial class EndpointWork(ChatEndpoint chat, MessagesEndpoint m
         {
             TaskKinds.Chat => ("/api/paas/v4/chat/completions", (Func<HttpContext, Task>)(context => chat.HandleAsync(context, ApiSurface.General))),
             TaskKinds.Messages => ("/api/anthropic/v1/messages", messages.HandleAsync),
+            TaskKinds.Responses => ("/v1/responses", context => responses.RunAsync(context, run)),
             _ => throw new InvalidOperationException($"No work is known for tasks of the kind {run.Kind}."),
         };
         var record = new RequestRecord { Id = run.Id, Started = time.GetTimestamp(), Dialect = WireDialects.Of(path), Route = path };
@@ -49,7 +51,14 @@ internal sealed partial class EndpointWork(ChatEndpoint chat, MessagesEndpoint m
             throw new InvalidOperationException("The endpoint gave no answer.");
         }
 
-        return OutcomeOf(run, status, record.Code, answer.ToArray());
+        TaskOutcome outcome = OutcomeOf(run, status, record.Code, answer.ToArray());
+        if (run.Kind != TaskKinds.Responses)
+            return outcome;
+
+        // Its result stands where it is asked for.
+        if (outcome.State == TaskState.Failed)
+            await responses.FailAsync(run, outcome.Result!);
+        return outcome with { Result = null };
     }
 
     private TaskOutcome OutcomeOf(TaskRun run, int status, BusinessCode? code, byte[] body)

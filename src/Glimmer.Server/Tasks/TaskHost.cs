@@ -1,3 +1,4 @@
+using Glimmer.Platform.Store;
 using Glimmer.Platform.Tasks;
 using Glimmer.Server.Transport;
 
@@ -12,7 +13,12 @@ internal sealed partial class TaskHost : IHostedService, IAsyncDisposable
 
     public TaskHost(TaskQueue queue, ITaskWork work, IHostApplicationLifetime lifetime, ILogger<TaskHost> log)
     {
-        _runner = new TaskRunner(queue, work, fault => Log.Fault(log, FaultText.Of(fault)));
+        _runner = new TaskRunner(queue, work, fault =>
+        {
+            // Told once where the database is watched.
+            if (fault is not StoreAwayException)
+                Log.Fault(log, FaultText.Of(fault));
+        });
         _stopping = lifetime.ApplicationStopping.Register(() => _stopped = Task.Run(_runner.StopAsync));
     }
 

@@ -13,6 +13,7 @@ internal static class TaskRoutes
         var queue = new TaskQueue(store, new TaskSettings
         {
             Concurrency = options.TaskConcurrency,
+            Lease = options.TaskLease,
             KeepResult = options.KeepTaskResults,
             DrainTime = options.DrainTime,
         });

@@ -34,9 +34,6 @@ internal static class ErrorResponse
         await response.Body.WriteAsync(body.WrittenMemory, context.RequestAborted);
     }
 
-    /// <summary>Chinese when it is the first language the caller asks for, else English.</summary>
-    public static MessageLanguage Language(HttpRequest request) =>
-        request.Headers.AcceptLanguage.ToString().AsSpan().TrimStart().StartsWith("zh", StringComparison.OrdinalIgnoreCase)
-            ? MessageLanguage.Chinese
-            : MessageLanguage.English;
+    /// <summary>Chinese when it is the language that the caller prefers, else English.</summary>
+    public static MessageLanguage Language(HttpRequest request) => AcceptedLanguage.Of(request.Headers.AcceptLanguage.ToString());
 }

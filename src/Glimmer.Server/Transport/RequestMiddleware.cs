@@ -1,3 +1,5 @@
+using Glimmer.Platform.Ledger;
+using Glimmer.Platform.Store;
 using Glimmer.Protocol.Errors;
 using Glimmer.Server.Hosting;
 using Glimmer.Server.Telemetry;
@@ -9,18 +11,19 @@ namespace Glimmer.Server.Transport;
 /// an error of the platform; writes its one log line and its metrics.
 /// </summary>
 internal sealed partial class RequestMiddleware(
-    RequestDelegate next, GlimmerOptions options, GlimmerTelemetry telemetry, TimeProvider time, ILogger<RequestMiddleware> log)
+    RequestDelegate next, GlimmerOptions options, GlimmerTelemetry telemetry, TimeProvider time, ILogger<RequestMiddleware> log, IdChance? chance = null)
 {
     private const int ClientClosedRequest = 499;
     private readonly bool _anyOrigin = options.CorsOrigins.Contains("*", StringComparer.Ordinal);
 
     public async Task InvokeAsync(HttpContext context)
     {
+        string path = RequestPath.Normalise(context.Request.Path.Value ?? "/");
+        context.Request.Path = path;
+        chance?.Begin(context.Request.Method, path);
         var record = new RequestRecord { Id = RequestIds.NewRequestId(time.GetUtcNow()), Started = time.GetTimestamp() };
         context.Features.Set(record);
         context.Response.Headers["x-request-id"] = record.Id;
-        string path = RequestPath.Normalise(context.Request.Path.Value ?? "/");
-        context.Request.Path = path;
         record.Dialect = WireDialects.Of(path);
         if (record.Dialect == WireDialect.Anthropic)
             context.Response.Headers["request-id"] = record.Id;
@@ -62,6 +65,11 @@ internal sealed partial class RequestMiddleware(
         {
             // Whoever asked is gone: there is nobody to tell and nothing went wrong here.
             return;
+        }
+        catch (StoreAwayException)
+        {
+            // Told once where the database is watched, not by each request.
+            error = PlatformLedger.Away(record.Id);
         }
         catch (Exception fault)
         {

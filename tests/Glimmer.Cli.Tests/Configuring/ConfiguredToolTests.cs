@@ -71,6 +71,87 @@ public sealed class ConfiguredToolTests : IDisposable
         }
 
         """)]
+    [InlineData("kilo", """
+        {
+          "mcp": {}, // mine
+        }
+
+        """, """
+        {
+          "mcp": {}, // mine
+          "provider": {
+            "glimmer": {
+              "npm": "@ai-sdk/openai-compatible",
+              "name": "Glimmer",
+              "options": {
+                "baseURL": "http://h:1/api/paas/v4",
+                "apiKey": "0123abcd.secretsecret"
+              },
+              "models": {
+                "glm-4.7": {
+                  "limit": {
+                    "context": 200000,
+                    "output": 131072
+                  }
+                },
+                "glm-4.5-air": {
+                  "limit": {
+                    "context": 200000,
+                    "output": 131072
+                  }
+                }
+              }
+            }
+          },
+          "model": "glimmer/glm-4.7",
+          "small_model": "glimmer/glm-4.5-air"
+        }
+
+        """)]
+    [InlineData("goose", "", """
+        {
+          "name": "glimmer",
+          "engine": "openai",
+          "display_name": "Glimmer",
+          "description": "GLM models of a Glimmer server",
+          "api_key_env": "",
+          "base_url": "http://h:1/v1/chat/completions",
+          "models": [
+            {
+              "name": "glm-4.7",
+              "context_limit": 200000
+            },
+            {
+              "name": "glm-4.5-air",
+              "context_limit": 200000
+            }
+          ],
+          "headers": {
+            "Authorization": "Bearer 0123abcd.secretsecret"
+          },
+          "timeout_seconds": 3000,
+          "supports_streaming": true,
+          "requires_auth": false
+        }
+
+        """)]
+    [InlineData("roo", """{"providerProfiles":{"currentApiConfigName":"x","apiConfigs":{"x":{"apiProvider":"ollama"}}},"globalSettings":{"mode":"code"}}""", """
+        {"providerProfiles":{"currentApiConfigName":"Glimmer","apiConfigs":{"x":{"apiProvider":"ollama"},
+          "Glimmer": {
+            "id": "glimmer",
+            "apiProvider": "openai",
+            "openAiBaseUrl": "http://h:1/v1",
+            "openAiApiKey": "0123abcd.secretsecret",
+            "openAiModelId": "glm-4.7",
+            "openAiCustomModelInfo": {
+              "maxTokens": 131072,
+              "contextWindow": 200000,
+              "supportsImages": false,
+              "supportsPromptCache": true
+            }
+          }
+        }},"globalSettings":{"mode":"code"}}
+        """)]
     [InlineData("codex", """
         # mine
         model = "o3" # old
@@ -180,7 +261,38 @@ public sealed class ConfiguredToolTests : IDisposable
     }
 
     [Theory]
+    [InlineData("cline", "OpenAI Compatible")]
+    [InlineData("cursor", "Override OpenAI Base URL")]
+    public async Task A_tool_that_keeps_its_settings_elsewhere_is_told_step_by_step(string name, string step)
+    {
+        (int code, string said, string error) = await GlimmerProcess.RunAsync(_home, ["configure", name, "--home", _home, "--key", Settings.Key, "--url", "http://h:1"]);
+        Assert.Equal((0, ""), (code, error));
+        Assert.Contains("Nothing was written", said, StringComparison.Ordinal);
+        Assert.Contains(step, said, StringComparison.Ordinal);
+        Assert.Contains("http://h:1/v1", said, StringComparison.Ordinal);
+        Assert.DoesNotContain(Settings.Key, said, StringComparison.Ordinal);
+        Assert.Equal(0, (await GlimmerProcess.RunAsync(_home, ["configure", name, "--home", _home, "--restore"])).ExitCode);
+    }
+
+    [Fact]
+    public async Task What_is_left_to_do_is_told_and_a_file_of_another_name_is_edited_where_it_is()
+    {
+        string[] arguments = ["--home", _home, "--key", Settings.Key, "--yes"];
+        Assert.Contains("roo-cline.autoImportSettingsPath", (await GlimmerProcess.RunAsync(_home, ["configure", "roo", .. arguments])).Output, StringComparison.Ordinal);
+        string kilo = Path.Combine(_home, ".config", "kilo", "kilo.jsonc");
+        Directory.CreateDirectory(Path.GetDirectoryName(kilo)!);
+        await File.WriteAllTextAsync(kilo, "{ // mine\n}\n", TestContext.Current.CancellationToken);
+        Assert.Equal(0, (await GlimmerProcess.RunAsync(_home, ["configure", "kilo", .. arguments])).ExitCode);
+        Assert.Contains(Settings.Key, await File.ReadAllTextAsync(kilo, TestContext.Current.CancellationToken), StringComparison.Ordinal);
+        Assert.False(File.Exists(Path.ChangeExtension(kilo, ".json")));
+        Assert.Equal(0, (await GlimmerProcess.RunAsync(_home, ["configure", "kilo", .. arguments, "--restore"])).ExitCode);
+        Assert.Equal("{ // mine\n}\n", await File.ReadAllTextAsync(kilo, TestContext.Current.CancellationToken));
+    }
+
+    [Theory]
     [InlineData("claude-code", "[]")]
+    [InlineData("goose", "[]")]
+    [InlineData("roo", """{"providerProfiles":[]}""")]
     [InlineData("claude-code", """{"env":5}""")]
     [InlineData("claude-code", """{"env":{}""")]
     [InlineData("claude-code", """{"env":{}} x""")]

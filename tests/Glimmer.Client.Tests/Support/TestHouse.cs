@@ -3,6 +3,7 @@ using Glimmer.Engine;
 using Glimmer.Engine.Packages;
 using Glimmer.Inference;
 using Glimmer.Inference.Embedded;
+using Glimmer.Inference.Embeddings;
 using Glimmer.Inference.Script;
 using Glimmer.Platform.Store;
 using Glimmer.Server.Hosting;
@@ -18,8 +19,9 @@ internal sealed class TestHouse : IAsyncDisposable
 {
     private readonly string _folder;
 
-    private TestHouse(GlimmerServer server, InProcessChat chat, string folder)
+    private TestHouse(GlimmerServer server, InProcessChat chat, ChatBackendSlot slot, string folder)
     {
+        Slot = slot;
         Server = server;
         InProcess = chat;
         _folder = folder;
@@ -27,6 +29,8 @@ internal sealed class TestHouse : IAsyncDisposable
     }
 
     public GlimmerServer Server { get; }
+
+    public ChatBackendSlot Slot { get; }
 
     public GlimmerClient Client { get; }
 
@@ -40,12 +44,14 @@ internal sealed class TestHouse : IAsyncDisposable
         GlimmerServer server = GlimmerServer.Create(
             new GlimmerOptions { Port = 0, DataFolder = folder, LogLevel = LogLevel.Error, DrainTime = TimeSpan.FromSeconds(1), StoreDurability = StoreDurability.Off }, slot);
         await server.StartAsync();
-        return new TestHouse(server, new InProcessChat(slot), folder);
+        return new TestHouse(server, new InProcessChat(slot), slot, folder);
     }
 
     public static ScriptChatBackend Script(string yaml) => new(ScenarioReader.Read(new StringReader(yaml), "test.yaml"), Package.Value.Tokenizer, TimeProvider.System);
 
     public static EmbeddedChatBackend Bundled() => new(Package.Value, new EngineOptions { KvBytes = 64 << 20, Threads = 1 });
+
+    public static EmbeddedEmbeddingBackend Embeddings() => new(ModelPackage.Load(Fixtures.BundledModel), "embedding-3", threads: 1);
 
     public async ValueTask DisposeAsync()
     {

@@ -22,7 +22,7 @@ public sealed class ResponseStoreTests
         // Another process sees that its server lives while that says so.
         var other = new ResponseStore(store);
         time.Advance(ResponseStore.Patience - TimeSpan.FromSeconds(1));
-        await responses.TouchAsync(["resp_1"]);
+        await responses.KeepAsync(queued, isNew: false);
         time.Advance(ResponseStore.Patience - TimeSpan.FromSeconds(1));
         Assert.Equal(kind == StoreKind.Sqlite ? ResponseStore.LostStatus : "queued", (await other.FindAsync(7, "resp_1"))!.Status);
         time.Advance(TimeSpan.FromSeconds(2));

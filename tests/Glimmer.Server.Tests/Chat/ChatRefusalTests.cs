@@ -93,6 +93,16 @@ public sealed class ChatRefusalTests : IAsyncLifetime
     [InlineData("zh-CN,zh;q=0.9", "身份验证失败")]
     [InlineData("en-US,en", "Authentication failed")]
     [InlineData("", "Authentication failed")]
+    [InlineData("zh;q=0", "Authentication failed")]
+    [InlineData("zh;q=0, en", "Authentication failed")]
+    [InlineData("en;q=0.5, zh-Hans;q=0.9", "身份验证失败")]
+    [InlineData("zh;q=0.5,en", "Authentication failed")]
+    [InlineData("zh,en", "身份验证失败")]
+    [InlineData(" ZH ", "身份验证失败")]
+    [InlineData("zhx", "Authentication failed")]
+    [InlineData("zh;q=2", "Authentication failed")]
+    [InlineData("zh;q=;;,,", "Authentication failed")]
+    [InlineData("*", "Authentication failed")]
     public async Task Messages_are_in_the_caller_s_language(string language, string message)
     {
         using var client = new HttpClient { BaseAddress = _harness.Server.Addresses[0] };

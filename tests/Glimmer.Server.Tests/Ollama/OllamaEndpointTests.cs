@@ -121,8 +121,6 @@ public sealed partial class OllamaEndpointTests : IAsyncLifetime
     [InlineData("/api/chat", """{"model":"glm-4.7","options":{"temperature":"hot"},"messages":[{"role":"user","content":"x"}]}""", "options.temperature")]
     [InlineData("/api/chat", """{"model":"glm-4.7","options":[],"messages":[{"role":"user","content":"x"}]}""", "options")]
     [InlineData("/api/chat", """{"model":"glm-4.7","messages":[{"role":"user","content":"x"},{"role":"assistant","tool_calls":[{"function":{"name":"f","arguments":[]}}]}]}""", "arguments")]
-    [InlineData("/api/generate", """{"model":"glm-4.7","prompt":"x","raw":true}""", "raw")]
-    [InlineData("/api/generate", """{"model":"glm-4.7","prompt":"x","suffix":"y"}""", "suffix")]
     [InlineData("/api/show", """{}""", "name")]
     [InlineData("/api/chat", """[]""", "")]
     [InlineData("/api/embed", """{"model":"glm-4.7","input":"x"}""", "embedding")]

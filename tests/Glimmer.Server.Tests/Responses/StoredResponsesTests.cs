@@ -5,8 +5,11 @@ using Glimmer.Dialogue.Output;
 using Glimmer.Platform.Responses;
 using Glimmer.Platform.Store;
 using Glimmer.Protocol.Errors;
+using Glimmer.Server.Hosting;
+using Glimmer.Server.Routing;
 using Glimmer.Server.Tests.Billing;
 using Glimmer.Server.Tests.Support;
+using Microsoft.Extensions.Logging;
 
 namespace Glimmer.Server.Tests.Responses;
 
@@ -154,7 +157,7 @@ public sealed class StoredResponsesTests : IAsyncLifetime
         Assert.Equal("cancelled", (await _harness.ChatAsync("", $"{Path}/{Id(queued)}/cancel")).GetProperty("status").GetString());
         Assert.Equal(0, _harness.Backend.Active);
 
-        _harness.Backend.Script = _ => new([]) { Error = PlatformError.Of(BusinessCode.Overloaded) };
+        _harness.Backend.Script = _ => new([]) { Error = PlatformError.Of(BusinessCode.PromptTooLong) };
         JsonElement failed = await UntilAsync(Id(await CreateAsync("\"input\":\"a\",\"background\":true")), "failed");
         Assert.Equal("server_error", failed.GetProperty("error").GetProperty("code").GetString());
 
@@ -165,17 +168,28 @@ public sealed class StoredResponsesTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task A_server_that_stops_fails_what_is_in_the_making()
+    public async Task A_response_in_the_background_outlives_its_server()
     {
-        await using ServerHarness other = await ServerHarness.StartAsync();
+        await using ServerHarness other = await ServerHarness.StartAsync(options => options with { DrainTime = TimeSpan.Zero });
+        JsonElement before = await other.ChatAsync("""{"model":"glm-4.7","input":"in memory only"}""", Path);
         other.Backend.Script = _ => ChatScript.Of("x") with { HangAtEnd = true };
-        JsonElement queued = await other.ChatAsync("""{"model":"glm-4.7","input":"a","background":true}""", Path);
+        JsonElement queued = await other.ChatAsync($$"""{"model":"glm-4.7","input":"a","background":true,"previous_response_id":"{{Id(before)}}"}""", Path);
         await ServerHarness.UntilAsync(() => other.Backend.Active == 1);
         await other.Server.StopAsync(TestContext.Current.CancellationToken);
-        using var store = PlatformStore.Open(new StoreSettings { DataFolder = other.Folder });
-        StoredResponse? kept = await new ResponseStore(store).FindAsync(other.Server.Keys.Keys[0].AccountId, Id(queued));
-        Assert.Equal("failed", kept!.Status);
-        Assert.Contains("stopping", kept.Body, StringComparison.Ordinal);
+
+        var backend = new ScriptedBackend("glimmer-tiny") { Script = _ => ChatScript.Of("made by the next one") };
+        var slot = new ChatBackendSlot();
+        slot.Fill([backend], backend);
+        await using var server = GlimmerServer.Create(new GlimmerOptions { Port = 0, DataFolder = other.Folder, StoreDurability = StoreDurability.Off, LogLevel = LogLevel.None }, slot);
+        await server.StartAsync(TestContext.Current.CancellationToken);
+        using var client = new HttpClient { BaseAddress = server.Addresses[0] };
+        client.DefaultRequestHeaders.Authorization = new("Bearer", other.Key);
+        JsonElement done = default;
+        await ServerHarness.UntilAsync(() => (done = JsonDocument.Parse(client.GetStringAsync($"{Path}/{Id(queued)}").GetAwaiter().GetResult()).RootElement).GetProperty("status").GetString() == "completed");
+        Assert.Equal("made by the next one", Text(done.GetProperty("output")[0]));
+        Assert.Equal(queued.GetProperty("created_at").GetInt64(), done.GetProperty("created_at").GetInt64());
+        Assert.Equal(["User:in memory only", "Assistant:Hello", "User:a"], Seen(backend));
+        Assert.Equal(1, (await server.Ledger.AuditAsync()).Count == 0 ? backend.Requests : -1);
     }
 
     [Fact]
@@ -234,7 +248,9 @@ public sealed class StoredResponsesTests : IAsyncLifetime
 
     private long Owner => _harness.Server.Keys.Keys[0].AccountId;
 
-    private IEnumerable<string> Seen() => _harness.Backend.LastRequest!.Conversation.Messages.Select(message => $"{message.Role}:{string.Concat(message.Content.Cast<TextPart>().Select(part => part.Text))}");
+    private IEnumerable<string> Seen() => Seen(_harness.Backend);
+
+    private static IEnumerable<string> Seen(ScriptedBackend backend) => backend.LastRequest!.Conversation.Messages.Select(message => $"{message.Role}:{string.Concat(message.Content.Cast<TextPart>().Select(part => part.Text))}");
 
     private Task<JsonElement> CreateAsync(string fields) => _harness.ChatAsync($$"""{"model":"glm-4.7",{{fields}}}""", Path);
 

@@ -21,6 +21,8 @@ internal sealed class ScriptedBackend(params string[] models) : IChatBackend, IE
 
     public bool IsReady { get; set; } = true;
 
+    public bool TakesRawPrompts { get; set; } = true;
+
     public int Active => Volatile.Read(ref _active);
 
     public ChatRequest? LastRequest { get; private set; }

@@ -83,6 +83,28 @@ public sealed class AsyncChatTests : IAsyncLifetime
         Assert.Equal("1231", await CodeAsync(again));
     }
 
+    [Theory]
+    [InlineData(Path, "/api/paas/v4/chat/completions")]
+    [InlineData("/api/paas/v4/chat/completions", Path)]
+    [InlineData("/api/coding/paas/v4/chat/completions", Path)]
+    public async Task A_request_id_comes_once_whether_it_is_answered_at_once_or_later(string first, string second)
+    {
+        const string Body = """{"model":"glm-4.7","request_id":"once-2","messages":[{"role":"user","content":"hi"}]}""";
+        await _harness.ChatAsync(Body, first);
+        using HttpResponseMessage again = await _harness.PostAsync(Body, second);
+        Assert.Equal((400, "1231"), ((int)again.StatusCode, await CodeAsync(again)));
+    }
+
+    [Fact]
+    public async Task A_request_id_whose_chat_made_nothing_may_come_again()
+    {
+        const string Body = """{"model":"glm-4.7","request_id":"once-3","messages":[{"role":"user","content":"hi"}]}""";
+        _harness.Backend.Script = _ => ChatScript.Of("x") with { Error = PlatformError.Of(BusinessCode.Overloaded) };
+        (await _harness.PostAsync(Body)).Dispose();
+        _harness.Backend.Script = _ => ChatScript.Of("x");
+        await EndAsync((await _harness.ChatAsync(Body, Path)).GetProperty("id").GetString()!);
+    }
+
     [Fact]
     public async Task Unknown_ids_and_those_of_others_do_not_exist()
     {

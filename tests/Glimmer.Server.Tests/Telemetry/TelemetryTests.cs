@@ -119,17 +119,20 @@ public sealed partial class TelemetryTests
         await ServerHarness.UntilAsync(() =>
         {
             lock (spans)
-                return spans.Exists(item => item.DisplayName == "chat codegeex-4");
+                return spans.Exists(IsOurs);
         });
         Activity span;
         lock (spans)
-            span = spans.Find(item => item.DisplayName == "chat codegeex-4")!;
-        Assert.Equal("0af7651916cd43dd8448eb211c80319c", span.TraceId.ToString());
+            span = spans.Find(IsOurs)!;
+        Assert.Equal("chat codegeex-4", span.DisplayName);
         Assert.Equal("codegeex-4", span.GetTagItem("gen_ai.request.model"));
         Assert.Equal("glimmer-tiny", span.GetTagItem("gen_ai.response.model"));
         Assert.Equal(107, span.GetTagItem("gen_ai.usage.input_tokens"));
         Assert.Equal(5L, span.GetTagItem("gen_ai.request.seed"));
         Assert.DoesNotContain(span.TagObjects, tag => tag.Value?.ToString()?.Contains(Canary, StringComparison.Ordinal) == true);
+
+        // The listener hears every server of this process, and other tests run beside this one.
+        static bool IsOurs(Activity span) => span.TraceId.ToString() == "0af7651916cd43dd8448eb211c80319c";
     }
 
     [Fact]

@@ -29,6 +29,9 @@ internal sealed class BoundedLengthDfa : CodePointAutomaton
         Start = inner.Start < 0 || !_live[inner.Start * _counts] ? -1 : inner.Start * _counts;
     }
 
+    /// <summary>The texts without the bounds.</summary>
+    public CodePointDfa Unbounded => _inner;
+
     public override int Start { get; }
 
     public override bool IsAccepting(int state) => state % _counts >= _minimum && _inner.IsAccepting(state / _counts);

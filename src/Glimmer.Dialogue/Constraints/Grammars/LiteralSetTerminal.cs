@@ -21,6 +21,9 @@ internal sealed class LiteralSetTerminal : Terminal
         Array.Sort(_strings, static (a, b) => a.AsSpan().SequenceCompareTo(b));
     }
 
+    /// <summary>The strings, as UTF-8.</summary>
+    public IReadOnlyList<byte[]> Strings => _strings;
+
     public override ulong Start => Pack(0, _strings.Length, 0);
 
     public override bool IsEmpty => _strings.Length == 0;

@@ -43,6 +43,9 @@ internal sealed class LiteralTerminal(byte[] bytes) : Terminal
     {
     }
 
+    /// <summary>The bytes.</summary>
+    public ReadOnlySpan<byte> Bytes => bytes;
+
     public override ulong Start => 0;
 
     public override bool IsEmpty => false;
@@ -72,6 +75,12 @@ internal sealed class WhitespaceTerminal(int maxLength, int maxLines) : Terminal
 {
     /// <summary>Between tokens: one line feed and an indentation of twenty. What is longer, only models make that have lost their way.</summary>
     public static WhitespaceTerminal Between { get; } = new(21, 1);
+
+    /// <summary>Most characters.</summary>
+    public int MaxLength => maxLength;
+
+    /// <summary>Most line feeds among them.</summary>
+    public int MaxLines => maxLines;
 
     /// <summary>Before and after the text.</summary>
     public static WhitespaceTerminal Around { get; } = new(16, 4);

@@ -17,6 +17,9 @@ internal sealed class HostedChatBackend(ModelHost host, ModelHost.Entry entry) :
     public bool IsReady => !host.IsStopping;
 
     /// <inheritdoc/>
+    public bool TakesRawPrompts => true;
+
+    /// <inheritdoc/>
     public EngineStatistics? EngineStatistics => host.EngineStatisticsOf(entry);
 
     /// <inheritdoc/>

@@ -29,8 +29,11 @@ public sealed partial class ModelHost
             ModelNeed need = _loader.Plan(entry.Model);
             (error, reason) = await ReserveAsync(entry, need);
             if (error is null)
-            {
                 promised = need.Bytes;
+            if (error is null && _stop.IsCancellationRequested)
+                (error, reason) = (Stopping(entry), "the models are being stopped");
+            if (error is null)
+            {
                 long began = _time.GetTimestamp();
                 backend = _loader.Load(entry.Model);
                 LogLoaded(entry.Model.Code, Show(need.Bytes), need.Parts, _time.GetElapsedTime(began).TotalSeconds);

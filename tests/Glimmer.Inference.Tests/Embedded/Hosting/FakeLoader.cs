@@ -44,7 +44,16 @@ internal sealed class FakeLoader(params (string Code, long Bytes)[] models) : IM
         faults.Enqueue(fault);
     }
 
-    public ModelNeed Plan(HostedModel model) => new(models.First(known => known.Code == model.Code).Bytes, "weights and all");
+    /// <summary>What plans wait for; null for nothing.</summary>
+    public ManualResetEventSlim? Planning { get; set; }
+
+    public ModelNeed Plan(HostedModel model)
+    {
+        Assert.True(Planning?.Wait(TimeSpan.FromSeconds(30)) ?? true);
+        return NeedOf(model);
+    }
+
+    private ModelNeed NeedOf(HostedModel model) => new(models.First(known => known.Code == model.Code).Bytes, "weights and all");
 
     public IHostedBackend Load(HostedModel model)
     {
@@ -55,9 +64,9 @@ internal sealed class FakeLoader(params (string Code, long Bytes)[] models) : IM
             throw fault;
         lock (_gate)
         {
-            _bytes += Plan(model).Bytes;
+            _bytes += NeedOf(model).Bytes;
             MostBytes = Math.Max(MostBytes, _bytes);
-            return Backends[model.Code] = new FakeBackend(this, model.Code, Plan(model).Bytes);
+            return Backends[model.Code] = new FakeBackend(this, model.Code, NeedOf(model).Bytes);
         }
     }
 

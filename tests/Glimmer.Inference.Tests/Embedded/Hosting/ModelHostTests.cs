@@ -284,12 +284,29 @@ public sealed class ModelHostTests
         using ManualResetEventSlim gate = loader.Hold("a");
         ModelHost host = Host(loader, 10);
         Task<ChatStart> asked = host.AskAsync("a");
+        await HostedCalls.UntilAsync(() => loader.Log == "+a");
         Task stop = host.DisposeAsync().AsTask();
         gate.Set();
         await stop;
         await asked; // an error, or an answer that was ended
         Assert.Equal("+a -a", loader.Log);
         Assert.Equal(0, host.Of("a").InFlight);
+    }
+
+    [Fact]
+    public async Task A_load_that_gets_its_memory_after_the_stop_does_not_begin()
+    {
+        using ManualResetEventSlim planning = new();
+        FakeLoader loader = new(("a", 6)) { Planning = planning };
+        ModelHost host = Host(loader, 10);
+        Task<ChatStart> asked = host.AskAsync("a");
+        Task stop = host.StopAsync(TimeSpan.Zero);
+        planning.Set();
+        await stop;
+        Assert.Contains("stopped", (await asked).Error!.Message, StringComparison.Ordinal);
+        Assert.Equal("", loader.Log);
+        Assert.Equal(0, host.Statistics.UsedBytes);
+        await host.DisposeAsync();
     }
 
     [Fact]

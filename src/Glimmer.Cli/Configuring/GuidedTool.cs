@@ -1,0 +1,37 @@
+namespace Glimmer.Cli.Configuring;
+
+/// <summary>A tool whose settings nothing else can write safely: it is told step by step what to enter.</summary>
+/// <param name="Name">Its name as an argument.</param>
+/// <param name="Title">Its own name.</param>
+/// <param name="Reason">Why nothing is written.</param>
+/// <param name="Steps">What to do. The key is named by its variable, never shown.</param>
+internal sealed record GuidedTool(string Name, string Title, string Reason, Func<ToolSettings, IReadOnlyList<string>> Steps)
+{
+    /// <summary>All of them.</summary>
+    public static IReadOnlyList<GuidedTool> All { get; } =
+    [
+        new("cline", "Cline", "Cline keeps its settings in the editor's own database and the key in the system's keyring, and its command line moves its files from version to version.", Cline),
+        new("cursor", "Cursor", "Cursor keeps its settings in a database of its own.", Cursor),
+    ];
+
+    /// <summary>The tool of a name; null for none.</summary>
+    public static GuidedTool? Find(string name) => All.FirstOrDefault(tool => tool.Name.Equals(name, StringComparison.OrdinalIgnoreCase));
+
+    private static string[] Cline(ToolSettings settings) =>
+    [
+        "In the editor: open Cline, its settings (the gear), API Configuration.",
+        "API Provider: OpenAI Compatible",
+        $"Base URL: {settings.Address}/v1",
+        "OpenAI Compatible API Key: your key",
+        $"Model ID: {settings.Model}",
+        "Model Configuration: context window 200000, max output tokens 131072, images off",
+        $"On the command line instead: cline auth -p openai -k \"$GLIMMER_API_KEY\" -m {settings.Model} -b {settings.Address}/v1",
+    ];
+
+    private static string[] Cursor(ToolSettings settings) =>
+    [
+        "Settings, Models: switch on OpenAI API Key and enter your key.",
+        $"Override OpenAI Base URL: {settings.Address}/v1 (Cursor calls it from its own servers, so the address must be reachable from outside)",
+        $"Add a model of the name {settings.Model}.",
+    ];
+}

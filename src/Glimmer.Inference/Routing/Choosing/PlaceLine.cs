@@ -1,0 +1,98 @@
+namespace Glimmer.Inference.Routing.Choosing;
+
+/// <summary>
+/// Requests of one model that wait for a place because all backends that are well are full. First come, first served. While nobody waits, it
+/// costs one read.
+/// </summary>
+internal sealed class PlaceLine(TimeProvider time)
+{
+    private readonly Lock _lock = new();
+    private readonly LinkedList<Waiter> _waiters = [];
+    private volatile int _count;
+
+    /// <summary>How many wait.</summary>
+    public int Count => _count;
+
+    /// <summary>Waits for a place; the choice is empty when none came in time, or when too many wait already.</summary>
+    /// <param name="set">Gives the backends to choose from, whenever it is asked.</param>
+    /// <param name="query">What the choice is made by.</param>
+    /// <param name="options">How long, and how many.</param>
+    /// <param name="cancel">Ends the wait.</param>
+    public async ValueTask<Choice> WaitAsync(Func<MemberSet> set, ChoiceQuery query, RoutingOptions options, CancellationToken cancel)
+    {
+        if (options.Wait <= TimeSpan.Zero)
+            return default;
+        var waiter = new Waiter(query);
+        LinkedListNode<Waiter> node;
+        lock (_lock)
+        {
+            if (_waiters.Count >= options.WaitLength)
+                return default;
+            node = _waiters.AddLast(waiter);
+            _count = _waiters.Count;
+        }
+
+        // A place may have become free since the look that found none.
+        Serve(set);
+        try
+        {
+            return await waiter.Task.WaitAsync(options.Wait, time, cancel);
+        }
+        catch (TimeoutException) when (Withdraw(node))
+        {
+            return default;
+        }
+        catch (TimeoutException)
+        {
+            return await waiter.Task;
+        }
+        catch (OperationCanceledException)
+        {
+            // The place that came at the same moment goes back.
+            if (!Withdraw(node) && (await waiter.Task) is { Entry: { } entry } late)
+            {
+                if (late.Trial)
+                    entry.Member.Circuit.Abandon();
+                entry.Member.Leave();
+            }
+
+            throw;
+        }
+    }
+
+    /// <summary>Gives free places to those who wait.</summary>
+    public void Serve(Func<MemberSet> set)
+    {
+        if (_count == 0)
+            return;
+        lock (_lock)
+        {
+            while (_waiters.First is { } first)
+            {
+                Choice choice = set().Choose(first.Value.Query);
+                if (choice.Entry is null)
+                    return;
+                _waiters.RemoveFirst();
+                _count = _waiters.Count;
+                first.Value.SetResult(choice);
+            }
+        }
+    }
+
+    private bool Withdraw(LinkedListNode<Waiter> node)
+    {
+        lock (_lock)
+        {
+            if (node.List is null)
+                return false;
+            _waiters.Remove(node);
+            _count = _waiters.Count;
+            return true;
+        }
+    }
+
+    private sealed class Waiter(ChoiceQuery query) : TaskCompletionSource<Choice>(TaskCreationOptions.RunContinuationsAsynchronously)
+    {
+        public ChoiceQuery Query => query;
+    }
+}

@@ -1,0 +1,253 @@
+namespace Glimmer.Platform.Nodes;
+
+/// <summary>
+/// A node's part of one limit: a count of units that callers may take here and now, without a lock and without asking anybody. Only the
+/// trader changes how many there are in all. While the node is alone it owns every limit whole (<see cref="Whole"/>), and a take is one
+/// compare and exchange.
+/// </summary>
+internal sealed class Slice
+{
+    /// <summary>Stands for "all there is" while a node is alone.</summary>
+    public const long Whole = 1L << 60;
+
+    private readonly SliceTrader _trader;
+    private readonly Lock _gate = new();
+    private TaskCompletionSource? _answer;
+    private long _spare;
+    private long _missing;
+    private long _consumed;
+    private long _limit;
+    private int _queued;
+    private volatile bool _pressed;
+
+    internal Slice(SliceTrader trader, in SliceTerms terms, bool whole)
+    {
+        _trader = trader;
+        Terms = terms;
+        _limit = terms.Limit;
+        _spare = whole ? Whole : 0;
+        Holding = whole ? Whole : 0;
+    }
+
+    /// <summary>What it is a part of.</summary>
+    public SliceTerms Terms { get; }
+
+    /// <summary>Units in all, as callers told last.</summary>
+    public long Limit
+    {
+        get => Volatile.Read(ref _limit);
+        set
+        {
+            if (Volatile.Read(ref _limit) != value)
+                Volatile.Write(ref _limit, value);
+        }
+    }
+
+    /// <summary>Units free here; below nothing while more is in use than is held.</summary>
+    public long Spare => Volatile.Read(ref _spare);
+
+    /// <summary>Whether somebody found too little since the last message.</summary>
+    public bool HasMissed => Volatile.Read(ref _missing) > 0;
+
+    /// <summary>Called after units came, with no lock held: whoever waits for them may look again.</summary>
+    public Action? Refilled { get; set; }
+
+    /// <summary>Units that waiting callers need now; null when nobody waits in a line.</summary>
+    public Func<long>? Waiting { get; set; }
+
+    /// <summary>Called by the trader now and then: gives units back that time has freed.</summary>
+    public Action? Settling { get; set; }
+
+    /// <summary>Whether the last answer said that there is nothing to be had now: asking again at once would not help.</summary>
+    public bool IsDry => Volatile.Read(ref DryUntil) > _trader.Timestamp;
+
+    // The trader's own, under its lock.
+
+    /// <summary>Units that the store counts for this node, less what the trader has given back since.</summary>
+    internal long Holding { get; set; }
+
+    /// <summary>Units to be given up that are still in use.</summary>
+    internal long Owed { get; set; }
+
+    /// <summary>Units of all nodes, when it was asked last.</summary>
+    internal long HeldByAll { get; set; }
+
+    /// <summary>Least spare units at the last looks, and how many looks.</summary>
+    internal long LeastSpare { get; set; } = long.MaxValue;
+
+    internal int Looks { get; set; }
+
+    /// <summary>How long asking pauses while there is nothing to be had, in timestamp ticks.</summary>
+    internal long Pause { get; set; }
+
+    internal bool IsActive { get; set; }
+
+    /// <summary>What the store was told last, with what it granted then.</summary>
+    internal long Told { get; set; }
+
+    /// <summary>Whether other nodes lack it, so that what frees here is given back at once unless somebody waits for it here.</summary>
+    internal bool IsPressed
+    {
+        get => _pressed;
+        set => _pressed = value;
+    }
+
+    /// <summary>Whether a caller found few or none.</summary>
+    internal bool IsLow { get; set; }
+
+    internal long LowAt { get; set; } = long.MinValue / 2;
+
+    /// <summary>Grows while it is asked for again and again.</summary>
+    internal long Boost { get; set; } = 1;
+
+    /// <summary>Units that it lacked in the message under way.</summary>
+    internal long Asked { get; set; }
+
+    /// <summary>Size of a take that found too little.</summary>
+    internal long Piece { get; set; } = 1;
+
+    internal long DryUntil;
+
+    internal long GoodUntil = long.MaxValue;
+
+    /// <summary>Takes units; false when there are too few, and then the trader asks for more.</summary>
+    public bool TryTake(long units)
+    {
+        long seen = Volatile.Read(ref _spare);
+        while (seen >= units)
+        {
+            if (!_trader.MayAdmit || (Terms.Kind == SliceKind.Rate && Volatile.Read(ref GoodUntil) < _trader.Timestamp))
+                break;
+            long before = Interlocked.CompareExchange(ref _spare, seen - units, seen);
+            if (before == seen)
+            {
+                if (seen - units < units)
+                    _trader.Want(this);
+                return true;
+            }
+
+            seen = before;
+        }
+
+        Miss(units);
+        return false;
+    }
+
+    /// <summary>Takes units as long as there is any at all, more than there are too: the last caller may go beyond.</summary>
+    public bool TryOverdraw(long units)
+    {
+        long seen = Volatile.Read(ref _spare);
+        while (seen > 0)
+        {
+            if (!_trader.MayAdmit)
+                break;
+            long before = Interlocked.CompareExchange(ref _spare, seen - units, seen);
+            if (before == seen)
+            {
+                if (seen - units < units)
+                    _trader.Want(this);
+                return true;
+            }
+
+            seen = before;
+        }
+
+        Miss(units);
+        return false;
+    }
+
+    /// <summary>Notes units that are in use already, whether there are any or not: what is known from before a restart.</summary>
+    public void Note(long units) => Interlocked.Add(ref _spare, -units);
+
+    /// <summary>Gives units back.</summary>
+    public void Give(long units)
+    {
+        Interlocked.Add(ref _spare, units);
+        if (_pressed)
+            _trader.Want(this);
+    }
+
+    /// <summary>Notes that units in use are booked: they leave the limit itself and are no more this node's.</summary>
+    public void Consume(long units)
+    {
+        if (units == 0 || !_trader.IsShared)
+        {
+            // Alone, a node holds everything whatever is booked.
+            Give(units);
+            return;
+        }
+
+        Interlocked.Add(ref _consumed, units);
+    }
+
+    /// <summary>Completes with the next answer about it; at once when there is nothing to wait for.</summary>
+    public Task NextAnswer()
+    {
+        lock (_gate)
+        {
+            _answer ??= new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+            return _answer.Task;
+        }
+    }
+
+    internal void Answer()
+    {
+        lock (_gate)
+        {
+            _answer?.TrySetResult();
+            _answer = null;
+        }
+
+        Refilled?.Invoke();
+    }
+
+    internal void Miss(long units)
+    {
+        long seen = Volatile.Read(ref _missing);
+        if (seen < 1 << 20 || seen < units)
+            Interlocked.Add(ref _missing, units);
+        _trader.Want(this);
+    }
+
+    /// <summary>Whether this call is the one that puts it into the trader's list.</summary>
+    internal bool Enlist() => Volatile.Read(ref _queued) == 0 && Interlocked.Exchange(ref _queued, 1) == 0;
+
+    internal void Delist() => Volatile.Write(ref _queued, 0);
+
+    internal long TakeMissing() => Interlocked.Exchange(ref _missing, 0);
+
+    internal long TakeConsumed() => Interlocked.Exchange(ref _consumed, 0);
+
+    /// <summary>Takes spare units away for good, as many as there are up to a number.</summary>
+    internal long Seize(long most)
+    {
+        long seen = Volatile.Read(ref _spare);
+        while (true)
+        {
+            long part = Math.Min(most, seen);
+            if (part <= 0)
+                return 0;
+            long before = Interlocked.CompareExchange(ref _spare, seen - part, seen);
+            if (before == seen)
+                return part;
+            seen = before;
+        }
+    }
+
+    /// <summary>The store does not count its units any more: what is in use stays so and must be asked for again.</summary>
+    internal void Lose()
+    {
+        long lost = Holding;
+        Holding = 0;
+        Told = 0;
+        Owed = 0;
+        if (Terms.Kind is SliceKind.Period or SliceKind.Rate)
+        {
+            // The store counts all of it as used until the period ends, so nothing is asked for again.
+            Interlocked.Exchange(ref _spare, 0);
+            return;
+        }
+
+        Interlocked.Add(ref _spare, -lost);
+    }
+}
