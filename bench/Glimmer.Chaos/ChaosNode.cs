@@ -32,9 +32,16 @@ internal static class ChaosNode
     {
         var slot = new ChatBackendSlot();
         slot.Fill([new EchoBackend()], standIn: null);
-        await using GlimmerServer server = await GlimmerServer.CreateWhenReadyAsync(Options(data, connection, port), slot);
-        await server.StartAsync();
-        await server.WaitForShutdownAsync();
+        try
+        {
+            await using GlimmerServer server = await GlimmerServer.CreateWhenReadyAsync(Options(data, connection, port), slot);
+            await server.StartAsync();
+            await server.WaitForShutdownAsync();
+        }
+        catch (GlimmerStartupException fault) when (fault.ExitCode == 0)
+        {
+            // Told to stop before it was ready.
+        }
     }
 
     /// <summary>

@@ -154,7 +154,7 @@ public static class ChaosRun
         NpgsqlConnection.ClearAllPools();
         foreach (Node node in nodes)
         {
-            report.Replayed += node.Count("settled requests of the journal");
+            report.Replayed += node.Replayed;
             foreach (string file in Directory.Exists(Path.Combine(node.Data, "journal")) ? Directory.GetFiles(Path.Combine(node.Data, "journal")) : [])
                 report.Faults.Enqueue($"A journal was left: {file}");
             foreach (string line in node.Errors)
@@ -233,14 +233,24 @@ public static class ChaosRun
             get
             {
                 lock (_lines)
-                    return [.. _lines.Where(static line => line.Contains("failed: ", StringComparison.Ordinal) || line.Contains("could not be", StringComparison.Ordinal) || line.Contains("not taken in", StringComparison.Ordinal) || line.Contains("Unhandled exception", StringComparison.Ordinal))];
+                {
+                    // That the database is away is what was done to it.
+                    return [.. _lines.Where(static line => !line.StartsWith('{') || (line.Contains("\"level\":\"Error\"", StringComparison.Ordinal) && !line.Contains("\"event\":\"StoreAway\"", StringComparison.Ordinal)))];
+                }
             }
         }
 
-        public int Count(string text)
+        /// <summary>Settled requests that its runs found in journals of runs before them.</summary>
+        public int Replayed
         {
-            lock (_lines)
-                return _lines.Count(line => line.Contains(text, StringComparison.Ordinal) && line.Contains("a former run left", StringComparison.Ordinal));
+            get
+            {
+                lock (_lines)
+                {
+                    return _lines.Where(static line => line.Contains("\"event\":\"Replayed\"", StringComparison.Ordinal))
+                        .Sum(static line => int.Parse(line.AsSpan(line.IndexOf("\"Requests\":", StringComparison.Ordinal) + 11).ToString().Split(',', '}')[0], CultureInfo.InvariantCulture));
+                }
+            }
         }
 
         public void Start()
@@ -301,7 +311,12 @@ public static class ChaosRun
             using (var kill = Process.Start("kill", ["-TERM", process.Id.ToString(CultureInfo.InvariantCulture)]))
                 await kill.WaitForExitAsync();
             using var patience = new CancellationTokenSource(TimeSpan.FromSeconds(60));
-            await process.WaitForExitAsync(patience.Token);
+            await ((Task)process.WaitForExitAsync(patience.Token)).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            if (process.HasExited)
+                return;
+            Kill();
+            lock (_lines)
+                _lines.Add("The node failed: it did not stop within a minute.");
         }
     }
 }

@@ -5,6 +5,7 @@ using Glimmer.Cli.Commands;
 [
     ("serve", ServeCommand.Create),
     ("emulate", EmulateCommand.Create),
+    ("health", HealthCommand.Create),
     ("chat", ChatCommand.Create),
     ("run", RunCommand.Create),
     ("bench", BenchCommand.Create),

@@ -22,7 +22,7 @@ internal static class PooledServer
         // What is wrong with the file is told before anything listens. That a backend does not answer is no reason not to start.
         Explain(() => BackendFile.ReadFile(options.BackendsFile));
         var slot = new ChatBackendSlot("The backends are being opened.");
-        await using GlimmerServer server = GlimmerServer.Create(options, slot);
+        await using GlimmerServer server = await GlimmerServer.CreateWhenReadyAsync(options, slot);
         await server.StartAsync();
         await using Local local = await OpenLocalAsync(settings, server);
         var factory = new BackendFactory(TimeProvider.System, server.Logs);
@@ -35,6 +35,7 @@ internal static class PooledServer
         using IDisposable? signal = OnHangUp(source);
         await using EmbeddedEmbeddingBackend? embeddings = LocalModel.StartEmbeddings(settings);
         slot.FillEmbeddings(embeddings is null ? [] : [embeddings]);
+        await pool.FirstProbesAsync(TimeSpan.FromSeconds(5));
         string? standIn = settings.StandIn && local.Backends.Count > 0 ? local.Backends[0].Models[0] : null;
         slot.Follow(pool, standIn);
         Banner.Write(Console.Out, server, options, pool, slot.StandIn?.Model);

@@ -10,7 +10,7 @@ namespace Glimmer.Platform.Ledger;
 internal sealed class LedgerPump(WriteQueue queue, LedgerWriter writer, LedgerJournal? journal, TimeSpan journalAfter, Func<bool> isAway)
 {
     private readonly Lock _gate = new();
-    private readonly SemaphoreSlim _added = new(0, 1);
+    private TaskCompletionSource? _added;
     private LedgerGroup _open = new();
     private bool _running;
     private int _waiting;
@@ -22,27 +22,14 @@ internal sealed class LedgerPump(WriteQueue queue, LedgerWriter writer, LedgerJo
     /// <summary>Adds a settled request; the task completes when it is durable.</summary>
     public Task Add(LedgerReservation reservation)
     {
-        Task durable;
         lock (_gate)
         {
             _waiting++;
-            durable = _open.Add(reservation);
+            Task durable = _open.Add(reservation);
+            _added?.TrySetResult();
             Kick();
+            return durable;
         }
-
-        if (journal is not null && _added.CurrentCount == 0)
-        {
-            try
-            {
-                _added.Release();
-            }
-            catch (SemaphoreFullException)
-            {
-                // Another one has said so.
-            }
-        }
-
-        return durable;
     }
 
     /// <summary>Adds a transaction; its own task tells what became of it.</summary>
@@ -150,10 +137,18 @@ internal sealed class LedgerPump(WriteQueue queue, LedgerWriter writer, LedgerJo
             await written.WaitAsync(journalAfter).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         while (!written.IsCompleted)
         {
+            Task added;
+            lock (_gate)
+                added = (_added = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously)).Task;
             Journal(group);
             Journal(_open);
-            await Task.WhenAny(written, _added.WaitAsync(journalAfter));
+
+            // Also after a while: a disk that was full may have room.
+            await ((Task)Task.WhenAny(written, added)).WaitAsync(journalAfter).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
+
+        lock (_gate)
+            _added = null;
     }
 
     private void Journal(LedgerGroup group)

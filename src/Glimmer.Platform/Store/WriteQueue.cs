@@ -67,11 +67,11 @@ internal sealed class WriteQueue : IAsyncDisposable
 
     /// <summary>Gives a write and waits until it is durable.</summary>
     /// <param name="write">See the remarks of this class.</param>
-    /// <param name="cancel">Ends the wait for room in the queue; a write once in it is done, or refused.</param>
     /// <param name="patient">Whether it waits for a database that is away, however long. Otherwise it is refused then.</param>
+    /// <param name="cancel">Ends the wait for room in the queue; a write once in it is done, or refused.</param>
     /// <exception cref="ObjectDisposedException">The store is closing.</exception>
     /// <exception cref="StoreAwayException">The database is away; nothing was written.</exception>
-    public async Task<T> WriteAsync<T>(Func<StoreSession, T> write, CancellationToken cancel = default, bool patient = false)
+    public async Task<T> WriteAsync<T>(Func<StoreSession, T> write, bool patient = false, CancellationToken cancel = default)
     {
         if (!patient && _presence.IsAway)
             throw new StoreAwayException(_trouble);
@@ -81,12 +81,12 @@ internal sealed class WriteQueue : IAsyncDisposable
     }
 
     /// <inheritdoc cref="WriteAsync{T}"/>
-    public Task WriteAsync(Action<StoreSession> write, CancellationToken cancel = default, bool patient = false) =>
+    public Task WriteAsync(Action<StoreSession> write, bool patient = false, CancellationToken cancel = default) =>
         WriteAsync(session =>
         {
             write(session);
             return true;
-        }, cancel, patient);
+        }, patient, cancel);
 
     /// <summary>Gives a write that nobody waits for; false when the queue is full or closing.</summary>
     public bool TryPost(Action<StoreSession> write) => _channel.Writer.TryWrite(new PostedWrite(write));

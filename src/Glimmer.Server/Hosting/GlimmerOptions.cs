@@ -16,6 +16,15 @@ public sealed record GlimmerOptions
     /// <summary>Port to listen on; 0 takes a free one.</summary>
     public int Port { get; init; } = 8080;
 
+    /// <summary>Certificate for TLS: a PEM file with its chain, or a PKCS#12 file; empty for none, and no TLS. Read again when it changes.</summary>
+    public string Certificate { get; init; } = "";
+
+    /// <summary>PEM file of the certificate's private key; empty where the certificate's own file holds it.</summary>
+    public string CertificateKey { get; init; } = "";
+
+    /// <summary>Password of the private key or of the PKCS#12 file; empty for none.</summary>
+    public string CertificatePassword { get; init; } = "";
+
     /// <summary>Folder of the store, of the key that seals secrets, and of catalogue changes.</summary>
     public string DataFolder { get; init; } = "data";
 

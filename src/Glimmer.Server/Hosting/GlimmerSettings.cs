@@ -51,6 +51,19 @@ public static class GlimmerSettings
         {
             Apply = (options, text) => Whole(text, 0, 65535) is { } port ? options with { Port = (int)port } : null,
         },
+        new("Listen:Certificate", "Certificate for TLS; read again when it changes", "a PEM file with the chain, or a PKCS#12 file (.pfx, .p12); without one there is no TLS", "")
+        {
+            Apply = (options, text) => text.Contains('\0', StringComparison.Ordinal) ? null : options with { Certificate = text },
+        },
+        new("Listen:CertificateKey", "Private key of the certificate", "a PEM file; not needed where the certificate's own file holds the key", "")
+        {
+            Apply = (options, text) => text.Contains('\0', StringComparison.Ordinal) ? null : options with { CertificateKey = text },
+        },
+        new("Listen:CertificatePassword", "Password of the private key or of the PKCS#12 file", "a text", "")
+        {
+            IsSecret = true,
+            Apply = (options, text) => options with { CertificatePassword = text },
+        },
         new("DataFolder", "Folder of the store, of the key that seals secrets, and of catalogue changes", "a path", "data")
         {
             Apply = (options, text) => text.Contains('\0', StringComparison.Ordinal) ? null : options with { DataFolder = text },

@@ -32,7 +32,12 @@ internal static partial class StoreWait
                     waiting ??= await ListenAsync(options, services, fault, cancel);
                 }
 
-                await Task.Delay(_every, services.Time, cancel);
+                // The one that listens hears it when the process is told to stop.
+                using var stopped = CancellationTokenSource.CreateLinkedTokenSource(cancel, waiting.Lifetime.ApplicationStopping);
+                await Task.Delay(_every, services.Time, stopped.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+                cancel.ThrowIfCancellationRequested();
+                if (stopped.IsCancellationRequested)
+                    throw new GlimmerStartupException("Told to stop while the database was waited for.", 0);
             }
         }
         finally
