@@ -82,7 +82,7 @@ internal sealed class SliceLoop : IAsyncDisposable
 
                 if (_time.GetTimestamp() >= _maintainAt)
                 {
-                    _maintainAt = _time.GetTimestamp() + (long)(Trader.Settings.Beat.TotalSeconds * _time.TimestampFrequency);
+                    _maintainAt = _time.GetTimestamp() + (long)(5 * Trader.Settings.Beat.TotalSeconds * _time.TimestampFrequency);
                     _store.Maintain();
                 }
 

@@ -414,6 +414,7 @@ internal sealed class SliceTrader
         if (lacks)
         {
             slice.Pause = waiting ? Ticks(_settings.DryPause) : Math.Clamp(slice.Pause * 2, Ticks(_settings.DryPause), Ticks(_settings.Beat));
+            Volatile.Write(ref slice.Lacks, slice.Lacks + 1);
             Volatile.Write(ref slice.DryUntil, now + slice.Pause);
 
             // Asked once more in any case, so that the store learns when nobody lacks it any longer.
@@ -424,6 +425,7 @@ internal sealed class SliceTrader
         else
         {
             slice.Pause = 0;
+            Volatile.Write(ref slice.Lacks, 0);
             Volatile.Write(ref slice.DryUntil, 0);
         }
 
