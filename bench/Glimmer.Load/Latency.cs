@@ -7,6 +7,8 @@ namespace Glimmer.Load;
 /// </summary>
 internal static class Latency
 {
+    private static double Warm => double.TryParse(Environment.GetEnvironmentVariable("GLIMMER_LOAD_WARM"), System.Globalization.CultureInfo.InvariantCulture, out double asked) ? asked : 12;
+
     public static async Task RunAsync(int streams, int rounds, bool together)
     {
         await using ChildProcess host = ChildProcess.StartSelf("GLIMMER_LOAD_SERVER", "paced-host", together ? "together" : "apart");
@@ -21,10 +23,10 @@ internal static class Latency
     {
         PacedReadings[] readings = [.. targets.Select(_ => new PacedReadings())];
 
-        // Warm: some ten thousand requests compile all paths at their best.
+        // Warm: it takes some ten thousand requests until all code is compiled at its best.
         foreach (Target target in targets)
         {
-            await PacedProbe.RunAsync(target, streams, 1500, 20, 0);
+            await PacedProbe.RunAsync(target, streams, int.MaxValue, 20, 0, Warm);
             await PacedProbe.RunAsync(target, streams, 2, 50, 100);
         }
 

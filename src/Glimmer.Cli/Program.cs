@@ -5,6 +5,7 @@ using Glimmer.Cli.Commands;
 [
     ("serve", ServeCommand.Create),
     ("emulate", EmulateCommand.Create),
+    ("health", HealthCommand.Create),
     ("chat", ChatCommand.Create),
     ("run", RunCommand.Create),
     ("bench", BenchCommand.Create),
@@ -24,6 +25,7 @@ using Glimmer.Cli.Commands;
     ("catalogue", CatalogueCommand.Create),
     ("audit", AuditCommand.Create),
     ("store", StoreCommand.Create),
+    ("nodes", NodesCommand.Create),
     ("backends", BackendsCommand.Create),
     ("pull", PullCommand.Create),
     ("models", ModelsCommand.Create),

@@ -44,6 +44,9 @@ public sealed record ChatRequest
 
     /// <summary>Most tokens of reasoning; null for no limit of its own.</summary>
     public int? ThinkingBudget { get; init; }
+
+    /// <summary>How it came in; null for requests of this process.</summary>
+    public RequestOrigin? Origin { get; init; }
 }
 
 /// <summary>Whether tools must be called.</summary>

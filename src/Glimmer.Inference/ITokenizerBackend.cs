@@ -11,4 +11,11 @@ public interface ITokenizerBackend
     /// <param name="cancel">Ends the wait for a model that loads.</param>
     /// <exception cref="ChatRequestException">The model can't be loaded.</exception>
     ValueTask<T> UseTokenizerAsync<T>(Func<ITokenizer, Generation, T> use, CancellationToken cancel);
+
+    /// <summary>The same for one of several models.</summary>
+    /// <param name="code">Its code.</param>
+    /// <param name="use">What to do with them.</param>
+    /// <param name="cancel">Ends the wait for a model that loads.</param>
+    /// <exception cref="ChatRequestException">The model can't be loaded, or there is none of this code.</exception>
+    ValueTask<T> UseTokenizerAsync<T>(string code, Func<ITokenizer, Generation, T> use, CancellationToken cancel) => UseTokenizerAsync(use, cancel);
 }

@@ -11,3 +11,4 @@ import './llama.test.mjs';
 import './mcp.test.mjs';
 import './openai-v1.test.mjs';
 import './tasks.test.mjs';
+import './emulator.test.mjs';

@@ -28,9 +28,10 @@ internal sealed class PacedReadings
 /// <summary>Reads paced answers on bare sockets.</summary>
 internal static class PacedProbe
 {
-    /// <summary>So many answers at once, one after the other on each connection.</summary>
-    public static async Task<PacedReadings> RunAsync(Target target, int streams, int answers, int tokens, double rate)
+    /// <summary>So many answers at once, one after the other on each connection, for so many seconds at most.</summary>
+    public static async Task<PacedReadings> RunAsync(Target target, int streams, int answers, int tokens, double rate, double seconds = 3600)
     {
+        long end = Stopwatch.GetTimestamp() + (long)(seconds * Stopwatch.Frequency);
         byte[] request = target.Request(PacedQuestion.At(rate), stream: true, tokens);
         PacedReadings all = new();
         PacedReadings[] each = await Task.WhenAll(Enumerable.Range(0, streams).Select(_ => Task.Run(async () =>
@@ -38,7 +39,7 @@ internal static class PacedProbe
             PacedReadings readings = new();
             using Socket socket = await target.ConnectAsync();
             byte[] buffer = new byte[64 << 10];
-            for (int i = 0; i < answers; i++)
+            for (int i = 0; i < answers && Stopwatch.GetTimestamp() < end; i++)
             {
                 long sent = Stopwatch.GetTimestamp();
                 await socket.SendAsync(request);

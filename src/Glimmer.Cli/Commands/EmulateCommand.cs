@@ -1,11 +1,11 @@
 using System.CommandLine;
 using System.Globalization;
+using Glimmer.Cli.Emulator;
 using Glimmer.Cli.Hosting;
 using Glimmer.Dialogue.Tokenization;
-using Glimmer.Engine.Packages;
+using Glimmer.Inference.Backends;
 using Glimmer.Inference.Script;
 using Glimmer.Server.Hosting;
-using Glimmer.Server.Routing;
 using Microsoft.Extensions.Configuration;
 
 namespace Glimmer.Cli.Commands;
@@ -13,52 +13,109 @@ namespace Glimmer.Cli.Commands;
 /// <summary><c>glimmer emulate</c>: the platform with a written scenario in place of a model.</summary>
 internal static class EmulateCommand
 {
+    /// <summary>Variable that holds the key of the service that is recorded from.</summary>
+    private const string BackendKeyVariable = "GLIMMER_BACKEND_KEY";
+
+    private static readonly (string Word, BackendKind Kind)[] Kinds = [("openai", BackendKind.OpenAI), ("anthropic", BackendKind.Anthropic), ("zai", BackendKind.Zai)];
+
     public static Command Create()
     {
-        Argument<string> scenario = new("SCENARIO") { Description = "YAML file: what to answer to which request (docs/script.md)." };
+        Argument<string?> scenario = new("SCENARIO") { Description = "YAML file: what to answer to which request (docs/script.md). Not needed with --record.", Arity = ArgumentArity.ZeroOrOne };
         Option<int?> port = new("--port", "-p") { Description = "Port; 0 takes a free one. Default: 8080." };
         Option<string?> host = new("--host") { Description = "Address to listen on; * for all. Default: 127.0.0.1." };
-        Option<string?> data = new("--data") { Description = "Data folder: keys and settings. Default: ./data." };
+        Option<string?> data = new("--data") { Description = "Data folder that is kept. Default: one that is taken away at the end." };
         Option<string?> tokenizer = new("--tokenizer") { Description = "A tokenizer.json, a tokenizer.model, or their folder. Default: the bundled model's." };
-        Command command = new("emulate", "Start the platform as a test double: a scenario answers, no model is loaded.") { scenario, port, host, data, tokenizer };
-        command.SetAction(async result =>
+        Option<bool> strict = new("--strict") { Description = "Refuse requests that no rule matches, also where there is a fallback; end with code 1 when there were any, or when a rule's expect does not hold." };
+        Option<string?> seed = new("--seed") { Description = "Seed of ids, jitter and vectors: the same seed, scenario and requests give the same bytes (with --clock)." };
+        Option<string?> clock = new("--clock") { Description = "Moment at which the platform's clock stands, such as 2026-01-01T00:00:00Z. Default: it runs." };
+        Option<string> delays = new("--delays") { Description = "How delays pass: real, virtual (by the clock) or none.", DefaultValueFactory = _ => "real" };
+        delays.AcceptOnlyFromAmong("real", "virtual", "none");
+        Option<string?> key = new("--key") { Description = $"Credential ID.SECRET of the key. Default: {EmulatorOptions.WellKnownKey}." };
+        Option<string?> ready = new("--ready-file") { Description = "File to write address and key to, as JSON, once it listens." };
+        Option<string?> record = new("--record") { Description = "File to record answers of --backend to: a scenario that says them again." };
+        Option<string?> backend = new("--backend") { Description = "Base address of the service to record from, such as https://api.z.ai/api/paas/v4." };
+        Option<string?> kind = new("--backend-kind") { Description = "What it speaks: openai, anthropic or zai. Default: by its address." };
+        kind.AcceptOnlyFromAmong([.. Kinds.Select(pair => pair.Word)]);
+        Option<string?> backendKey = new("--backend-key") { Description = $"Its key. Default: the variable {BackendKeyVariable}." };
+        Option<string[]> models = new("--model") { Description = "Model code to record, again for more. Default: glm-4.7." };
+        Command command = new("emulate", "Start the platform as a test double: a scenario answers, no model is loaded.")
         {
-            try
+            scenario, port, host, data, tokenizer, strict, seed, clock, delays, key, ready, record, backend, kind, backendKey, models,
+        };
+        command.SetAction(result => GuardAsync(() =>
+        {
+            IConfiguration configuration = Settings.Read(
+                ("Listen:Port", result.GetValue(port)?.ToString(CultureInfo.InvariantCulture)),
+                ("Listen:Host", result.GetValue(host)),
+                ("DataFolder", result.GetValue(data)));
+            EmulatorOptions options = new(GlimmerSettings.Read(configuration))
             {
-                IConfiguration configuration = Settings.Read(
-                    ("Listen:Port", result.GetValue(port)?.ToString(CultureInfo.InvariantCulture)),
-                    ("Listen:Host", result.GetValue(host)),
-                    ("DataFolder", result.GetValue(data)));
-                await RunAsync(GlimmerSettings.Read(configuration), result.GetValue(scenario)!, result.GetValue(tokenizer));
-                return 0;
-            }
-            catch (ScenarioException fault)
-            {
-                return await FailAsync(fault.Message, 65);
-            }
-            catch (GlimmerStartupException fault)
-            {
-                return await FailAsync(fault.Message, fault.ExitCode);
-            }
-            catch (Exception fault) when (fault is TokenizerFileException or IOException or UnauthorizedAccessException)
-            {
-                return await FailAsync(fault.Message, 66);
-            }
-        });
+                ScenarioPath = result.GetValue(scenario),
+                KeepsData = result.GetValue(data) is not null,
+                Tokenizer = result.GetValue(tokenizer),
+                Strict = result.GetValue(strict),
+                Seed = Read<ulong>(result.GetValue(seed), "--seed", "a whole number from 0", text => ulong.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out ulong number) ? number : null),
+                Clock = Read<DateTimeOffset>(result.GetValue(clock), "--clock", "a date and time such as 2026-01-01T00:00:00Z", text =>
+                    DateTimeOffset.TryParse(text, CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal, out DateTimeOffset moment) && moment.Year is >= 1971 and <= 9000 ? moment : null),
+                Delays = result.GetValue(delays) switch { "virtual" => DelayMode.Virtual, "none" => DelayMode.None, _ => DelayMode.Real },
+                Key = result.GetValue(key) ?? EmulatorOptions.WellKnownKey,
+                ReadyFile = result.GetValue(ready),
+                Record = result.GetValue(record),
+                Upstream = Upstream(result.GetValue(backend), result.GetValue(kind), result.GetValue(backendKey), result.GetValue(models)),
+            };
+            if (options.ScenarioPath is null && options.Record is null)
+                throw new GlimmerStartupException("Name a scenario, or record one: glimmer emulate SCENARIO.yaml, or glimmer emulate --record OUT.yaml --backend URL.", 64);
+            if (options.Record is not null != options.Upstream is not null)
+                throw new GlimmerStartupException("--record and --backend belong together: one names the file, the other the service that is asked.", 64);
+
+            // Whoever knows the well-known key could ask the service on the recorder's account.
+            if (options.Record is not null && result.GetValue(key) is null && options.Options.Host is not ("127.0.0.1" or "localhost" or "::1"))
+                throw new GlimmerStartupException("Recording on an address that others reach needs a key of its own: --key ID.SECRET.", 64);
+            return EmulatorHost.RunAsync(options);
+        }));
         return command;
     }
 
-    private static async Task RunAsync(GlimmerOptions options, string path, string? vocabulary)
+    private static BackendDefinition? Upstream(string? address, string? kind, string? key, string[]? models)
     {
-        Scenario scenario = ScenarioReader.ReadFile(path);
-        using ModelPackage? package = vocabulary is null ? LocalModel.LoadForText(EngineSettings.Read(Settings.Read())) : null;
-        ScriptChatBackend backend = new(scenario, package?.Tokenizer ?? TokenizerFiles.Open(vocabulary!), TimeProvider.System);
-        ChatBackendSlot slot = new();
-        slot.Fill([backend], backend, $"{path} is played.");
-        await using GlimmerServer server = GlimmerServer.Create(options, slot);
-        await server.StartAsync();
-        Banner.Write(Console.Out, server, options, $"the scenario {path}: {string.Join(", ", scenario.Models)}", scenario.Models[0], standIn: false);
-        await server.WaitForShutdownAsync();
+        if (address is null)
+            return null;
+        if (!Uri.TryCreate(address, UriKind.Absolute, out Uri? url) || url.Scheme is not ("http" or "https"))
+            throw new GlimmerStartupException($"--backend is \"{address}\". Use an address such as https://api.z.ai/api/paas/v4.", 64);
+        return new BackendDefinition
+        {
+            Name = "live",
+            Kind = kind is not null ? Array.Find(Kinds, pair => pair.Word == kind).Kind
+                : url.AbsolutePath.Contains("anthropic", StringComparison.OrdinalIgnoreCase) || url.Host.Contains("anthropic", StringComparison.OrdinalIgnoreCase) ? BackendKind.Anthropic
+                : url.AbsolutePath.Contains("/paas/", StringComparison.OrdinalIgnoreCase) ? BackendKind.Zai
+                : BackendKind.OpenAI,
+            Url = url,
+            ApiKey = key ?? Environment.GetEnvironmentVariable(BackendKeyVariable),
+            Models = [.. (models is { Length: > 0 } ? models : ["glm-4.7"]).Select(code => new BackendModel { Code = code })],
+        };
+    }
+
+    private static T? Read<T>(string? text, string option, string legal, Func<string, T?> read)
+        where T : struct => text is null ? null : read(text) ?? throw new GlimmerStartupException($"{option} is \"{text}\". Use {legal}.", 64);
+
+    private static async Task<int> GuardAsync(Func<Task<int>> run)
+    {
+        try
+        {
+            return await run();
+        }
+        catch (ScenarioException fault)
+        {
+            return await FailAsync(fault.Message, 65);
+        }
+        catch (GlimmerStartupException fault)
+        {
+            return await FailAsync(fault.Message, fault.ExitCode);
+        }
+        catch (Exception fault) when (fault is TokenizerFileException or IOException or UnauthorizedAccessException)
+        {
+            return await FailAsync(fault.Message, 66);
+        }
     }
 
     private static async Task<int> FailAsync(string message, int code)

@@ -35,6 +35,7 @@ internal static class PooledServer
         using IDisposable? signal = OnHangUp(source);
         await using EmbeddedEmbeddingBackend? embeddings = LocalModel.StartEmbeddings(settings);
         slot.FillEmbeddings(embeddings is null ? [] : [embeddings]);
+        await pool.FirstProbesAsync(TimeSpan.FromSeconds(5));
         string? standIn = settings.StandIn && local.Backends.Count > 0 ? local.Backends[0].Models[0] : null;
         slot.Follow(pool, standIn);
         Banner.Write(Console.Out, server, options, pool, slot.StandIn?.Model);

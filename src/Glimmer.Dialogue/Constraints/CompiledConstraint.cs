@@ -48,13 +48,13 @@ public sealed class CompiledConstraint
     /// <see cref="GbnfWriter.MaxRepeat"/> is left out, so is a length that is combined with a pattern, white space is a line feed and an
     /// indentation, and characters of a patterned JSON string are escaped only where they must be. So its texts are checked by this constraint.
     /// </summary>
-    /// <param name="tokenReferences">Whether control tokens are written as <c>&lt;[id]&gt;</c>, which llama.cpp knows, rather than as their text.</param>
-    public string? ToGbnf(bool tokenReferences)
+    /// <param name="dialect">Who reads it.</param>
+    public string? ToGbnf(GbnfDialect dialect)
     {
         lock (_exports)
         {
-            ref string? known = ref _exported[tokenReferences ? 1 : 0];
-            known ??= GbnfWriter.Write(_answer, Vocabulary.Tokenizer, StopTokens, tokenReferences) ?? "";
+            ref string? known = ref _exported[(int)dialect];
+            known ??= GbnfWriter.Write(_answer, Vocabulary.Tokenizer, StopTokens, dialect) ?? "";
             return known.Length == 0 ? null : known;
         }
     }

@@ -60,6 +60,9 @@ public sealed record BackendDefinition
 
     /// <summary>How long a begun stream may be silent.</summary>
     public TimeSpan StallTimeout { get; init; } = TimeSpan.FromSeconds(60);
+
+    /// <summary>Its name, kind and address: neither key nor headers.</summary>
+    public override string ToString() => $"{Name} ({Kind} at {Url})";
 }
 
 /// <summary>What a model of a backend does.</summary>

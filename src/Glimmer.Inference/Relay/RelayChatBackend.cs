@@ -66,12 +66,12 @@ internal sealed partial class RelayChatBackend : IRemoteBackend
         {
             response = await _upstream.SendAsync(_form.ChatAddress, body.WrittenMemory, "text/event-stream", watch.Token);
             if (!response.IsSuccessStatusCode || response.Content.Headers.ContentType?.MediaType?.EndsWith("json", StringComparison.OrdinalIgnoreCase) == true)
-                return await RefuseAsync(request, identity.RequestId, response, watch.Token);
+                return await RefuseAsync(request, IdOf(response, identity), response, watch.Token);
             handedOn = true;
 
             // An answer that nobody reads is given up with the first token's time.
             watch.Token.UnsafeRegister(static response => ((HttpResponseMessage)response!).Dispose(), response);
-            return new ChatStart(new RelayAnswer(this, request, identity.RequestId, response, _form.ReaderOf(request), watch), null);
+            return new ChatStart(new RelayAnswer(this, request, IdOf(response, identity), response, _form.ReaderOf(request), watch), null);
         }
         catch (OperationCanceledException) when (cancel.IsCancellationRequested)
         {
@@ -150,8 +150,9 @@ internal sealed partial class RelayChatBackend : IRemoteBackend
     /// <summary>Notes an answer that came to its end.</summary>
     public void NoteSuccess() => _accountFault = null;
 
-    /// <summary>Notes that the service counted no tokens.</summary>
-    public void NoteEstimate(ChatRequest request, string requestId, in ChatUsage usage) => Log.Estimated(_log, Name, request.Model, requestId, usage.PromptTokens, usage.CompletionTokens);
+    /// <summary>Notes that the service counted no tokens: worth a look where the answer was complete, as it must be where it was cut off.</summary>
+    public void NoteEstimate(ChatRequest request, string requestId, in ChatUsage usage, bool complete) =>
+        Log.Estimated(_log, complete ? LogLevel.Warning : LogLevel.Information, Name, request.Model, requestId, usage.PromptTokens, usage.CompletionTokens);
 
     /// <summary>Notes that the service broke off or kept silent.</summary>
     public void NoteBroken(ChatRequest request, string requestId, string reason) => Log.Broken(_log, Name, request.Model, requestId, reason);
@@ -199,6 +200,18 @@ internal sealed partial class RelayChatBackend : IRemoteBackend
         };
     }
 
+    /// <summary>The service's own id of the request, which its people ask for; else the one that it was sent.</summary>
+    private static string IdOf(HttpResponseMessage response, in RelayIdentity identity)
+    {
+        foreach (string name in (ReadOnlySpan<string>)["x-request-id", "request-id"])
+        {
+            if (response.Headers.TryGetValues(name, out IEnumerable<string>? values) && values.First() is { Length: > 0 and <= 100 } id && id.All(static c => char.IsAsciiLetterOrDigit(c) || c is '-' or '_' or '.' or ':'))
+                return id;
+        }
+
+        return identity.RequestId;
+    }
+
     private TimeSpan? RetryAfterOf(HttpResponseMessage response)
     {
         TimeSpan? wait = response.Headers.RetryAfter switch
@@ -235,7 +248,7 @@ internal sealed partial class RelayChatBackend : IRemoteBackend
         [LoggerMessage(6103, LogLevel.Warning, "Backend {Backend}, model {Model}, request {UpstreamRequest}: failed: {Reason}")]
         public static partial void Broken(ILogger log, string backend, string model, string upstreamRequest, string reason);
 
-        [LoggerMessage(6104, LogLevel.Warning, "Backend {Backend}, model {Model}, request {UpstreamRequest}: the service counted no tokens; estimated {PromptTokens} of the prompt and {CompletionTokens} of the answer")]
-        public static partial void Estimated(ILogger log, string backend, string model, string upstreamRequest, int promptTokens, int completionTokens);
+        [LoggerMessage(EventId = 6104, Message = "Backend {Backend}, model {Model}, request {UpstreamRequest}: the service counted no tokens; estimated {PromptTokens} of the prompt and {CompletionTokens} of the answer")]
+        public static partial void Estimated(ILogger log, LogLevel level, string backend, string model, string upstreamRequest, int promptTokens, int completionTokens);
     }
 }

@@ -36,7 +36,9 @@ internal sealed class Upstream : IDisposable
             // After an answer its last bytes are on their way, and the connection can be kept; one that is given up must end now.
             ResponseDrainTimeout = TimeSpan.FromMilliseconds(100),
         });
-        Secrets = new Secrets([definition.ApiKey, .. definition.Headers.Values]);
+
+        // Shorter values say where or what, and are parts of ordinary words.
+        Secrets = new Secrets([definition.ApiKey, .. definition.Headers.Values.Where(static value => value.Length >= 8)]);
     }
 
     /// <summary>What must not be told.</summary>
@@ -128,6 +130,9 @@ internal sealed class Upstream : IDisposable
                 throw new ArgumentException($"The backend {definition.Name} has a header whose name is not possible: use letters, digits and -.", nameof(definition));
             if (!value.All(static c => c is >= ' ' and < '\x7f' or '\t'))
                 throw new ArgumentException($"The header {name} of the backend {definition.Name} holds control characters or characters beyond ASCII.", nameof(definition));
+            using HttpRequestMessage trial = new();
+            if (!trial.Headers.TryAddWithoutValidation(name, value))
+                throw new ArgumentException($"The header {name} of the backend {definition.Name} describes a body, which the connection does itself; leave it out.", nameof(definition));
         }
     }
 }

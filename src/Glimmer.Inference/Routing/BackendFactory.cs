@@ -1,5 +1,6 @@
 using Glimmer.Inference.Backends;
 using Glimmer.Inference.Relay;
+using Glimmer.Inference.Remote;
 using Microsoft.Extensions.Logging;
 
 namespace Glimmer.Inference.Routing;
@@ -19,7 +20,7 @@ public sealed class BackendFactory(TimeProvider time, ILoggerFactory logs)
     /// <summary>Makes the backend of a definition's chat models; of none where it has embeddings alone, and then it only answers probes.</summary>
     /// <exception cref="ArgumentException">The definition cannot be used.</exception>
     public IChatBackend Create(BackendDefinition definition) => IsRaw(definition)
-        ? throw new NotSupportedException($"{definition.Kind} is not spoken in raw mode by this build; use mode: chat")
+        ? RawBackends.Create(definition with { Models = [.. definition.Models.Where(static model => model.Kind == BackendModelKind.Chat)] }, time, logs)
         : RelayBackends.Create(definition, time, logs);
 
     /// <summary>Makes the backends of a definition's embedding models.</summary>

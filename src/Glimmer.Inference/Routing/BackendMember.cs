@@ -75,6 +75,12 @@ internal sealed class BackendMember
     /// <summary>What its probes say.</summary>
     public volatile ProbeRecord? Probe;
 
+    /// <summary>Completes when it has been probed once; nobody waits for what is not probed.</summary>
+    public TaskCompletionSource FirstProbe { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+    /// <summary>Whether it may turn out to be well in a moment: it has just come, and its first probe is under way.</summary>
+    public bool IsComing => !Draining && !FirstProbe.Task.IsCompleted && !Backend.IsReady;
+
     /// <summary>Its last failure, for people.</summary>
     public volatile string LastError = "";
 

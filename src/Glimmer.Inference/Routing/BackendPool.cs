@@ -93,6 +93,7 @@ public sealed class BackendPool : IAsyncDisposable
         lock (_applying)
         {
             var member = new BackendMember(backend, backend.Name, _options.EmbeddedWeight, maxInFlight, Time);
+            member.FirstProbe.SetResult();
             Swap([.. _members, member], _options);
             Tell(member, "added", "it runs in this process");
         }
@@ -186,6 +187,19 @@ public sealed class BackendPool : IAsyncDisposable
         member.Weight = weight;
         Tell(member, "weight", $"{before} → {weight}");
         return true;
+    }
+
+    /// <summary>Waits until every backend has been asked once how it is, but not for longer than that.</summary>
+    public async Task FirstProbesAsync(TimeSpan patience, CancellationToken cancel = default)
+    {
+        try
+        {
+            await Task.WhenAll(Members.Select(static member => member.FirstProbe.Task)).WaitAsync(patience, Time, cancel);
+        }
+        catch (TimeoutException)
+        {
+            // Who is not there by now comes later.
+        }
     }
 
     /// <summary>Asks every backend how it is, now.</summary>

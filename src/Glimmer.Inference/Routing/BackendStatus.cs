@@ -145,7 +145,7 @@ public sealed record BackendStatus
         member.Removed ? (BackendState.Draining, "it is no longer in the file")
         : member.Draining ? (BackendState.Draining, "an operator drains it")
         : member.Down ? (BackendState.Down, member.Probe?.Last.Detail ?? "its probes fail")
-        : !member.Backend.IsReady ? (BackendState.Down, "it says that it is not ready")
+        : !member.Backend.IsReady ? (BackendState.Down, member.Probe is { Last.Alive: false } probe ? probe.Last.Detail : "it says that it is not ready")
         : member.Circuit.State switch
         {
             CircuitState.Open => (BackendState.Ejected, member.Circuit.Why),

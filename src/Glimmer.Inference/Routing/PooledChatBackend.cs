@@ -37,8 +37,8 @@ public sealed class PooledChatBackend : IChatBackend, IEngineReport, ITokenizerB
     /// <inheritdoc/>
     public IReadOnlyList<string> Models { get; }
 
-    /// <summary>Whether any of its backends is well and wanted. All may be full at the moment.</summary>
-    public bool IsReady => _members.AnyTakesRequests;
+    /// <summary>Whether any of its backends is well and wanted, or has just come. All may be full at the moment.</summary>
+    public bool IsReady => _members.AnyTakesRequests || _members.AnyIsComing;
 
     /// <summary>Whether any of its backends does; only those are asked then.</summary>
     public bool TakesRawPrompts
@@ -113,7 +113,7 @@ public sealed class PooledChatBackend : IChatBackend, IEngineReport, ITokenizerB
         foreach (PoolEntry entry in _members.Entries)
         {
             if (entry.Member.Backend is ITokenizerBackend backend && entry.Member.Backend.IsReady)
-                return backend.UseTokenizerAsync(use, cancel);
+                return backend.UseTokenizerAsync(entry.Model, use, cancel);
         }
 
         throw new ChatRequestException(PlatformError.Unsupported("model", "tokenize", $"no backend of {Code} shows its vocabulary"));
@@ -127,7 +127,7 @@ public sealed class PooledChatBackend : IChatBackend, IEngineReport, ITokenizerB
         // Who comes while others wait stands behind them.
         if (_line.Count == 0 && members.Choose(query) is { Entry: not null } choice)
             return choice;
-        return wait && members.AnyTakesRequests ? await _line.WaitAsync(_current, query, members.Options, cancel) : default;
+        return wait && (members.AnyTakesRequests || members.AnyIsComing) ? await _line.WaitAsync(_current, query, members.Options, cancel) : default;
     }
 
     /// <summary>Why no backend was asked at all.</summary>

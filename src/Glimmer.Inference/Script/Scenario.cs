@@ -1,5 +1,3 @@
-using System.Text.Json;
-
 namespace Glimmer.Inference.Script;
 
 /// <summary>What a script backend says to whom. Read it with <see cref="ScenarioReader"/>.</summary>
@@ -11,11 +9,29 @@ public sealed record Scenario
     /// <summary>The chat generation in which prompts are rendered and answers are written.</summary>
     public string Generation { get; init; } = "glm-4.7";
 
+    /// <summary>Seed of what is random: jitter of delays, vectors, ids of answers. Null for the emulator's own.</summary>
+    public ulong? Seed { get; init; }
+
+    /// <summary>Whether a request that no rule and no recording matches is an error even where there is a fallback, and counts against the run.</summary>
+    public bool Strict { get; init; }
+
     /// <summary>The rules; the first that matches and is not used up answers.</summary>
     public IReadOnlyList<ScenarioRule> Rules { get; init; } = [];
 
     /// <summary>The answer when no rule matches; null makes that an error which names the nearest rule.</summary>
     public ScriptedReply? Fallback { get; init; }
+
+    /// <summary>How many requests are let through in some time; the first that is exceeded refuses.</summary>
+    public IReadOnlyList<ScenarioLimit> Limits { get; init; } = [];
+
+    /// <summary>Models that make vectors.</summary>
+    public IReadOnlyList<ScriptedEmbeddings> Embeddings { get; init; } = [];
+
+    /// <summary>Answers that were recorded; they come after the rules and before the fallback.</summary>
+    public IReadOnlyList<Recording> Recordings { get; init; } = [];
+
+    /// <summary>Whether recorded answers are said at the pace at which they were recorded; else as fast as they are read.</summary>
+    public bool RecordedPace { get; init; }
 }
 
 /// <summary>An answer and when to give it.</summary>
@@ -23,95 +39,58 @@ public sealed record Scenario
 /// <param name="When">What the request must be like.</param>
 /// <param name="Times">How often it answers; null for always.</param>
 /// <param name="Reply">The answer.</param>
-public sealed record ScenarioRule(string Name, RequestPattern When, int? Times, ScriptedReply Reply);
-
-/// <summary>What a request must be like. Every condition that is given must hold.</summary>
-public sealed record RequestPattern
+public sealed record ScenarioRule(string Name, RequestPattern When, int? Times, ScriptedReply Reply)
 {
-    /// <summary>Model codes, in any case; null for any.</summary>
-    public IReadOnlyList<string>? Models { get; init; }
-
-    /// <summary>The text of the last message.</summary>
-    public TextPattern? Last { get; init; }
-
-    /// <summary>The text of the last message of the user.</summary>
-    public TextPattern? User { get; init; }
-
-    /// <summary>The text of all system messages.</summary>
-    public TextPattern? System { get; init; }
-
-    /// <summary>How many messages of the model the conversation holds.</summary>
-    public int? Turn { get; init; }
-
-    /// <summary>A tool that must be offered.</summary>
-    public string? Tool { get; init; }
-
-    /// <summary>The tool whose result the last message is.</summary>
-    public string? ResultOf { get; init; }
-
-    /// <summary>Whether the model may think.</summary>
-    public bool? Thinking { get; init; }
+    /// <summary>How often it must have answered when the run is judged; null where that does not matter.</summary>
+    public Expectation? Expect { get; init; }
 }
 
-/// <summary>What a scripted model says.</summary>
-public sealed record ScriptedReply
+/// <summary>How often a rule must answer.</summary>
+/// <param name="AtLeast">Fewest times.</param>
+/// <param name="AtMost">Most times; null for no bound.</param>
+public sealed record Expectation(int AtLeast, int? AtMost)
 {
-    /// <summary>What it thinks first; left out where the request switched thinking off.</summary>
-    public string? Thinking { get; init; }
+    /// <summary>Whether a number of uses is as expected.</summary>
+    public bool Holds(int uses) => uses >= AtLeast && !(uses > AtMost);
 
-    /// <summary>What it says.</summary>
-    public string? Text { get; init; }
-
-    /// <summary>The functions it calls then.</summary>
-    public IReadOnlyList<ScriptedCall> ToolCalls { get; init; } = [];
-
-    /// <summary>
-    /// The model's output as it comes, tags included, instead of the three above: for output that a well-behaved model would not write.
-    /// </summary>
-    public string? Raw { get; init; }
-
-    /// <summary>How often <see cref="Text"/> is said; for long answers.</summary>
-    public int Repeat { get; init; } = 1;
-
-    /// <summary>Why it ends when it has said everything.</summary>
-    public ScriptedEnd End { get; init; } = ScriptedEnd.Stop;
-
-    /// <summary>An error instead of an answer.</summary>
-    public ScriptedError? Error { get; init; }
-
-    /// <summary>Time before the first token.</summary>
-    public TimeSpan Delay { get; init; }
-
-    /// <summary>Tokens per second; 0 for as fast as they are read.</summary>
-    public double Rate { get; init; }
-
-    /// <summary>The backend fails after so many tokens; null for never.</summary>
-    public int? CutAfter { get; init; }
-
-    /// <summary>Tokens of the prompt that count as found in the cache, at most all but one.</summary>
-    public int CachedTokens { get; init; }
+    /// <inheritdoc/>
+    public override string ToString() => AtMost switch
+    {
+        null => $"at least {AtLeast}",
+        { } most when most == AtLeast => $"{AtLeast}",
+        { } most => $"{AtLeast} to {most}",
+    };
 }
 
-/// <summary>Ways to end.</summary>
-public enum ScriptedEnd
+/// <summary>How many chat requests are let through in some time.</summary>
+/// <param name="Name">For messages; "limit 2" when the file gives none.</param>
+/// <param name="Requests">Most requests in <paramref name="Window"/>.</param>
+/// <param name="Window">Any stretch of this length, at least a millisecond.</param>
+/// <param name="Models">Codes it counts, in any case; null for all.</param>
+/// <param name="Per">Who shares one count.</param>
+/// <param name="Error">What is answered beyond it; without a time of its own it says when the next request is let through.</param>
+public sealed record ScenarioLimit(string Name, int Requests, TimeSpan Window, IReadOnlyList<string>? Models, LimitScope Per, ScriptedError Error);
+
+/// <summary>Who shares the count of a limit.</summary>
+public enum LimitScope
 {
-    /// <summary>The model ends its turn.</summary>
-    Stop,
+    /// <summary>Each key has a count of its own.</summary>
+    Key,
 
-    /// <summary>The token limit is reached, whatever the request says.</summary>
-    Length,
+    /// <summary>Each end user that a client names has one; requests that name none share one.</summary>
+    User,
 
-    /// <summary>Moderation ends it.</summary>
-    Sensitive,
+    /// <summary>All requests are counted together.</summary>
+    All,
 }
 
-/// <summary>A call that a scripted model makes.</summary>
-/// <param name="Name">Function name.</param>
-/// <param name="Arguments">Its arguments, an object.</param>
-public sealed record ScriptedCall(string Name, JsonElement Arguments);
+/// <summary>A model that makes vectors.</summary>
+/// <param name="Model">Code it answers for.</param>
+/// <param name="Dimensions">Numbers of a vector.</param>
+/// <param name="Vectors">Given vectors: the first whose condition a text meets is its vector; every other text has one that follows from it and the seed.</param>
+public sealed record ScriptedEmbeddings(string Model, int Dimensions, IReadOnlyList<ScriptedVector> Vectors);
 
-/// <summary>An error that a scripted backend gives.</summary>
-/// <param name="Code">Business code.</param>
-/// <param name="Message">For people; null for the code's usual one.</param>
-/// <param name="RetryAfter">When to try again; null for nothing.</param>
-public sealed record ScriptedError(Glimmer.Protocol.Errors.BusinessCode Code, string? Message, TimeSpan? RetryAfter);
+/// <summary>A given vector.</summary>
+/// <param name="Text">Which texts have it.</param>
+/// <param name="Vector">The numbers, as they are told.</param>
+public sealed record ScriptedVector(TextPattern Text, float[] Vector);

@@ -1,4 +1,4 @@
-using System.Text.Json;
+using System.Globalization;
 using Glimmer.Protocol.Errors;
 using YamlDotNet.Core;
 using YamlDotNet.RepresentationModel;
@@ -8,13 +8,16 @@ namespace Glimmer.Inference.Script;
 /// <summary>A scenario cannot be used. The message names the file, the line, the field and what would be right.</summary>
 public sealed class ScenarioException(string message, Exception? inner = null) : Exception(message, inner);
 
-/// <summary>Reads scenarios from YAML (docs/script.md).</summary>
+/// <summary>Reads scenarios from YAML (docs/script.md). Size, depth, aliases and every number are bounded.</summary>
 public sealed class ScenarioReader
 {
-    private const long LargestFile = 16 << 20;
-    private readonly string _file;
+    /// <summary>Largest file, in bytes.</summary>
+    public const int LargestFile = 16 << 20;
 
-    private ScenarioReader(string file) => _file = file;
+    private const int MostDimensions = 1 << 14;
+    private readonly YamlFields _fields;
+
+    private ScenarioReader(string file) => _fields = new YamlFields(file);
 
     /// <summary>Reads a file.</summary>
     /// <exception cref="ScenarioException">It cannot be read, or is no scenario.</exception>
@@ -42,7 +45,7 @@ public sealed class ScenarioReader
         YamlStream stream = [];
         try
         {
-            stream.Load(text);
+            stream.Load(new BoundedParser(new Parser(text)));
         }
         catch (Exception fault) when (fault is YamlException or InvalidOperationException or ArgumentException or IndexOutOfRangeException)
         {
@@ -58,15 +61,21 @@ public sealed class ScenarioReader
     private Scenario ReadScenario(YamlNode root)
     {
         Scenario scenario = new();
-        foreach ((string key, YamlNode value) in Members(root, "the scenario"))
+        foreach ((string key, YamlNode value) in _fields.Members(root, "the scenario"))
         {
             scenario = key switch
             {
-                "models" => scenario with { Models = Words(value, key) },
+                "models" => scenario with { Models = _fields.Words(value, key) },
                 "generation" => scenario with { Generation = GenerationName(value) },
-                "rules" => scenario with { Rules = [.. Items(value, key).Select(ReadRule)] },
-                "fallback" => scenario with { Fallback = ReadReply(value) },
-                _ => throw Unknown(value, key, "models, generation, rules, fallback"),
+                "seed" => scenario with { Seed = _fields.Large(value, key) },
+                "strict" => scenario with { Strict = _fields.Flag(value, key) },
+                "rules" => scenario with { Rules = [.. _fields.Items(value, key).Select(ReadRule)] },
+                "fallback" => scenario with { Fallback = ReplyFields.Read(_fields, value) },
+                "limits" => scenario with { Limits = [.. _fields.Items(value, key).Select(ReadLimit)] },
+                "embeddings" => scenario with { Embeddings = [.. _fields.Items(value, key).Select(item => ReadEmbeddings(item))] },
+                "recordings" => scenario with { Recordings = ReadRecordings(value) },
+                "recorded_pace" => scenario with { RecordedPace = _fields.Flag(value, key) },
+                _ => throw _fields.Unknown(value, key, "models, generation, seed, strict, rules, fallback, limits, embeddings, recordings, recorded_pace"),
             };
         }
 
@@ -77,203 +86,142 @@ public sealed class ScenarioReader
     {
         ScenarioRule rule = new($"rule {index + 1}", new RequestPattern(), null, new ScriptedReply());
         bool replies = false;
-        foreach ((string key, YamlNode value) in Members(node, rule.Name))
+        foreach ((string key, YamlNode value) in _fields.Members(node, rule.Name))
         {
             replies |= key == "reply";
             rule = key switch
             {
-                "name" => rule with { Name = Word(value, key) },
-                "when" => rule with { When = ReadPattern(value) },
-                "times" => rule with { Times = Whole(value, key, 1) },
-                "reply" => rule with { Reply = ReadReply(value) },
-                _ => throw Unknown(value, key, "name, when, times, reply"),
+                "name" => rule with { Name = _fields.Word(value, key) },
+                "when" => rule with { When = PatternFields.Read(_fields, value) },
+                "times" => rule with { Times = _fields.Whole(value, key, 1) },
+                "expect" => rule with { Expect = ReadExpectation(value) },
+                "reply" => rule with { Reply = ReplyFields.Read(_fields, value) },
+                _ => throw _fields.Unknown(value, key, "name, when, times, expect, reply"),
             };
         }
 
-        return replies ? rule : throw Wrong(node, $"{rule.Name} has no reply.");
+        return replies ? rule : throw _fields.Wrong(node, $"{rule.Name} has no reply.");
     }
 
-    private RequestPattern ReadPattern(YamlNode node)
+    private Expectation ReadExpectation(YamlNode node)
     {
-        RequestPattern pattern = new();
-        foreach ((string key, YamlNode value) in Members(node, "when"))
+        if (node is YamlScalarNode)
         {
-            pattern = key switch
-            {
-                "model" => pattern with { Models = Words(value, key) },
-                "last" => pattern with { Last = Pattern(value, key) },
-                "user" => pattern with { User = Pattern(value, key) },
-                "system" => pattern with { System = Pattern(value, key) },
-                "turn" => pattern with { Turn = Whole(value, key, 0) },
-                "tool" => pattern with { Tool = Word(value, key) },
-                "result_of" => pattern with { ResultOf = Word(value, key) },
-                "thinking" => pattern with { Thinking = Flag(value, key) },
-                _ => throw Unknown(value, key, "model, last, user, system, turn, tool, result_of, thinking"),
-            };
+            int times = _fields.Whole(node, "expect", 0);
+            return new Expectation(times, times);
         }
 
-        return pattern;
-    }
-
-    private ScriptedReply ReadReply(YamlNode node)
-    {
-        if (node is YamlScalarNode text)
-            return new ScriptedReply { Text = text.Value ?? "" };
-        ScriptedReply reply = new();
-        foreach ((string key, YamlNode value) in Members(node, "reply"))
+        Expectation expectation = new(0, null);
+        foreach ((string key, YamlNode value) in _fields.Members(node, "expect"))
         {
-            reply = key switch
+            int count = _fields.Whole(value, key, 0);
+            expectation = key switch
             {
-                "thinking" => reply with { Thinking = Word(value, key) },
-                "text" => reply with { Text = Word(value, key) },
-                "raw" => reply with { Raw = Word(value, key) },
-                "tool_calls" => reply with { ToolCalls = [.. Items(value, key).Select((call, _) => ReadCall(call))] },
-                "repeat" => reply with { Repeat = Whole(value, key, 1, 1_000_000) },
-                "end" => reply with { End = End(value) },
-                "error" => reply with { Error = ReadError(value) },
-                "delay" => reply with { Delay = Seconds(value, key) },
-                "rate" => reply with { Rate = Number(value, key, 1e6) },
-                "cut_after" => reply with { CutAfter = Whole(value, key, 0) },
-                "cached_tokens" => reply with { CachedTokens = Whole(value, key, 0) },
-                _ => throw Unknown(value, key, "thinking, text, raw, tool_calls, repeat, end, error, delay, rate, cut_after, cached_tokens"),
+                "times" => new Expectation(count, count),
+                "at_least" => expectation with { AtLeast = count },
+                "at_most" => expectation with { AtMost = count },
+                _ => throw _fields.Unknown(value, key, "times, at_least, at_most"),
             };
         }
 
-        if (reply.Raw is not null && (reply.Text ?? reply.Thinking) is not null)
-            throw Wrong(node, "raw is the whole output; leave out text and thinking beside it.");
-        return reply;
+        return expectation.AtLeast <= (expectation.AtMost ?? int.MaxValue) ? expectation : throw _fields.Wrong(node, "expect: at_least is more than at_most.");
     }
 
-    private ScriptedCall ReadCall(YamlNode node)
+    private ScenarioLimit ReadLimit(YamlNode node, int index)
     {
-        string? name = null;
-        JsonElement arguments = JsonSerializer.SerializeToElement(new { });
-        foreach ((string key, YamlNode value) in Members(node, "a call"))
+        ScenarioLimit limit = new($"limit {index + 1}", -1, TimeSpan.FromMinutes(1), null, LimitScope.Key, new ScriptedError(BusinessCode.ConcurrencyExceeded, null, null));
+        foreach ((string key, YamlNode value) in _fields.Members(node, limit.Name))
+        {
+            limit = key switch
+            {
+                "name" => limit with { Name = _fields.Word(value, key) },
+                "requests" => limit with { Requests = _fields.Whole(value, key, 0, 100_000) },
+                "window" => limit with { Window = _fields.Duration(value, key) },
+                "model" => limit with { Models = _fields.Words(value, key) },
+                "per" => limit with { Per = _fields.OneOf(value, key, ("key", LimitScope.Key), ("user", LimitScope.User), ("all", LimitScope.All)) },
+                "error" => limit with { Error = ReplyFields.ReadError(_fields, value) },
+                _ => throw _fields.Unknown(value, key, "name, requests, window, model, per, error"),
+            };
+        }
+
+        return limit.Requests >= 0 ? limit : throw _fields.Wrong(node, $"{limit.Name} needs a number of requests.");
+    }
+
+    private ScriptedEmbeddings ReadEmbeddings(YamlNode node)
+    {
+        string? model = null;
+        int? dimensions = null;
+        List<(YamlNode Node, ScriptedVector Vector)> vectors = [];
+        foreach ((string key, YamlNode value) in _fields.Members(node, "embeddings"))
         {
             switch (key)
             {
-                case "name":
-                    name = Word(value, key);
+                case "model":
+                    model = _fields.Word(value, key);
                     break;
-                case "arguments":
-                    arguments = ReadArguments(value);
+                case "dimensions":
+                    dimensions = _fields.Whole(value, key, 1, MostDimensions);
+                    break;
+                case "vectors":
+                    vectors.AddRange(_fields.Items(value, key).Select(item => (item, ReadVector(item))));
                     break;
                 default:
-                    throw Unknown(value, key, "name, arguments");
+                    throw _fields.Unknown(value, key, "model, dimensions, vectors");
             }
         }
 
-        return new ScriptedCall(name ?? throw Wrong(node, "a call needs the name of its function."), arguments);
-    }
-
-    private JsonElement ReadArguments(YamlNode node)
-    {
-        JsonElement arguments;
-        try
+        int numbers = dimensions ?? (vectors.Count > 0 ? vectors[0].Vector.Vector.Length : 1024);
+        foreach ((YamlNode item, ScriptedVector vector) in vectors)
         {
-            arguments = node is YamlScalarNode { Value: { } json } ? JsonDocument.Parse(json).RootElement : YamlJson.Read(node);
-        }
-        catch (Exception fault) when (fault is JsonException or FormatException)
-        {
-            throw Wrong(node, $"arguments: {fault.Message}", fault);
+            if (vector.Vector.Length != numbers)
+                throw _fields.Wrong(item, string.Create(CultureInfo.InvariantCulture, $"this vector has {vector.Vector.Length} numbers; the model's have {numbers}."));
         }
 
-        return arguments.ValueKind == JsonValueKind.Object ? arguments : throw Wrong(node, "arguments must be an object.");
+        return new ScriptedEmbeddings(model ?? throw _fields.Wrong(node, "embeddings need a model."), numbers, [.. vectors.Select(pair => pair.Vector)]);
     }
 
-    private ScriptedError ReadError(YamlNode node)
+    private ScriptedVector ReadVector(YamlNode node)
     {
-        BusinessCode? code = null;
-        string? message = null;
-        TimeSpan? retryAfter = null;
-        foreach ((string key, YamlNode value) in node is YamlScalarNode ? [("code", node)] : Members(node, "error"))
+        TextPattern? text = null;
+        float[]? vector = null;
+        foreach ((string key, YamlNode value) in _fields.Members(node, "a vector"))
         {
             switch (key)
             {
-                case "code":
-                    code = (BusinessCode)Whole(value, key, 1);
-                    if (!Enum.IsDefined(code.Value))
-                        throw Wrong(value, $"error: {code:D} is no code of the platform; see the list of errors, for example 1302.");
+                case "text":
+                    text = _fields.Pattern(value, key);
                     break;
-                case "message":
-                    message = Word(value, key);
-                    break;
-                case "retry_after":
-                    retryAfter = Seconds(value, key);
+                case "vector":
+                    vector = [.. _fields.Items(value, key).Take(MostDimensions + 1).Select(number => (float)_fields.Number(number, key, float.MaxValue, float.MinValue))];
                     break;
                 default:
-                    throw Unknown(value, key, "code, message, retry_after");
+                    throw _fields.Unknown(value, key, "text, vector");
             }
         }
 
-        return new ScriptedError(code ?? throw Wrong(node, "error needs a code, for example 1302."), message, retryAfter);
+        return text is not null && vector is { Length: >= 1 and <= MostDimensions } ? new ScriptedVector(text, vector) : throw _fields.Wrong(node, $"a vector needs a text and 1 to {MostDimensions} numbers.");
     }
 
-    private ScriptedEnd End(YamlNode node) => Word(node, "end") switch
+    private List<Recording> ReadRecordings(YamlNode node)
     {
-        "stop" => ScriptedEnd.Stop,
-        "length" => ScriptedEnd.Length,
-        "sensitive" => ScriptedEnd.Sensitive,
-        var other => throw Wrong(node, $"end is \"{other}\"; use stop, length or sensitive."),
-    };
+        if (node is YamlScalarNode { Value: "" })
+            return [];
+        IReadOnlyList<YamlNode> items = _fields.Items(node, "recordings");
+        return items.Count <= RecordingFile.MostRecordings
+            ? [.. items.Select(item => RecordingFields.Read(_fields, item))]
+            : throw _fields.Wrong(node, $"there are {items.Count} recordings; use at most {RecordingFile.MostRecordings}.");
+    }
 
     private string GenerationName(YamlNode node)
     {
-        string name = Word(node, "generation");
+        string name = _fields.Word(node, "generation");
         try
         {
             return Glimmer.Dialogue.Generations.Generations.ForName(name).Name;
         }
         catch (ArgumentException fault)
         {
-            throw Wrong(node, $"generation: {fault.Message}", fault);
+            throw _fields.Wrong(node, $"generation: {fault.Message}", fault);
         }
     }
-
-    private TextPattern Pattern(YamlNode node, string key)
-    {
-        try
-        {
-            return TextPattern.Parse(Word(node, key));
-        }
-        catch (FormatException fault)
-        {
-            throw Wrong(node, $"{key} is no regular expression: {fault.Message}", fault);
-        }
-    }
-
-    private bool Flag(YamlNode node, string key) => Word(node, key) switch
-    {
-        "true" => true,
-        "false" => false,
-        var other => throw Wrong(node, $"{key} is \"{other}\"; use true or false."),
-    };
-
-    private int Whole(YamlNode node, string key, int least, int most = int.MaxValue) =>
-        int.TryParse(Word(node, key), System.Globalization.NumberStyles.None, System.Globalization.CultureInfo.InvariantCulture, out int number) && number >= least && number <= most
-            ? number
-            : throw Wrong(node, $"{key} is \"{Word(node, key)}\"; use a whole number from {least} to {most}.");
-
-    private double Number(YamlNode node, string key, double most) =>
-        double.TryParse(Word(node, key), System.Globalization.NumberStyles.Float, System.Globalization.CultureInfo.InvariantCulture, out double number) && number >= 0 && number <= most
-            ? number
-            : throw Wrong(node, $"{key} is \"{Word(node, key)}\"; use a number from 0 to {most:R}.");
-
-    private TimeSpan Seconds(YamlNode node, string key) => TimeSpan.FromSeconds(Number(node, key, 86_400));
-
-    private IReadOnlyList<string> Words(YamlNode node, string key) =>
-        node is YamlSequenceNode { Children.Count: > 0 } list ? [.. list.Children.Select(item => Word(item, key))] : [Word(node, key)];
-
-    private string Word(YamlNode node, string key) =>
-        node is YamlScalarNode { Value: { } text } ? text : throw Wrong(node, $"{key} must be a text.");
-
-    private IReadOnlyList<YamlNode> Items(YamlNode node, string key) =>
-        node is YamlSequenceNode list ? [.. list.Children] : throw Wrong(node, $"{key} must be a list.");
-
-    private IEnumerable<(string Key, YamlNode Value)> Members(YamlNode node, string what) =>
-        node is YamlMappingNode map ? map.Children.Select(member => (Word(member.Key, "a key"), member.Value)) : throw Wrong(node, $"{what} must be a mapping of keys and values.");
-
-    private ScenarioException Unknown(YamlNode node, string key, string legal) => Wrong(node, $"there is no key \"{key}\" here; use {legal}.");
-
-    private ScenarioException Wrong(YamlNode node, string problem, Exception? inner = null) => new($"{_file}, line {node.Start.Line}: {problem}", inner);
 }

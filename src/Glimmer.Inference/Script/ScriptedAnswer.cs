@@ -3,8 +3,20 @@ using Glimmer.Dialogue.Output;
 
 namespace Glimmer.Inference.Script;
 
+/// <summary>When the tokens of an answer come.</summary>
+/// <param name="Clock">The clock; null for at once.</param>
+/// <param name="Delay">Time before the first.</param>
+/// <param name="Rate">Tokens per second; 0 for as fast as they are read.</param>
+internal readonly record struct ScriptedPace(TimeProvider? Clock, TimeSpan Delay, double Rate)
+{
+    public bool Waits => Clock is not null && (Delay > TimeSpan.Zero || Rate > 0);
+
+    /// <summary>When a token is due, from the beginning.</summary>
+    public TimeSpan DueOf(int token) => Delay + (Rate > 0 ? TimeSpan.FromSeconds(token / Rate) : TimeSpan.Zero);
+}
+
 /// <summary>A scripted answer being said: its tokens go through the automaton at the script's pace.</summary>
-internal sealed class ScriptedAnswer(OutputAutomaton automaton, int[] tokens, ScriptedReply reply, ChatRequest request, int promptTokens, TimeProvider time) : IChatAnswer
+internal sealed class ScriptedAnswer(OutputAutomaton automaton, int[] tokens, ScriptedReply reply, ChatRequest request, int promptTokens, ScriptedPace pace, LoggedRequest entry) : IChatAnswer
 {
     private FinishReason _finish = FinishReason.Cancelled;
     private int _said;
@@ -34,12 +46,11 @@ internal sealed class ScriptedAnswer(OutputAutomaton automaton, int[] tokens, Sc
             ScriptedEnd.Sensitive => EndCause.Sensitive,
             _ => EndCause.StopToken,
         };
-        long start = time.GetTimestamp();
-        bool waits = reply.Delay > TimeSpan.Zero || reply.Rate > 0;
+        long start = pace.Clock?.GetTimestamp() ?? 0;
         for (int i = 0; i < tokens.Length; i++)
         {
-            if (waits && reply.Delay + (reply.Rate > 0 ? TimeSpan.FromSeconds(i / reply.Rate) : TimeSpan.Zero) - time.GetElapsedTime(start) is { Ticks: > 0 } pause)
-                await Task.Delay(pause, time, cancel).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            if (pace.Waits && pace.DueOf(i) - pace.Clock!.GetElapsedTime(start) is { Ticks: > 0 } pause)
+                await Task.Delay(pause, pace.Clock, cancel).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             if (cancel.IsCancellationRequested || i == request.MaxTokens || i == reply.CutAfter)
             {
                 cause = cancel.IsCancellationRequested ? EndCause.Cancelled : i == request.MaxTokens ? EndCause.MaxTokens : EndCause.Fault;
@@ -59,6 +70,7 @@ internal sealed class ScriptedAnswer(OutputAutomaton automaton, int[] tokens, Sc
             cause = EndCause.Fault;
         events.Clear();
         _finish = automaton.Finish(cause, events);
+        entry.Finish = _finish;
         foreach (ChatEvent said in events)
             yield return said;
     }

@@ -11,12 +11,21 @@ internal static class YamlJson
 {
     private const int MaxDepth = 64;
 
-    /// <summary>Converts a node.</summary>
-    /// <exception cref="FormatException">It is nested too deeply, or a key is no text.</exception>
-    public static JsonElement Read(YamlNode node) => JsonSerializer.SerializeToElement(Convert(node, 0));
+    // Aliases can make a small file stand for a huge value.
+    private const int MaxNodes = 100_000;
 
-    private static JsonNode? Convert(YamlNode node, int depth)
+    /// <summary>Converts a node.</summary>
+    /// <exception cref="FormatException">It is nested too deeply, too large, or a key is no text.</exception>
+    public static JsonElement Read(YamlNode node)
     {
+        int nodes = 0;
+        return JsonSerializer.SerializeToElement(Convert(node, 0, ref nodes));
+    }
+
+    private static JsonNode? Convert(YamlNode node, int depth, ref int nodes)
+    {
+        if (++nodes > MaxNodes)
+            throw new FormatException($"it has more than {MaxNodes} values.");
         if (depth > MaxDepth)
             throw new FormatException($"it is nested deeper than {MaxDepth} levels.");
         switch (node)
@@ -24,10 +33,13 @@ internal static class YamlJson
             case YamlMappingNode map:
                 JsonObject members = [];
                 foreach ((YamlNode key, YamlNode value) in map.Children)
-                    members.Add((key as YamlScalarNode)?.Value ?? throw new FormatException("a key must be a text."), Convert(value, depth + 1));
+                    members.Add((key as YamlScalarNode)?.Value ?? throw new FormatException("a key must be a text."), Convert(value, depth + 1, ref nodes));
                 return members;
             case YamlSequenceNode list:
-                return new JsonArray([.. list.Children.Select(item => Convert(item, depth + 1))]);
+                JsonArray items = [];
+                foreach (YamlNode item in list.Children)
+                    items.Add(Convert(item, depth + 1, ref nodes));
+                return items;
             case YamlScalarNode { Style: ScalarStyle.Plain } plain:
                 return Plain(plain.Value ?? "");
             default:

@@ -1,8 +1,8 @@
-using System.Data.Common;
 using System.Text;
 using Glimmer.Platform.Keys;
 using Glimmer.Platform.Store;
 using Microsoft.Data.Sqlite;
+using Npgsql;
 using SQLitePCL;
 
 namespace Glimmer.Platform.Accounts;
@@ -26,7 +26,7 @@ internal interface IDirectorySink
 
 /// <summary>
 /// Reads accounts, keys and locks that changed since a version; version 0 reads all. A million keys must come in a
-/// second or so: rows are read one by one into buffers, on SQLite straight from the engine's memory.
+/// second or so: fields are looked at where they lie, in the engine's memory on SQLite, in what the server sent on PostgreSQL.
 /// </summary>
 internal static class DirectoryReader
 {
@@ -64,7 +64,7 @@ internal static class DirectoryReader
         if (session.Connection is SqliteConnection sqlite)
             ReadKeys(sqlite, KeyColumns + keyFilter, sink);
         else
-            ReadKeys(session, KeyColumns + keyFilter, sink);
+            ReadKeys((NpgsqlConnection)session.Connection, KeyColumns + keyFilter, sink);
         return version;
     }
 
@@ -106,49 +106,18 @@ internal static class DirectoryReader
         }
     }
 
-    private static void ReadKeys(StoreSession session, string sql, IDirectorySink sink)
+    private static void ReadKeys(NpgsqlConnection connection, string sql, IDirectorySink sink)
     {
-        using DbCommand command = session.Connection.CreateCommand();
-
-        // Texts as bytes: they are looked at where they lie, and most become no string.
-        command.CommandText = sql.Replace("SELECT public_id,", "SELECT convert_to(public_id, 'UTF8'),", StringComparison.Ordinal).Replace(" name,", " convert_to(name, 'UTF8'),", StringComparison.Ordinal);
-        command.Transaction = session.Transaction;
-        using DbDataReader reader = command.ExecuteReader(System.Data.CommandBehavior.SequentialAccess);
+        using var rows = new CopyRows(connection, sql, 21);
         var names = new NameCache();
-        byte[] id = new byte[256];
-        byte[] name = new byte[1024];
-        byte[] salt = new byte[256];
-        byte[] hash = new byte[256];
-        byte[] box = new byte[1024];
-        while (reader.Read())
+        while (rows.Next())
         {
-            // Columns in their order: none is read twice and none is kept by the driver.
-            string? Text(int column) => reader.IsDBNull(column) ? null : reader.GetString(column);
-            byte[]? Bytes(int column) => reader.IsDBNull(column) ? null : reader.GetFieldValue<byte[]>(column);
-            ReadOnlySpan<byte> Fill(int column, ref byte[] buffer)
-            {
-                long length = reader.GetBytes(column, 0, null, 0, 0);
-                if (length > buffer.Length)
-                    buffer = new byte[length];
-                return buffer.AsSpan(0, (int)reader.GetBytes(column, 0, buffer, 0, (int)length));
-            }
+            byte[]? Bytes(int column) => rows.IsNull(column) ? null : rows.Bytes(column).ToArray();
 
-            ReadOnlySpan<byte> idBytes = Fill(0, ref id);
-            bool plain = KeyEntry.TryIndexOf(idBytes, out UInt128 index);
-            string? text = plain ? null : Encoding.UTF8.GetString(idBytes);
+            bool plain = KeyEntry.TryIndexOf(rows.Bytes(0), out UInt128 index);
+            string? text = plain ? null : rows.Text(0);
             index = plain ? index : KeyEntry.IndexOf(text);
-            ReadOnlySpan<byte> saltBytes = Fill(1, ref salt);
-            ReadOnlySpan<byte> hashBytes = Fill(2, ref hash);
-            ReadOnlySpan<byte> boxBytes = Fill(3, ref box);
-            long number = reader.GetInt64(4);
-            long account = reader.GetInt64(5);
-            long project = reader.GetInt64(6);
-            string called = names.Get(Fill(7, ref name));
-            bool disabled = reader.GetInt64(8) != 0;
-            long created = reader.GetInt64(9);
-            long expires = reader.GetInt64(10);
-            long lastUsed = reader.GetInt64(11);
-            int extra = reader.GetInt32(12);
+            long extra = rows.Number(12);
             if (extra == 2)
             {
                 sink.KeyGone(index);
@@ -157,8 +126,10 @@ internal static class DirectoryReader
 
             KeyExtras? extras = extra == 0 && plain
                 ? null
-                : Extras(text, Bytes(13), Bytes(14), Bytes(15), reader.GetInt64(16), Text(17), Text(18), reader.IsDBNull(19) ? null : reader.GetInt64(19), reader.GetInt64(20) != 0);
-            Give(sink, saltBytes, hashBytes, boxBytes, index, extras, number, account, project, called, disabled, created, expires, lastUsed);
+                : Extras(text, Bytes(13), Bytes(14), Bytes(15), rows.Number(16), rows.Text(17), rows.Text(18), rows.IsNull(19) ? null : rows.Number(19), rows.Number(20) != 0);
+            Give(
+                sink, rows.Bytes(1), rows.Bytes(2), rows.Bytes(3), index, extras,
+                rows.Number(4), rows.Number(5), rows.Number(6), names.Get(rows.Bytes(7)), rows.Number(8) != 0, rows.Number(9), rows.Number(10), rows.Number(11));
         }
     }
 

@@ -89,7 +89,28 @@ public sealed class KeyService
         if (isOperator && NotForOperators(accountId) is { } wrongAccount)
             return wrongAccount;
         string id = Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(16));
-        (string text, KeySecret secret) = NewSecret(id);
+        return await AddAsync(actor, accountId, projectId, name, id, KeySecrets.Create(), expires, rules, isOperator);
+    }
+
+    /// <summary>Makes an operator's key of a given credential, where there is none of its id.</summary>
+    /// <param name="actor">Who.</param>
+    /// <param name="accountId">The default account.</param>
+    /// <param name="name">What its owner calls it, 1 to 100 characters.</param>
+    /// <param name="credential">Its id (1 to 128 letters and digits) and its secret (8 to 256), a dot between.</param>
+    public async Task<Outcome<NewAccessKey>> RestoreAsync(Actor actor, long accountId, string name, string credential)
+    {
+        string[] parts = credential.Split('.');
+        if (parts.Length != 2 || parts[0].Length is < 1 or > 128 || parts[1].Length is < 8 or > 256 || !parts.All(part => part.All(char.IsAsciiLetterOrDigit)))
+            return PlatformError.Invalid("key", "it is no credential", "Use ID.SECRET: 1 to 128 letters and digits, a dot, 8 to 256 letters and digits");
+        if (_directory.FindKey(parts[0]) is { } known)
+            return new NewAccessKey(known, credential);
+        return await AddAsync(actor, accountId, null, name, parts[0], parts[1], null, KeyRules.None, isOperator: true);
+    }
+
+    private async Task<Outcome<NewAccessKey>> AddAsync(
+        Actor actor, long accountId, string? projectId, string name, string id, string text, DateTimeOffset? expires, KeyRules rules, bool isOperator)
+    {
+        KeySecret secret = NewSecret(id, text);
         PlatformError? refused = await _store.WriteAsync(session =>
         {
             if (!AccountService.IsOpen(session, accountId))
@@ -105,7 +126,7 @@ public sealed class KeyService
         if (refused is not null)
             return refused;
         _directory.Refresh();
-        return new NewAccessKey(_directory.FindKey(id)!, $"{id}.{text}");
+        return _directory.FindKey(id) is { } key ? new NewAccessKey(key, $"{id}.{text}") : PlatformError.Invalid("key", "a key of this id was deleted here, and ids are never given out again", "Use another id");
     }
 
     /// <summary>Changes a key.</summary>
@@ -159,7 +180,8 @@ public sealed class KeyService
     {
         if (overlap < TimeSpan.Zero || overlap > LongestOverlap)
             return PlatformError.Invalid("overlap_seconds", $"it is {overlap.TotalSeconds}", $"Use 0 to {LongestOverlap.TotalSeconds}");
-        (string text, KeySecret secret) = NewSecret(keyId);
+        string text = KeySecrets.Create();
+        KeySecret secret = NewSecret(keyId, text);
         bool found = await _store.WriteAsync(session =>
         {
             if (Row(session, accountId, keyId) is not { } row)
@@ -267,12 +289,11 @@ public sealed class KeyService
         ? null
         : PlatformError.Invalid("operator", "the key is of another account than the default one", "Use false, or a key of the default account");
 
-    private (string Text, KeySecret Secret) NewSecret(string id)
+    private KeySecret NewSecret(string id, string text)
     {
-        string text = KeySecrets.Create();
         byte[] bytes = Encoding.UTF8.GetBytes(text);
         byte[] salt = RandomNumberGenerator.GetBytes(16);
-        return (text, new KeySecret(salt, KeySecrets.Hash(salt, bytes), _seal.Seal(id, bytes)));
+        return new KeySecret(salt, KeySecrets.Hash(salt, bytes), _seal.Seal(id, bytes));
     }
 
     private KeyDetails Details(KeyRow row, long accountId)

@@ -55,6 +55,16 @@ public sealed class OwnerKeys : IAsyncDisposable
         return made.Error is { } error ? throw new KeyRingException(error.Message) : made.Value;
     }
 
+    /// <summary>Sees to it that there is a key of this credential, which may administer the platform: makes it where there is none. One of its id that is there already stays as it is.</summary>
+    /// <param name="name">What its owner calls it.</param>
+    /// <param name="credential">Its id (1 to 128 letters and digits) and its secret (8 to 256), a dot between.</param>
+    /// <exception cref="KeyRingException">The credential has another form.</exception>
+    public NewAccessKey Restore(string name, string credential)
+    {
+        Outcome<NewAccessKey> made = Wait(_accounts.Keys.RestoreAsync(_actor, Account, name, credential));
+        return made.Error is { } error ? throw new KeyRingException(error.Message) : made.Value;
+    }
+
     /// <summary>Switches a key off or on again; false when there is none.</summary>
     public bool SetDisabled(string id, bool disabled) => Wait(_accounts.Keys.ChangeAsync(_actor, Account, id, new KeyChange { Disabled = disabled })).Error is null;
 

@@ -1,6 +1,7 @@
 using Glimmer.Platform.Catalog;
 using Glimmer.Platform.Keys;
 using Glimmer.Platform.Ledger;
+using Glimmer.Platform.Nodes;
 using Glimmer.Platform.Plans;
 using Glimmer.Protocol.Errors;
 
@@ -47,11 +48,15 @@ public sealed class CallAdmission(
     TimeProvider time,
     ILedger? ledger = null)
 {
+    private const int MostTries = 5;
+
     /// <summary>Lets a call in, or says why not; the caller settles or releases it in every outcome.</summary>
     public async ValueTask<CallEntry> EnterAsync(CallRequest request, CancellationToken cancel)
     {
         Catalogue current = catalogue.Current;
         AdmittedCall? call = Begin(request, current, out PlatformError? error);
+        if (call is null && Slices is { IsShared: true })
+            (call, error) = await AgainAsync(request, current, error, cancel);
         if (call is null)
             return new CallEntry(null, error);
         AdmissionResult place;
@@ -82,9 +87,49 @@ public sealed class CallAdmission(
     /// <summary>Gives an id back: nothing came of its request.</summary>
     public void ForgetRequestId(AccessKey key, string id) => ids?.Forget(callers.Find(key).AccountId, id);
 
+    /// <summary>This node among others; null where there are none.</summary>
+    public NodeShare? Nodes
+    {
+        init => Slices = value?.Trader;
+    }
+
+    internal SliceTrader? Slices { get; init; }
+
+    /// <summary>Tries again as long as news of a limit helps: this node may have had nothing of it yet.</summary>
+    private async ValueTask<(AdmittedCall? Call, PlatformError? Error)> AgainAsync(CallRequest request, Catalogue current, PlatformError? error, CancellationToken cancel)
+    {
+        bool counted = false;
+        for (int attempt = 0; attempt < MostTries; attempt++)
+        {
+            if (!Slices!.MayAdmit)
+            {
+                return (null, PlatformError.Of(BusinessCode.Overloaded) with
+                {
+                    Message = "This node has lost touch with the others and admits nothing for now, please try again",
+                    Chinese = "该节点与其他节点失去联系，暂不接受请求，请稍后重试",
+                    Status = 503,
+                    RetryAfter = TimeSpan.FromSeconds(2),
+                });
+            }
+
+            AdmittedCall? call = Begin(request, current, ref counted, out error, out Slice? dry);
+            if (call is not null || dry is null || !await SlicePlaces.WaitAsync(dry, time, cancel))
+                return (call, error);
+        }
+
+        return (null, error);
+    }
+
     /// <summary>All steps but the place in flight. Waits for nothing.</summary>
     internal AdmittedCall? Begin(in CallRequest request, Catalogue current, out PlatformError? error)
     {
+        bool counted = false;
+        return Begin(request, current, ref counted, out error, out _);
+    }
+
+    private AdmittedCall? Begin(in CallRequest request, Catalogue current, ref bool counted, out PlatformError? error, out Slice? dry)
+    {
+        dry = null;
         Caller caller = callers.Find(request.Key);
         DateTimeOffset now = time.GetUtcNow();
         string model = request.Model.Code;
@@ -100,11 +145,13 @@ public sealed class CallAdmission(
             return null;
         }
 
-        if (caller.Tier is { } tier && rates.Take(caller.AccountId, model, current.RateOf(request.Model, tier), now) is { } often)
+        if (!counted && caller.Tier is { } tier && rates.Take(caller.AccountId, model, current.RateOf(request.Model, tier), now, out dry) is { } often)
         {
             error = often;
             return null;
         }
+
+        counted = true;
 
         if (request.RequestId is { } id && ids?.TryTake(caller.AccountId, id) == false)
         {
@@ -115,23 +162,29 @@ public sealed class CallAdmission(
         var call = new AdmittedCall(this, request, caller, now);
         call.Plan = plans.Admit(caller.AccountId, model, request.Surface, now, mode == BillingMode.Free);
         error = call.Plan.Error;
+        dry = call.Plan.Dry;
         if (error is null)
-            error = Reserve(request, current, caller, call);
+            error = Reserve(request, current, caller, call, out dry);
         if (error is null)
             return call;
         call.Dispose();
         return null;
     }
 
-    private PlatformError? Reserve(in CallRequest request, Catalogue current, in Caller caller, AdmittedCall call)
+    private PlatformError? Reserve(in CallRequest request, Catalogue current, in Caller caller, AdmittedCall call, out Slice? dry)
     {
+        dry = null;
         call.Catalogue = current;
         call.Price = PriceOf(current, request.Model, request.WorstCase);
         if (ledger is null)
             return null;
         var quote = new Quote(call.Price, request.WorstCase, call.Plan.IsPlan ? ChargeMode.Plan : ChargeMode.Balance);
         if (!ledger.TryReserve(new Payer(caller.AccountId, caller.ProjectId, caller.KeyId, caller.Cap), quote, request.Id, out Reservation? reservation, out PlatformError? error))
+        {
+            dry = ledger is PlatformLedger ? PlatformLedger.Dry : null;
             return error;
+        }
+
         call.Reservation = reservation;
         return null;
     }

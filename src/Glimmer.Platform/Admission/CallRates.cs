@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using Glimmer.Platform.Nodes;
 using Glimmer.Platform.Plans;
 using Glimmer.Protocol.Errors;
 
@@ -21,28 +22,78 @@ public readonly record struct RateLimit(int PerMinute, int Burst, int PerDay)
 public sealed class CallRates(PlanCalendar calendar)
 {
     private readonly ConcurrentDictionary<(string Account, string Model), Bucket> _buckets = new();
+    private readonly SliceTrader? _slices;
+
+    /// <summary>On a node that shares limits with others.</summary>
+    public CallRates(PlanCalendar calendar, NodeShare? nodes)
+        : this(calendar, nodes?.Trader)
+    {
+    }
+
+    internal CallRates(PlanCalendar calendar, SliceTrader? slices)
+        : this(calendar) => _slices = slices;
 
     /// <summary>Counts a call, or says which limit it meets: 1303 for the frequency, 1304 for the day. Null when it may pass.</summary>
     /// <param name="account">Whose call; empty for the whole platform.</param>
     /// <param name="model">The model's code.</param>
     /// <param name="limit">The limits.</param>
     /// <param name="now">The moment.</param>
-    public PlatformError? Take(string account, string model, in RateLimit limit, DateTimeOffset now)
+    public PlatformError? Take(string account, string model, in RateLimit limit, DateTimeOffset now) => Take(account, model, limit, now, out _);
+
+    /// <inheritdoc cref="Take(string, string, in RateLimit, DateTimeOffset)"/>
+    /// <param name="account">Whose call.</param>
+    /// <param name="model">The model's code.</param>
+    /// <param name="limit">The limits.</param>
+    /// <param name="now">The moment.</param>
+    /// <param name="dry">The slice that has too little, when the limit itself may have more.</param>
+    internal PlatformError? Take(string account, string model, in RateLimit limit, DateTimeOffset now, out Slice? dry)
     {
+        dry = null;
         if (!limit.IsSet)
             return null;
         Bucket bucket = _buckets.GetOrAdd((account, model), static _ => new Bucket());
-        if (limit.PerMinute > 0 && bucket.TakeFrequency(now.UtcTicks, TimeSpan.TicksPerMinute / limit.PerMinute, Math.Max(1, limit.Burst)) is var wait and > 0)
+        if (limit.PerMinute > 0 && _slices is { IsShared: true } shared)
+        {
+            Slice rate = SlicePlaces.OfRate(shared, account, model, limit);
+            if (!rate.TryTake(1))
+            {
+                dry = rate;
+                return PlatformError.Of(BusinessCode.FrequencyExceeded) with { RetryAfter = TimeSpan.FromMinutes(1.0 / limit.PerMinute) };
+            }
+        }
+        else if (limit.PerMinute > 0 && bucket.TakeFrequency(now.UtcTicks, TimeSpan.TicksPerMinute / limit.PerMinute, Math.Max(1, limit.Burst)) is var wait and > 0)
             return PlatformError.Of(account.Length == 0 ? BusinessCode.Overloaded : BusinessCode.FrequencyExceeded) with { RetryAfter = TimeSpan.FromTicks(wait) };
-        if (limit.PerDay > 0 && !bucket.TakeDay((calendar.Local(now) - DateTime.UnixEpoch).Days, limit.PerDay))
-            return PlatformError.Of(BusinessCode.DailyLimitReached) with { RetryAfter = calendar.NextMidnight(now) - now };
-        return null;
+        if (limit.PerDay <= 0)
+            return null;
+        int day = (calendar.Local(now) - DateTime.UnixEpoch).Days;
+        bool fits = bucket.TakeDay(day, limit.PerDay);
+        if (fits && _slices is not null)
+        {
+            if (bucket.DaySlice is not { } known || known.Day != day)
+                bucket.DaySlice = known = new DaySlice(day, SlicePlaces.OfDay(_slices, account, model, day, calendar.NextMidnight(now), limit.PerDay));
+            Slice slice = known.Slice;
+            slice.Limit = limit.PerDay;
+            fits = slice.TryTake(1);
+            if (!fits)
+            {
+                dry = slice;
+                bucket.GiveDay();
+            }
+        }
+
+        return fits ? null : PlatformError.Of(BusinessCode.DailyLimitReached) with { RetryAfter = calendar.NextMidnight(now) - now };
     }
+
+    private sealed record DaySlice(int Day, Slice Slice);
 
     private sealed class Bucket
     {
         private long _fullAt;
         private long _day;
+
+        public DaySlice? DaySlice { get; set; }
+
+        public void GiveDay() => Interlocked.Decrement(ref _day);
 
         /// <summary>Ticks to wait; 0 when it passed.</summary>
         public long TakeFrequency(long now, long interval, int burst)

@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using Glimmer.Platform.Nodes;
 using Glimmer.Protocol.Errors;
 
 namespace Glimmer.Platform.Admission;
@@ -13,6 +14,7 @@ public sealed class FairAdmission : IAdmission, IDisposable
 {
     private readonly AdmissionLimits _limits;
     private readonly TimeProvider _time;
+    private readonly SliceTrader? _slices;
     private readonly ConcurrentDictionary<string, AccountPlaces> _accounts = new(StringComparer.Ordinal);
     private readonly FairLine _line;
     private readonly Lock _gate = new();
@@ -23,12 +25,24 @@ public sealed class FairAdmission : IAdmission, IDisposable
 
     /// <summary>With its bounds and the clock of its patience.</summary>
     public FairAdmission(AdmissionLimits limits, TimeProvider time)
+        : this(limits, time, (SliceTrader?)null)
+    {
+    }
+
+    /// <summary>On a node that shares limits with others: all but the platform's, which is each node's own.</summary>
+    public FairAdmission(AdmissionLimits limits, TimeProvider time, NodeShare? nodes)
+        : this(limits, time, nodes?.Trader)
+    {
+    }
+
+    internal FairAdmission(AdmissionLimits limits, TimeProvider time, SliceTrader? slices)
     {
         ArgumentNullException.ThrowIfNull(limits);
         ArgumentOutOfRangeException.ThrowIfLessThan(limits.Open, 1);
         ArgumentOutOfRangeException.ThrowIfLessThan(limits.OpenPerKey, 1);
         _limits = limits;
         _time = time;
+        _slices = slices;
         _line = new FairLine(TryTake);
     }
 
@@ -43,6 +57,8 @@ public sealed class FairAdmission : IAdmission, IDisposable
     {
         // These grow with known accounts and keys, not with what clients send: only authenticated requests come here.
         AccountPlaces account = _accounts.GetOrAdd(request.Account ?? request.Key.Id, static id => new AccountPlaces(id));
+        if (_slices is not null)
+            Share(account, request);
         var lease = new Lease(this, account, account.KeyOf(request.Key.Id), request.ModelLimit > 0 ? account.ModelOf(request.Model) : null, request);
 
         // Whoever finds a line goes through it, or places that free would go to whoever asks most often.
@@ -51,6 +67,7 @@ public sealed class FairAdmission : IAdmission, IDisposable
             PlaceKind missing = TryTake(lease);
             if (missing == PlaceKind.None)
                 return new(new AdmissionResult(lease, null));
+            lease.Missing = missing;
         }
 
         return WaitAsync(lease, cancel);
@@ -65,6 +82,12 @@ public sealed class FairAdmission : IAdmission, IDisposable
     private async ValueTask<AdmissionResult> WaitAsync(Lease lease, CancellationToken cancel)
     {
         int position;
+        if (lease.Missed is { IsDry: false } slice && _slices is { IsShared: true } && (_limits.Line == 0 || lease.Account.Line.Count >= _limits.LinePerAccount))
+        {
+            // Where nobody may wait in a line, the first answer about a limit is waited for all the same.
+            await SlicePlaces.WaitAsync(slice, _time, cancel);
+        }
+
         lock (_gate)
         {
             bool full = _drain.IsCancellationRequested || _line.Count >= _limits.Line || lease.Account.Line.Count >= _limits.LinePerAccount;
@@ -97,6 +120,46 @@ public sealed class FairAdmission : IAdmission, IDisposable
                 ? new AdmissionResult(lease, null) { Position = position }
                 : new AdmissionResult(null, Refuse(lease)) { Position = position };
         }
+    }
+
+    private void Share(AccountPlaces account, in AdmissionRequest request)
+    {
+        KeyPlaces key = account.KeyOf(request.Key.Id);
+        if (key.Open.Slice is null)
+            key.Open.Slice = Tie(SlicePlaces.OfKey(_slices!, key.Id, _limits.OpenPerKey), account, () => key.Line.Count);
+        if (request.ModelLimit > 0)
+        {
+            ModelPlaces model = account.ModelOf(request.Model);
+            if (model.Open.Slice is { } known)
+                known.Limit = request.ModelLimit;
+            else
+                model.Open.Slice = Tie(SlicePlaces.OfModel(_slices!, account.Id, request.Model, request.ModelLimit), account, () => account.Line.Count);
+        }
+
+        if (request.PlanLimit > 0)
+        {
+            if (account.Plan.Slice is { } known)
+                known.Limit = request.PlanLimit;
+            else
+                account.Plan.Slice = Tie(SlicePlaces.OfPlan(_slices!, account.Id, request.PlanLimit), account, () => account.Line.Count);
+        }
+    }
+
+    private Slice Tie(Slice slice, AccountPlaces account, Func<long> waiting)
+    {
+        slice.Waiting = waiting;
+        slice.Refilled = () =>
+        {
+            if (Volatile.Read(ref _waiting) == 0)
+                return;
+            lock (_gate)
+            {
+                _line.Wake(account);
+                _line.Pump();
+                Volatile.Write(ref _waiting, _line.Count);
+            }
+        };
+        return slice;
     }
 
     private void Leave(Lease lease)
@@ -206,6 +269,15 @@ public sealed class FairAdmission : IAdmission, IDisposable
         public PlaceKind Missing { get; set; } = PlaceKind.Platform;
 
         public long Started { get; set; }
+
+        /// <summary>The slice that had too little; null when another bound was met.</summary>
+        public Slice? Missed => Missing switch
+        {
+            PlaceKind.Key => Key.Open.Slice,
+            PlaceKind.Model => Model!.Open.Slice,
+            PlaceKind.Plan => Account.Plan.Slice,
+            _ => null,
+        };
 
         public LinkedListNode<Lease>? Node { get; set; }
 

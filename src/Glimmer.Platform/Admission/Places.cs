@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using Glimmer.Platform.Nodes;
 
 namespace Glimmer.Platform.Admission;
 
@@ -12,10 +13,13 @@ internal enum PlaceKind
     Plan,
 }
 
-/// <summary>A bounded count, without a lock.</summary>
+/// <summary>A bounded count, without a lock; where the limit is shared with other nodes, also within this node's slice.</summary>
 internal struct PlaceCount
 {
     private int _count;
+
+    /// <summary>This node's slice; null where nobody shares the limit.</summary>
+    public Slice? Slice;
 
     public readonly int Count => Volatile.Read(in _count);
 
@@ -26,14 +30,26 @@ internal struct PlaceCount
         {
             int before = Interlocked.CompareExchange(ref _count, seen + 1, seen);
             if (before == seen)
-                return true;
+                return Slice is not { } slice || TakeSlice(slice);
             seen = before;
         }
 
         return false;
     }
 
-    public void Free() => Interlocked.Decrement(ref _count);
+    public void Free()
+    {
+        Slice?.Give(1);
+        Interlocked.Decrement(ref _count);
+    }
+
+    private bool TakeSlice(Slice slice)
+    {
+        if (slice.TryTake(1))
+            return true;
+        Interlocked.Decrement(ref _count);
+        return false;
+    }
 }
 
 /// <summary>Places of one key.</summary>

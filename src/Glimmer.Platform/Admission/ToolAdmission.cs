@@ -1,6 +1,7 @@
 using Glimmer.Platform.Catalog;
 using Glimmer.Platform.Keys;
 using Glimmer.Platform.Ledger;
+using Glimmer.Platform.Nodes;
 using Glimmer.Platform.Plans;
 using Glimmer.Protocol.Errors;
 
@@ -33,6 +34,17 @@ public sealed class ToolAdmission(ICallerPolicy callers, PlanGate plans, Catalog
             return new ToolCall(this, caller.AccountId, tool, now, units, reservation);
         plans.ReleaseTool(caller.AccountId, tool, now);
         return null;
+    }
+
+    /// <summary><see cref="Enter"/>, waiting where this node shares the month's pool with others and has nothing of it yet.</summary>
+    public async ValueTask<(ToolCall? Call, PlatformError? Error)> EnterAsync(AccessKey key, string tool, string id, CancellationToken cancel)
+    {
+        for (int attempt = 0; ; attempt++)
+        {
+            ToolCall? call = Enter(key, tool, id, out PlatformError? error);
+            if (call is not null || attempt == 2 || plans.DryMonth(callers.Find(key).AccountId, time.GetUtcNow()) is not { } dry || !await SlicePlaces.WaitAsync(dry, time, cancel))
+                return (call, error);
+        }
     }
 
     internal Task Settle(ToolCall call) => ledger.Settle(call.Reservation, call.Units, new SettleDetails(Surface: "tool")).Durable;

@@ -22,6 +22,12 @@ internal sealed class LedgerReservation(Payer payer, Quote quote, string request
     /// <summary>Whether it comes out of a journal, so that the store may have it already.</summary>
     public bool IsReplay { get; init; }
 
+    /// <summary>This node's part of the account's funds that it was set aside from; null where nobody shares them.</summary>
+    public Nodes.Slice? Funds;
+
+    /// <summary>This node's part of the key's cap, likewise.</summary>
+    public Nodes.Slice? Cap;
+
     /// <summary>Completes when the record is durable.</summary>
     public Task? Durable;
 

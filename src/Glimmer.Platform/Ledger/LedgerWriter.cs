@@ -69,6 +69,8 @@ internal sealed class LedgerWriter(PlatformLedger ledger, BillingCalendar calend
             foreign.Apply(ledger);
         foreach (LedgerReservation reservation in group.Charges)
         {
+            PlatformLedger.BookSlices(reservation);
+
             // What the store had already came with what it says of lots and keys; here it was taken a second time.
             if (findings.Known.Contains(reservation.Charge.Id))
                 TakeBack(reservation);
@@ -107,7 +109,10 @@ internal sealed class LedgerWriter(PlatformLedger ledger, BillingCalendar calend
         foreach (Posting posting in group.Postings)
             posting.Wallet.PutBackAll(posting.Draws);
         foreach (LedgerReservation reservation in group.Charges)
+        {
+            PlatformLedger.UnbookSlices(reservation);
             TakeBack(reservation);
+        }
     }
 
     private void TakeBack(LedgerReservation reservation)

@@ -105,6 +105,7 @@ public sealed partial class PlatformLedger : ILedger, IAsyncDisposable
         [NotNullWhen(false)] out PlatformError? error)
     {
         reservation = null;
+        _dry = null;
         if (_pump.Waiting > _settings.BacklogLimit)
         {
             error = PlatformError.Of(BusinessCode.AccountUnavailable) with { RetryAfter = TimeSpan.FromSeconds(2) };
@@ -145,6 +146,13 @@ public sealed partial class PlatformLedger : ILedger, IAsyncDisposable
                 error = CapReached(payer.Cap!.Value);
                 return false;
             }
+
+            if (Slices is not null && !TakeSlices(held, Calendar.Of(now), out error))
+            {
+                key?.Release(held.HeldUnits);
+                wallet.Release(held);
+                return false;
+            }
         }
 
         reservation = held;
@@ -181,6 +189,7 @@ public sealed partial class PlatformLedger : ILedger, IAsyncDisposable
             key.Spend(charge.Cash + charge.Credit + charge.PackValue, Calendar.Of(now));
         }
 
+        GiveSlices(held, keyHeld, ref charge);
         Task durable = _pump.Add(held);
         held.Durable = durable;
         return new Settlement(Money.FromUnits(charge.Cash + charge.Credit, price.Currency), durable);
@@ -193,6 +202,7 @@ public sealed partial class PlatformLedger : ILedger, IAsyncDisposable
         if (!held.TryEnd())
             return;
         held.Key?.Release(held.HeldUnits);
+        ReleaseSlices(held);
         held.Wallet.Release(held);
     }
 

@@ -46,6 +46,9 @@ internal sealed class Slice
     /// <summary>Units free here; below nothing while more is in use than is held.</summary>
     public long Spare => Volatile.Read(ref _spare);
 
+    /// <summary>Whether somebody found too little since the last message.</summary>
+    public bool HasMissed => Volatile.Read(ref _missing) > 0;
+
     /// <summary>Called after units came, with no lock held: whoever waits for them may look again.</summary>
     public Action? Refilled { get; set; }
 

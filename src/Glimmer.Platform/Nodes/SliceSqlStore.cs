@@ -98,8 +98,8 @@ internal sealed class SliceSqlStore(PlatformStore store) : ISliceStore
                 kinds = terms.Select(each => (long)each.Kind).ToArray(),
                 keeps = terms.Select(each => each.KeepMs).ToArray(),
                 ends = terms.Select(each => each.Expires).ToArray(),
-                owners = terms.Where(each => each.Kind == SliceKind.Funds).Select(each => each.Owner).Distinct().ToArray(),
-                keys = terms.Where(each => each.Kind == SliceKind.Cap).Select(each => each.Owner).Distinct().ToArray(),
+                owners = terms.Where(each => each.Kind == SliceKind.Funds).Select(each => each.Owner).Distinct(StringComparer.Ordinal).ToArray(),
+                keys = terms.Where(each => each.Kind == SliceKind.Cap).Select(each => each.Owner).Distinct(StringComparer.Ordinal).ToArray(),
             },
             session.Transaction);
         NodeLeaseRow? node = grid.Read<NodeLeaseRow>().FirstOrDefault();

@@ -70,6 +70,16 @@ internal sealed class SliceTrader
     /// <summary>Whether units may be taken now: the node owns everything, or its lease runs for sure.</summary>
     public bool MayAdmit => !Volatile.Read(ref _shared) || _time.GetTimestamp() < Volatile.Read(ref _leaseUntil);
 
+    /// <summary>How long units may still be taken without news of the store.</summary>
+    public TimeSpan LeaseLeft
+    {
+        get
+        {
+            long until = Volatile.Read(ref _leaseUntil), now = _time.GetTimestamp();
+            return until <= now ? TimeSpan.Zero : _time.GetElapsedTime(now, until);
+        }
+    }
+
     /// <summary>The node's part of a limit.</summary>
     public Slice Of(in SliceTerms terms)
     {
@@ -366,7 +376,7 @@ internal sealed class SliceTrader
         if (slice.IsLow)
             slice.LowAt = _sentAt;
         if (slice.Waiting is { } waiting)
-            need = Math.Max(need, waiting());
+            need = Math.Max(Math.Min(need, 1), waiting());
         long spare = slice.Spare;
         need = Math.Max(0, need - Math.Max(0, spare));
         if (spare < 0 && slice.Owed == 0)
@@ -505,7 +515,7 @@ internal static class SliceSizes
         return slice.Terms.Kind switch
         {
             SliceKind.Funds or SliceKind.Cap => piece * 4,
-            SliceKind.Period or SliceKind.Rate => Math.Clamp(piece * 2 * slice.Boost, piece, most),
+            SliceKind.Period or SliceKind.Window or SliceKind.Rate => Math.Clamp(piece * 2 * slice.Boost, piece, most),
             _ => Math.Clamp(Math.Max(used / 4, piece * slice.Boost), piece, most),
         };
     }

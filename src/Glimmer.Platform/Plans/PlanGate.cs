@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using System.Globalization;
+using Glimmer.Platform.Nodes;
 using Glimmer.Protocol.Errors;
 
 namespace Glimmer.Platform.Plans;
@@ -17,16 +18,27 @@ public readonly record struct PlanDecision(Subscriber? Subscriber, QuotaReceipt 
     /// <summary>Whether a plan pays.</summary>
     public bool IsPlan => Subscriber is not null;
 
-    internal static PlanDecision Refuse(PlatformError error) => new(null, default, 0, error);
+    /// <summary>The slice that had too little, when the limit itself may have more.</summary>
+    internal Slice? Dry { get; init; }
+
+    internal static PlanDecision Refuse(PlatformError error, Slice? dry = null) => new(null, default, 0, error) { Dry = dry };
 }
 
 /// <summary>An account with a plan: its subscription and what it used.</summary>
 public sealed class Subscriber
 {
-    internal Subscriber(string account, TimeSpan window)
+    internal Subscriber(string account, TimeSpan window, SliceTrader? slices, TimeProvider time)
     {
         Account = account;
         Meter = new QuotaMeter(window);
+        if (slices is null)
+            return;
+        Slices = new SubscriberSlices(slices, account);
+        Settling = () =>
+        {
+            lock (Gate)
+                Slices.Freed(Meter.TakeFreed(time.GetUtcNow()));
+        };
     }
 
     /// <summary>The account.</summary>
@@ -43,6 +55,12 @@ public sealed class Subscriber
 
     internal QuotaMeter Meter { get; }
 
+    /// <summary>Parts of what the plan gives that this node may use; null where nobody shares it.</summary>
+    internal SubscriberSlices? Slices { get; }
+
+    /// <summary>Gives back what time has freed.</summary>
+    internal Action Settling { get; } = static () => { };
+
     /// <summary>Calls that the cut rate of fair use still lets pass, and when they were counted last.</summary>
     internal double FairUseTokens { get; set; } = 1;
 
@@ -57,6 +75,24 @@ public sealed class PlanGate(PlanRules initial)
 {
     private readonly ConcurrentDictionary<string, Subscriber> _subscribers = new(StringComparer.Ordinal);
     private volatile PlanRules _rules = initial;
+    private readonly SliceTrader? _slices;
+    private readonly TimeProvider _time = TimeProvider.System;
+
+    /// <summary>On a node that shares limits with others.</summary>
+    public PlanGate(PlanRules initial, NodeShare? nodes, TimeProvider time)
+        : this(initial, nodes?.Trader, time)
+    {
+    }
+
+    internal PlanGate(PlanRules initial, SliceTrader? slices, TimeProvider time)
+        : this(initial)
+    {
+        _slices = slices;
+        _time = time;
+    }
+
+    // How long a call waits when other nodes hold what is left of a window.
+    private static readonly TimeSpan ElsewhereFrees = TimeSpan.FromMinutes(1);
 
     /// <summary>The rules in force. Setting them changes every later call; what was used stays used.</summary>
     public PlanRules Rules
@@ -83,7 +119,7 @@ public sealed class PlanGate(PlanRules initial)
     public Subscription Apply(string account, SubscriptionEvent item)
     {
         PlanRules rules = _rules;
-        Subscriber subscriber = _subscribers.GetOrAdd(account, static (id, window) => new Subscriber(id, window), rules.Window);
+        Subscriber subscriber = _subscribers.GetOrAdd(account, id => new Subscriber(id, rules.Window, _slices, _time));
         lock (subscriber.Gate)
             return subscriber.Subscription = subscriber.Subscription.Apply(item, rules);
     }
@@ -118,18 +154,30 @@ public sealed class PlanGate(PlanRules initial)
         QuotaLimit limit;
         QuotaReceipt receipt;
         DateTimeOffset resetsAt;
+        Slice? dry = null;
         lock (subscriber.Gate)
         {
-            if (now < subscription.RestrictedUntil && !TakeFairUse(subscriber, rules.FairUse.CallsPerMinute, now))
-                return PlanDecision.Refuse(PlatformError.Of(BusinessCode.FairUse) with { RetryAfter = TimeSpan.FromMinutes(1.0 / rules.FairUse.CallsPerMinute) });
-            limit = subscriber.Meter.Take(now, rules.UnitsOf(model, now), plan.WindowUnits, weekLimit, weekStart, rules.Week, out receipt, out resetsAt);
+            if (now < subscription.RestrictedUntil && !TakeFairUse(subscriber, rules.FairUse.CallsPerMinute, now, out dry))
+                return PlanDecision.Refuse(PlatformError.Of(BusinessCode.FairUse) with { RetryAfter = TimeSpan.FromMinutes(1.0 / rules.FairUse.CallsPerMinute) }, dry);
+            long units = rules.UnitsOf(model, now);
+            limit = subscriber.Meter.Take(now, units, plan.WindowUnits, weekLimit, weekStart, rules.Week, out receipt, out resetsAt);
+            if (subscriber.Slices is { } slices)
+            {
+                slices.Freed(subscriber.Meter.TakeFreed(now));
+                if (limit == QuotaLimit.None && (dry = slices.Take(new PlanWindow(rules.Window, plan.WindowUnits, weekStart, rules.Week, weekLimit), units, subscriber.Settling, out limit)) is not null)
+                {
+                    // Others use the rest; when theirs frees is not known here.
+                    subscriber.Meter.Release(receipt);
+                    resetsAt = limit == QuotaLimit.Week ? weekStart + rules.Week : now + ElsewhereFrees;
+                }
+            }
         }
 
         return limit switch
         {
             QuotaLimit.None => new PlanDecision(subscriber, receipt, rules.ConcurrencyOf(plan, now), null),
-            QuotaLimit.Window => PlanDecision.Refuse(WindowError(rules, resetsAt, now)),
-            _ => PlanDecision.Refuse(LimitError(rules, resetsAt, now)),
+            QuotaLimit.Window => PlanDecision.Refuse(WindowError(rules, resetsAt, now), dry),
+            _ => PlanDecision.Refuse(LimitError(rules, resetsAt, now), dry),
         };
     }
 
@@ -139,7 +187,10 @@ public sealed class PlanGate(PlanRules initial)
         if (decision.Subscriber is not { } subscriber)
             return;
         lock (subscriber.Gate)
-            subscriber.Meter.Release(decision.Receipt);
+        {
+            (long window, long week) = subscriber.Meter.Release(decision.Receipt);
+            subscriber.Slices?.Give(window, week, decision.Receipt.Week);
+        }
     }
 
     /// <summary>
@@ -159,8 +210,23 @@ public sealed class PlanGate(PlanRules initial)
         (DateTimeOffset start, DateTimeOffset end) = Month(rules, subscription, now);
         lock (subscriber.Gate)
         {
-            return subscriber.Meter.TakeTool(tool, plan.ToolCalls, start) == QuotaLimit.None ? null : LimitError(rules, end, now);
+            if (subscriber.Meter.TakeTool(tool, plan.ToolCalls, start) != QuotaLimit.None)
+                return LimitError(rules, end, now);
+            if (subscriber.Slices?.Month(start, end, plan.ToolCalls) is not { } month || month.TryTake(1))
+                return null;
+            subscriber.Meter.ReleaseTool(tool, start);
+            return LimitError(rules, end, now);
         }
+    }
+
+    /// <summary>The slice of the month's pool, when somebody found too little in it.</summary>
+    internal Slice? DryMonth(string account, DateTimeOffset now)
+    {
+        if (_slices is not { IsShared: true } || !_subscribers.TryGetValue(account, out Subscriber? subscriber) || subscriber.Subscription.TermAt(now) is not { } term || _rules.Find(term.Plan) is not { } plan)
+            return null;
+        (DateTimeOffset start, DateTimeOffset end) = Month(_rules, subscriber.Subscription, now);
+        lock (subscriber.Gate)
+            return subscriber.Slices?.Month(start, end, plan.ToolCalls) is { HasMissed: true } month ? month : null;
     }
 
     /// <summary>Gives a tool call back: it failed.</summary>
@@ -168,8 +234,12 @@ public sealed class PlanGate(PlanRules initial)
     {
         if (!_subscribers.TryGetValue(account, out Subscriber? subscriber) || subscriber.Subscription.TermAt(now) is null)
             return;
+        (DateTimeOffset start, DateTimeOffset end) = Month(_rules, subscriber.Subscription, now);
         lock (subscriber.Gate)
-            subscriber.Meter.ReleaseTool(tool, Month(_rules, subscriber.Subscription, now).Start);
+        {
+            if (subscriber.Meter.ReleaseTool(tool, start) && subscriber.Slices is { } slices && subscriber.Subscription.TermAt(now) is { } term && _rules.Find(term.Plan) is { } plan)
+                slices.Month(start, end, plan.ToolCalls).Give(1);
+        }
     }
 
     /// <summary>Notes usage from before a restart, oldest first.</summary>
@@ -178,9 +248,14 @@ public sealed class PlanGate(PlanRules initial)
         PlanRules rules = _rules;
         if (!_subscribers.TryGetValue(account, out Subscriber? subscriber) || subscriber.Subscription.TermAt(now) is not { } term || rules.Find(term.Plan) is not { } plan)
             return;
-        DateTimeOffset start = Week(rules, subscriber.Subscription, term, plan, now).Start;
+        if (_slices is { IsShared: true })
+            return;   // the nodes that live hold it
+        (DateTimeOffset start, long? limit) = Week(rules, subscriber.Subscription, term, plan, now);
         lock (subscriber.Gate)
+        {
             subscriber.Meter.Restore(at, units, start);
+            subscriber.Slices?.Note(new PlanWindow(rules.Window, plan.WindowUnits, start, rules.Week, limit), units, at >= start, subscriber.Settling);
+        }
     }
 
     /// <summary>Notes a tool call from before a restart.</summary>
@@ -189,11 +264,16 @@ public sealed class PlanGate(PlanRules initial)
         PlanRules rules = _rules;
         if (!_subscribers.TryGetValue(account, out Subscriber? subscriber) || subscriber.Subscription.TermAt(now) is null)
             return;
-        (DateTimeOffset start, _) = Month(rules, subscriber.Subscription, now);
+        if (_slices is { IsShared: true })
+            return;
+        (DateTimeOffset start, DateTimeOffset end) = Month(rules, subscriber.Subscription, now);
         lock (subscriber.Gate)
         {
-            if (at >= start)
-                subscriber.Meter.TakeTool(tool, int.MaxValue, start);
+            if (at < start)
+                return;
+            subscriber.Meter.TakeTool(tool, int.MaxValue, start);
+            if (subscriber.Slices is { } slices && subscriber.Subscription.TermAt(now) is { } term && rules.Find(term.Plan) is { } plan)
+                slices.Month(start, end, plan.ToolCalls).Note(1);
         }
     }
 
@@ -208,12 +288,13 @@ public sealed class PlanGate(PlanRules initial)
         var tools = new SortedDictionary<string, int>(StringComparer.Ordinal);
         lock (subscriber.Gate)
         {
+            (long window, long week, long month) = subscriber.Slices?.Elsewhere ?? default;
             return new PlanStanding(
                 plan,
                 term,
-                subscriber.Meter.Window(now, plan.WindowUnits),
-                subscriber.Meter.Week(weekStart, rules.Week, weekLimit),
-                subscriber.Meter.Month(monthStart, monthEnd, plan.ToolCalls, tools),
+                With(subscriber.Meter.Window(now, plan.WindowUnits), window),
+                With(subscriber.Meter.Week(weekStart, rules.Week, weekLimit), week),
+                With(subscriber.Meter.Month(monthStart, monthEnd, plan.ToolCalls, tools), month),
                 tools);
         }
     }
@@ -241,8 +322,20 @@ public sealed class PlanGate(PlanRules initial)
         return (rules.Calendar.AddMonths(subscription.Anchor, month), rules.Calendar.AddMonths(subscription.Anchor, month + 1));
     }
 
-    private static bool TakeFairUse(Subscriber subscriber, int perMinute, DateTimeOffset now)
+    private static QuotaStanding With(QuotaStanding here, long elsewhere) => here with { Used = Math.Min(here.Used + elsewhere, Math.Max(here.Used, here.Limit ?? long.MaxValue)) };
+
+    private bool TakeFairUse(Subscriber subscriber, int perMinute, DateTimeOffset now, out Slice? dry)
     {
+        dry = null;
+        if (_slices is { IsShared: true } shared)
+        {
+            Slice rate = SlicePlaces.OfFairUse(shared, subscriber.Account, perMinute);
+            if (rate.TryTake(1))
+                return true;
+            dry = rate;
+            return false;
+        }
+
         double tokens = Math.Min(1, subscriber.FairUseTokens + (Math.Max(0, (now - subscriber.FairUseAt).TotalMinutes) * perMinute));
         subscriber.FairUseAt = now;
         subscriber.FairUseTokens = tokens < 1 ? tokens : 0;

@@ -77,11 +77,22 @@ internal sealed class QuotaMeter(TimeSpan window)
     }
 
     /// <summary>Gives a call back: it made nothing.</summary>
-    public void Release(in QuotaReceipt receipt)
+    /// <returns>Units that the window and the week have back.</returns>
+    public (long Window, long Week) Release(in QuotaReceipt receipt)
     {
-        _window.Release(receipt.Second, receipt.Units);
-        if (receipt.Week == _week)
-            _weekUsed = Math.Max(0, _weekUsed - receipt.Units);
+        long back = _window.Release(receipt.Second, receipt.Units);
+        if (receipt.Week != _week)
+            return (back, 0);
+        long week = Math.Min(_weekUsed, receipt.Units);
+        _weekUsed -= week;
+        return (back, week);
+    }
+
+    /// <summary>Units of the rolling window that time has freed since it was asked last.</summary>
+    public long TakeFreed(DateTimeOffset now)
+    {
+        _window.Expire(now);
+        return _window.TakeFreed();
     }
 
     /// <summary>Notes what was used before a restart, oldest first; uses before the week do not count in it.</summary>
@@ -105,14 +116,15 @@ internal sealed class QuotaMeter(TimeSpan window)
     }
 
     /// <summary>Gives a tool call back: it failed.</summary>
-    public void ReleaseTool(string tool, DateTimeOffset monthStart)
+    /// <returns>Whether it counted.</returns>
+    public bool ReleaseTool(string tool, DateTimeOffset monthStart)
     {
         EnterMonth(monthStart);
-        if (_tools.GetValueOrDefault(tool) is var used and > 0)
-        {
-            _tools[tool] = used - 1;
-            _monthUsed--;
-        }
+        if (_tools.GetValueOrDefault(tool) is not (var used and > 0))
+            return false;
+        _tools[tool] = used - 1;
+        _monthUsed--;
+        return true;
     }
 
     /// <summary>How the window stands.</summary>

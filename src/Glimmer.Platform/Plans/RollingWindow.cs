@@ -11,6 +11,7 @@ internal sealed class RollingWindow(TimeSpan length)
     private (long Second, long Units)[] _ring = [];
     private int _head;
     private int _count;
+    private long _freed;
 
     /// <summary>Length; a longer one does not bring back what has freed.</summary>
     public TimeSpan Length
@@ -22,6 +23,14 @@ internal sealed class RollingWindow(TimeSpan length)
     /// <summary>Units in the window after the last <see cref="Expire"/>.</summary>
     public long Used { get; private set; }
 
+    /// <summary>Units that time has freed since it was asked last.</summary>
+    public long TakeFreed()
+    {
+        long freed = _freed;
+        _freed = 0;
+        return freed;
+    }
+
     /// <summary>The second that a moment's use is kept under: its end.</summary>
     public static long SecondOf(DateTimeOffset at) => (at.UtcTicks + TimeSpan.TicksPerSecond - 1) / TimeSpan.TicksPerSecond;
 
@@ -32,6 +41,7 @@ internal sealed class RollingWindow(TimeSpan length)
         while (_count > 0 && _ring[_head].Second + _length <= second)
         {
             Used -= _ring[_head].Units;
+            _freed += _ring[_head].Units;
             _head = (_head + 1) & (_ring.Length - 1);
             _count--;
         }
@@ -61,7 +71,8 @@ internal sealed class RollingWindow(TimeSpan length)
     }
 
     /// <summary>Takes a use back, when it still counts.</summary>
-    public void Release(long second, long units)
+    /// <returns>Units taken back.</returns>
+    public long Release(long second, long units)
     {
         int low = 0, high = _count - 1;
         while (low <= high)
@@ -73,7 +84,7 @@ internal sealed class RollingWindow(TimeSpan length)
                 long back = Math.Min(units, entry.Units);
                 entry.Units -= back;
                 Used -= back;
-                return;
+                return back;
             }
 
             if (entry.Second < second)
@@ -81,6 +92,8 @@ internal sealed class RollingWindow(TimeSpan length)
             else
                 high = middle - 1;
         }
+
+        return 0;
     }
 
     /// <summary>When so many units will have freed; null when the window does not hold as many.</summary>

@@ -149,6 +149,8 @@ internal sealed class StoreChanges : IDisposable
                     await command.ExecuteNonQueryAsync(_stop.Token);
                 }
 
+                // What was told while nobody listened is not told again: the versions say it.
+                Signal();
                 while (true)
                     await connection.WaitAsync(_stop.Token);
             }

@@ -10,6 +10,8 @@ public static class DialectErrorWriter
     /// <summary>The HTTP status of an error in a dialect.</summary>
     public static int StatusOf(WireDialect dialect, PlatformError error) => dialect switch
     {
+        _ when error.StatusIsFinal => error.Status,
+
         // Anthropic's clients wait and repeat on 529, and take 429 for the caller's own limit.
         WireDialect.Anthropic when error.Code is BusinessCode.Overloaded or BusinessCode.ModelBusy || error.Status == 503 => 529,
         WireDialect.Anthropic or WireDialect.OpenAI or WireDialect.Ollama when error.Code is BusinessCode.ModelMissing or BusinessCode.ApiMissing => 404,

@@ -23,6 +23,9 @@ public sealed record PlatformError(BusinessCode Code, string Message, string? Fi
         init => _status = value;
     }
 
+    /// <summary>Whether <see cref="Status"/> holds in every dialect, also where a dialect has a number of its own for the code.</summary>
+    public bool StatusIsFinal { get; init; }
+
     /// <summary>When to try again; null when waiting does not help or nobody knows.</summary>
     public TimeSpan? RetryAfter { get; init; }
 

@@ -11,7 +11,7 @@ public static class AdminOperations
 
     static AdminOperations()
     {
-        All = [.. AccountOperations.All, .. KeyOperations.All, .. PlanOperations.All, .. FundsOperations.All, .. UsageOperations.All, .. CatalogueOperations.All, .. BackendOperations.All, .. StoreOperations.All];
+        All = [.. AccountOperations.All, .. KeyOperations.All, .. PlanOperations.All, .. FundsOperations.All, .. UsageOperations.All, .. CatalogueOperations.All, .. BackendOperations.All, .. StoreOperations.All, .. NodeOperations.All];
         _byName = All.ToDictionary(operation => $"{operation.Method} {operation.Path}", StringComparer.Ordinal);
     }
 

@@ -42,6 +42,13 @@ internal sealed record ChatCall(AccessKey Key, ModelOffer Offer, ChatRequest Req
 
     /// <summary>Short name of the endpoint, for usage rows.</summary>
     public string Endpoint { get; init; } = "chat";
+
+    /// <summary>The call with what is known of how it came in.</summary>
+    public ChatCall From(RequestOrigin origin) => this with
+    {
+        Request = Request with { Origin = origin },
+        Prompts = Prompts.Count == 0 ? Prompts : [.. Prompts.Select(prompt => prompt with { Origin = origin })],
+    };
 }
 
 /// <summary>
@@ -56,6 +63,7 @@ internal sealed partial class ChatRunner(CallAdmission calls, AnswerDrain drain,
         // What a task asks is answered whole, and its request_id was taken with it.
         if (TaskCall.Of(context) is not null)
             call = call with { Stream = false, RequestId = null };
+        call = call.From(RequestOrigins.Of(context, call));
 
         // :: Step 1: who pays, and a place in flight.
         CallEntry entry = await calls.EnterAsync(

@@ -31,11 +31,18 @@ internal sealed partial class EmbeddingsEndpoint(
             return;
         (Asked? asked, PlatformError? error) = await BodyReader.ReadAsync(context, options.MaxBodyBytes, Read);
         if (asked is null)
-        {
             await ErrorResponse.WriteAsync(context, error!);
-            return;
-        }
+        else
+            await AnswerAsync(context, key, asked.Call, (output, model, made) => Write(output, model, made.Vectors!, asked.AsBase64, made.Tokens));
+    }
 
+    /// <summary>Makes the vectors of a request that a dialect has read, and charges them.</summary>
+    /// <param name="context">The request.</param>
+    /// <param name="key">Whose it is.</param>
+    /// <param name="asked">What is asked.</param>
+    /// <param name="write">Writes the answer: the code of the catalogue, and what was made.</param>
+    public async Task AnswerAsync(HttpContext context, AccessKey key, EmbeddingsCall asked, Action<IBufferWriter<byte>, string, EmbeddingOutcome> write)
+    {
         CatalogModel? model = catalogue.Current.Resolve(asked.Model);
         if (backends.FindEmbeddings(model?.Code ?? asked.Model) is not { } backend)
         {
@@ -47,10 +54,10 @@ internal sealed partial class EmbeddingsEndpoint(
         var record = RequestRecord.Of(context);
         record.Model = model.Code;
         record.Backend = backend.Name;
-        await AnswerAsync(context, key, asked, model, backend);
+        await RunAsync(context, key, asked, model, backend, write);
     }
 
-    private async Task AnswerAsync(HttpContext context, AccessKey key, Asked asked, CatalogModel model, IEmbeddingBackend backend)
+    private async Task RunAsync(HttpContext context, AccessKey key, EmbeddingsCall asked, CatalogModel model, IEmbeddingBackend backend, Action<IBufferWriter<byte>, string, EmbeddingOutcome> write)
     {
         var record = RequestRecord.Of(context);
         var most = new UsageUnits { Input = (int)Math.Clamp((context.Request.ContentLength ?? 0) / 2, 1, int.MaxValue) };
@@ -85,7 +92,7 @@ internal sealed partial class EmbeddingsEndpoint(
             record.Usage = new ChatUsage(outcome.Tokens, 0, 0, 0);
             await call.Settle(new UsageUnits { Input = outcome.Tokens });
             var body = new ArrayBufferWriter<byte>(vectors.Count * vectors[0].Length * 12);
-            Write(body, model.Code, vectors, asked.AsBase64, outcome.Tokens);
+            write(body, model.Code, outcome);
             await JsonResponse.WriteAsync(context, body);
         }
     }
@@ -115,7 +122,7 @@ internal sealed partial class EmbeddingsEndpoint(
                 body.Fail(PlatformError.Invalid("input", "it is an empty list", Legal));
         }
 
-        return body.Error is { } error ? (null, error) : (new Asked(model!, texts, (int?)dimensions, format == "base64", requestId, user), null);
+        return body.Error is { } error ? (null, error) : (new Asked(new EmbeddingsCall(model!, texts, (int?)dimensions, requestId, user), format == "base64"), null);
     }
 
     private static void Write(IBufferWriter<byte> output, string model, IReadOnlyList<float[]> vectors, bool asBase64, int tokens)
@@ -172,7 +179,7 @@ internal sealed partial class EmbeddingsEndpoint(
         };
     }
 
-    private sealed record Asked(string Model, IReadOnlyList<string> Texts, int? Dimensions, bool AsBase64, string? RequestId, string? EndUser);
+    private sealed record Asked(EmbeddingsCall Call, bool AsBase64);
 
     private static partial class Log
     {
@@ -180,3 +187,11 @@ internal sealed partial class EmbeddingsEndpoint(
         public static partial void BackendFault(ILogger log, string requestId, string backend, string fault);
     }
 }
+
+/// <summary>A request for vectors.</summary>
+/// <param name="Model">Code as sent.</param>
+/// <param name="Texts">At least one.</param>
+/// <param name="Dimensions">Numbers to keep of each; null for all.</param>
+/// <param name="RequestId">The client's id; null when it gave none.</param>
+/// <param name="EndUser">The client's end user; null when it named none.</param>
+internal sealed record EmbeddingsCall(string Model, IReadOnlyList<string> Texts, int? Dimensions, string? RequestId = null, string? EndUser = null);

@@ -1,5 +1,6 @@
 using Glimmer.Platform.Admission;
 using Glimmer.Platform.Ledger;
+using Glimmer.Platform.Nodes;
 using Glimmer.Platform.Store;
 using Glimmer.Server.Accounts;
 using Glimmer.Server.Billing;
@@ -15,6 +16,15 @@ public sealed record GlimmerOptions
     /// <summary>Port to listen on; 0 takes a free one.</summary>
     public int Port { get; init; } = 8080;
 
+    /// <summary>Certificate for TLS: a PEM file with its chain, or a PKCS#12 file; empty for none, and no TLS. Read again when it changes.</summary>
+    public string Certificate { get; init; } = "";
+
+    /// <summary>PEM file of the certificate's private key; empty where the certificate's own file holds it.</summary>
+    public string CertificateKey { get; init; } = "";
+
+    /// <summary>Password of the private key or of the PKCS#12 file; empty for none.</summary>
+    public string CertificatePassword { get; init; } = "";
+
     /// <summary>Folder of the store, of the key that seals secrets, and of catalogue changes.</summary>
     public string DataFolder { get; init; } = "data";
 
@@ -23,6 +33,9 @@ public sealed record GlimmerOptions
 
     /// <summary>What a finished write to the store survives.</summary>
     public StoreDurability StoreDurability { get; init; } = StoreDurability.Full;
+
+    /// <summary>How this node shares limits with others on the same PostgreSQL; without a name it is machine and port.</summary>
+    public SliceSettings Slices { get; init; } = new() { Name = "", Version = typeof(GlimmerOptions).Assembly.GetName().Version?.ToString(3) ?? "" };
 
     /// <summary>What is done with new requests while PostgreSQL is away.</summary>
     public StoreAwayPolicy StoreWhenAway { get; init; } = StoreAwayPolicy.Admit;

@@ -14,6 +14,7 @@ using Glimmer.Server.Admin;
 using Glimmer.Server.Answers;
 using Glimmer.Server.Billing;
 using Glimmer.Server.Chat;
+using Glimmer.Server.Emulator;
 using Glimmer.Server.Health;
 using Glimmer.Server.Home;
 using Glimmer.Server.Llama;
@@ -47,6 +48,18 @@ public sealed record GlimmerServices
 
     /// <summary>Knows what keys may do and who pays; null for the accounts of the store.</summary>
     public ICallerPolicy? Callers { get; init; }
+
+    /// <summary>
+    /// Credential (<c>id.secret</c>) of an operator's key that the server shall have, in place of one made by chance at the first start; for tests, which then need
+    /// not read it. Null for none.
+    /// </summary>
+    public string? FixedKey { get; init; }
+
+    /// <summary>Seed of the ids that answers carry, for tests that compare them; null takes them by chance. What must be secret is by chance in any case.</summary>
+    public ulong? Seed { get; init; }
+
+    /// <summary>Makes the server a test double; null for none.</summary>
+    public Emulation? Emulation { get; init; }
 }
 
 /// <summary>
@@ -125,6 +138,7 @@ public sealed class GlimmerServer : IAsyncDisposable
     public static GlimmerServer Create(GlimmerOptions options, IChatBackendProvider backends, GlimmerServices? services = null)
     {
         services ??= new GlimmerServices();
+        CertificateSource? certificate = options.Certificate.Length > 0 ? new CertificateSource(options, services.Time) : null;
         NewAccessKey? firstKey = null;
         PlatformParts? parts = null;
         ReasoningSeal seal;
@@ -132,7 +146,9 @@ public sealed class GlimmerServer : IAsyncDisposable
         {
             parts = PlatformParts.Open(options, services);
             seal = ReasoningSeal.Open(options.DataFolder);
-            if (parts.Accounts.OwnerKeys.Keys.Count == 0)
+            if (services.FixedKey is { } credential)
+                firstKey = parts.Accounts.OwnerKeys.Restore("fixed key", credential);
+            else if (parts.Accounts.OwnerKeys.Keys.Count == 0)
                 firstKey = parts.Accounts.OwnerKeys.Create("first key", isOperator: true);
         }
         catch (Exception fault) when (fault is KeyRingException or StoreException)
@@ -149,12 +165,13 @@ public sealed class GlimmerServer : IAsyncDisposable
         WebApplicationBuilder builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions { ApplicationName = "Glimmer.Server" });
         builder.WebHost.UseKestrelCore();
         builder.Services.AddRoutingCore();
-        ConfigureHost(builder, options, services);
+        ConfigureHost(builder, options, services, certificate);
         builder.Services
             .AddSingleton(options)
             .AddSingleton(services.Time)
             .AddSingleton(parts.Store)
             .AddSingleton<StoreTelemetry>()
+            .AddSingleton(services => new NodeTelemetry(services.GetRequiredService<GlimmerTelemetry>(), parts.Nodes))
             .AddSingleton(parts.Accounts)
             .AddSingleton(parts.Accounts.Directory)
             .AddSingleton(parts.Catalogue)
@@ -171,6 +188,7 @@ public sealed class GlimmerServer : IAsyncDisposable
             .AddSingleton(backends)
             .AddSingleton(new Authenticator(parts.Accounts.Directory))
             .AddSingleton<RequestGate>()
+            .AddSingleton(new IdChance(services.Seed))
             .AddSingleton<AnswerDrain>()
             .AddSingleton<GlimmerTelemetry>()
             .AddSingleton<EngineTelemetry>()
@@ -193,8 +211,13 @@ public sealed class GlimmerServer : IAsyncDisposable
         AccountRoutes.Add(builder.Services, options, parts.Accounts, services.Time);
         WebApplication app = builder.Build();
         ServerLog.Attach(parts.Store, parts.Ledger, app.Logger);
+        certificate?.LogTo(app.Logger);
         parts.StartClock(fault => ServerLog.PlansNotRun(app.Logger, FaultText.Of(fault)));
+        if (services.Emulation is not null)
+            KeepDates(app, services.Time);
         Map(app, options);
+        if (services.Emulation is { } emulation)
+            new EmulatorEndpoints(emulation, app.Services.GetRequiredService<RequestGate>(), app.Services.GetRequiredService<IdChance>()).Map(app);
         app.Lifetime.ApplicationStopping.Register(parts.Places.Drain);
         return new GlimmerServer(app, options, firstKey, parts);
     }
@@ -260,8 +283,9 @@ public sealed class GlimmerServer : IAsyncDisposable
     private static GlimmerStartupException InUse(GlimmerOptions options, Exception fault) =>
         new($"Port {options.Port} of {options.Host} is already in use. Stop what listens there, or choose another port (Glimmer:Listen:Port, 0 for a free one).", 69, fault);
 
-    internal static void ConfigureHost(WebApplicationBuilder builder, GlimmerOptions options, GlimmerServices services)
+    internal static void ConfigureHost(WebApplicationBuilder builder, GlimmerOptions options, GlimmerServices services, CertificateSource? certificate = null)
     {
+        certificate ??= options.Certificate.Length > 0 ? new CertificateSource(options, services.Time) : null;
         builder.Logging.ClearProviders();
         builder.Logging.SetMinimumLevel(options.LogLevel);
 
@@ -291,7 +315,7 @@ public sealed class GlimmerServer : IAsyncDisposable
             kestrel.Limits.MinResponseDataRate = new MinDataRate(bytesPerSecond: 16, gracePeriod: TimeSpan.FromSeconds(30));
 
             // HTTP/2 without TLS: one connection carries many streams, and one whose client is gone without a word is found out.
-            kestrel.AllowAlternateSchemes = true;
+            kestrel.AllowAlternateSchemes = certificate is null;
             kestrel.Limits.Http2.MaxStreamsPerConnection = 512;
             kestrel.Limits.Http2.KeepAlivePingDelay = TimeSpan.FromSeconds(30);
             kestrel.Limits.Http2.KeepAlivePingTimeout = TimeSpan.FromSeconds(20);
@@ -310,8 +334,21 @@ public sealed class GlimmerServer : IAsyncDisposable
         });
 
         // Both versions are on from the start; to say so would make Kestrel warn that one needs TLS.
-        static void TakeHttp2(ListenOptions listen) => listen.Use(PriorKnowledge.Use);
+        void TakeHttp2(ListenOptions listen)
+        {
+            if (certificate is null)
+                listen.Use(PriorKnowledge.Use);
+            else
+                listen.UseHttps(certificate.Handshake());
+        }
     }
+
+    /// <summary>Has the header <c>Date</c> tell the server's own clock, where that is not the machine's.</summary>
+    private static void KeepDates(WebApplication app, TimeProvider time) => app.Use((context, next) =>
+    {
+        context.Response.Headers.Date = time.GetUtcNow().ToString("R", System.Globalization.CultureInfo.InvariantCulture);
+        return next(context);
+    });
 
     private static void Map(WebApplication app, GlimmerOptions options)
     {
@@ -371,6 +408,7 @@ public sealed class GlimmerServer : IAsyncDisposable
         app.Services.GetRequiredService<EngineTelemetry>();
         app.Services.GetRequiredService<BackendTelemetry>();
         app.Services.GetRequiredService<StoreTelemetry>();
+        app.Services.GetRequiredService<NodeTelemetry>();
 
         // The drain must listen for the stop from the beginning, not from the first chat request on.
         app.Services.GetRequiredService<AnswerDrain>();

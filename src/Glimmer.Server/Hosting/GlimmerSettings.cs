@@ -51,6 +51,19 @@ public static class GlimmerSettings
         {
             Apply = (options, text) => Whole(text, 0, 65535) is { } port ? options with { Port = (int)port } : null,
         },
+        new("Listen:Certificate", "Certificate for TLS; read again when it changes", "a PEM file with the chain, or a PKCS#12 file (.pfx, .p12); without one there is no TLS", "")
+        {
+            Apply = (options, text) => text.Contains('\0', StringComparison.Ordinal) ? null : options with { Certificate = text },
+        },
+        new("Listen:CertificateKey", "Private key of the certificate", "a PEM file; not needed where the certificate's own file holds the key", "")
+        {
+            Apply = (options, text) => text.Contains('\0', StringComparison.Ordinal) ? null : options with { CertificateKey = text },
+        },
+        new("Listen:CertificatePassword", "Password of the private key or of the PKCS#12 file", "a text", "")
+        {
+            IsSecret = true,
+            Apply = (options, text) => options with { CertificatePassword = text },
+        },
         new("DataFolder", "Folder of the store, of the key that seals secrets, and of catalogue changes", "a path", "data")
         {
             Apply = (options, text) => text.Contains('\0', StringComparison.Ordinal) ? null : options with { DataFolder = text },
@@ -63,6 +76,20 @@ public static class GlimmerSettings
         new("Store:Durability", "What a finished write survives: full outlives power loss, normal may lose the last moments then, off is for tests", "full, normal or off", "full")
         {
             Apply = (options, text) => Enum.TryParse(text, ignoreCase: true, out StoreDurability level) && Enum.IsDefined(level) && !char.IsAsciiDigit(text[0]) ? options with { StoreDurability = level } : null,
+        },
+        new("Nodes:Name", "What this node is called in lists of nodes", "1 to 64 letters, digits and . : _ -", "")
+        {
+            Apply = (options, text) => text.Length is >= 1 and <= 64 && text.All(static letter => char.IsAsciiLetterOrDigit(letter) || letter is '.' or ':' or '_' or '-')
+                ? options with { Slices = options.Slices with { Name = text } }
+                : null,
+        },
+        new("Nodes:LeaseSeconds", "How long a node's part of the limits is its own when nothing is heard of it; about three quarters of it can be used while PostgreSQL is away", "a number from 5 to 600", "90")
+        {
+            Apply = (options, text) => Whole(text, 5, 600) is { } seconds ? options with { Slices = options.Slices with { Lease = TimeSpan.FromSeconds(seconds) } } : null,
+        },
+        new("Nodes:AlwaysShared", "Whether a node that is alone takes its part of limits from PostgreSQL as well, so that one which is cut off can never admit beyond its lease", "true or false", "false")
+        {
+            Apply = (options, text) => bool.TryParse(text, out bool flag) ? options with { Slices = options.Slices with { AlwaysShared = flag } } : null,
         },
         new("Store:WhenAway", "What is done with new requests while PostgreSQL is away: let in on what is known, or refused with 1234", "admit or refuse", "admit")
         {

@@ -3,6 +3,7 @@ using Glimmer.Platform.Admission;
 using Glimmer.Platform.Billing;
 using Glimmer.Platform.Catalog;
 using Glimmer.Platform.Ledger;
+using Glimmer.Platform.Nodes;
 using Glimmer.Platform.Plans;
 using Glimmer.Platform.Responses;
 using Glimmer.Platform.Store;
@@ -21,7 +22,7 @@ internal sealed class PlatformParts : IAsyncDisposable
     private readonly TimeProvider _time;
     private Task _clock = Task.CompletedTask;
 
-    private PlatformParts(PlatformAccounts accounts, PlatformLedger ledger, GlimmerOptions options, GlimmerServices services)
+    private PlatformParts(PlatformAccounts accounts, PlatformLedger ledger, NodeShare? nodes, GlimmerOptions options, GlimmerServices services)
     {
         _time = services.Time;
         PlatformStore store = accounts.Store;
@@ -31,30 +32,38 @@ internal sealed class PlatformParts : IAsyncDisposable
         string catalogueFile = Path.Combine(options.DataFolder, Glimmer.Platform.Catalog.Catalogue.FileName);
         string plansFile = Path.Combine(options.DataFolder, PlanRules.FileName);
         Catalogue = new CatalogueSource(Glimmer.Platform.Catalog.Catalogue.Load(catalogueFile));
-        Plans = new PlanGate(PlanRules.Load(plansFile));
+        Nodes = nodes;
+        ledger.Share(nodes);
+        Plans = new PlanGate(PlanRules.Load(plansFile), nodes, services.Time);
         Versions = CatalogueVersions.Open(store, Catalogue, Plans, catalogueFile, plansFile);
         accounts.Data.Add(new BillingData(ledger));
         accounts.Data.Add(new ResponsesData(store));
         Billing = new BillingParts(ledger, options.Billing, () => Plans.Rules.Invitation);
         Subscriptions = Subscriptions.Open(store, ledger, Plans, Billing.Invitations);
         Places = services.Admission ?? new FairAdmission(
-            new AdmissionLimits(options.MaxOpenRequests, options.MaxOpenRequestsPerKey, options.QueueLength, options.QueueLengthPerAccount, options.QueuePatience), services.Time);
+            new AdmissionLimits(options.MaxOpenRequests, options.MaxOpenRequestsPerKey, options.QueueLength, options.QueueLengthPerAccount, options.QueuePatience), services.Time, nodes);
         Callers = services.Callers ?? new DirectoryCallers(accounts.Directory, options.BillingCurrency);
         Calls = new CallAdmission(
             Callers,
             Places,
             Plans,
             Catalogue,
-            new CallRates(Plans.Rules.Calendar),
+            new CallRates(Plans.Rules.Calendar, nodes),
             options.RequestIdWindow > TimeSpan.Zero ? new RequestIdWindow(options.RequestIdWindow, MostRequestIds, services.Time) : null,
             options.BillingMode,
             options.BillingCurrency,
             services.Time,
-            ledger);
+            ledger)
+        {
+            Nodes = nodes,
+        };
         Tools = new ToolAdmission(Callers, Plans, Catalogue, options.BillingCurrency, services.Time, ledger);
     }
 
     public PlatformStore Store { get; }
+
+    /// <summary>This node among others; null where the store cannot be shared.</summary>
+    public NodeShare? Nodes { get; }
 
     public PlatformAccounts Accounts { get; }
 
@@ -87,6 +96,7 @@ internal sealed class PlatformParts : IAsyncDisposable
         PlatformStore store = PlatformStore.Open(options.Store(services.Time));
         PlatformAccounts? accounts = null;
         PlatformLedger? ledger = null;
+        NodeShare? nodes = null;
         try
         {
             accounts = PlatformAccounts.Open(store);
@@ -99,10 +109,14 @@ internal sealed class PlatformParts : IAsyncDisposable
                 AdmitFor = options.StoreAwayTime,
                 AdmitAmount = options.StoreAwayAmount,
             });
-            return new PlatformParts(accounts, ledger, options, services);
+
+            // Before what plans used is read: who else lives decides whether it is this node's to count.
+            nodes = NodeShare.Join(store, options.Slices with { Name = options.Slices.Name.Length > 0 ? options.Slices.Name : $"{Environment.MachineName}:{options.Port}" });
+            return new PlatformParts(accounts, ledger, nodes, options, services);
         }
         catch
         {
+            nodes?.DisposeAsync().AsTask().GetAwaiter().GetResult();
             ledger?.DisposeAsync().AsTask().GetAwaiter().GetResult();
             accounts?.DisposeAsync().AsTask().GetAwaiter().GetResult();
             store.Dispose();
@@ -116,7 +130,11 @@ internal sealed class PlatformParts : IAsyncDisposable
 
     /// <summary>Begins to look for what is due: renewals, refunds, rewards.</summary>
     /// <param name="failed">Called when a look failed; the next one tries again.</param>
-    public void StartClock(Action<Exception> failed) => _clock = RunClockAsync(failed);
+    public void StartClock(Action<Exception> failed)
+    {
+        Nodes?.Faulted = failed;
+        _clock = RunClockAsync(failed);
+    }
 
     public async ValueTask DisposeAsync()
     {
@@ -126,6 +144,8 @@ internal sealed class PlatformParts : IAsyncDisposable
         Billing.Dispose();
         Versions.Dispose();
         await Ledger.DisposeAsync();
+        if (Nodes is not null)
+            await Nodes.DisposeAsync();
         await Accounts.DisposeAsync();
         await Store.DisposeAsync();
         if (Places is FairAdmission line)

@@ -77,13 +77,6 @@ internal sealed class OllamaModels(OllamaGate gate, ModelOffers offers, GlimmerO
         await RespondAsync(context, json => WriteShown(json, offer));
     }
 
-    /// <summary>Refuses vectors: no backend makes them.</summary>
-    public async Task EmbedAsync(HttpContext context)
-    {
-        if (await gate.AuthenticateAsync(context) is not null)
-            await ErrorResponse.WriteAsync(context, PlatformError.Unsupported("model", "embedding", "this server has no embedding model"));
-    }
-
     /// <summary>Refuses to change models.</summary>
     public async Task ManageAsync(HttpContext context)
     {

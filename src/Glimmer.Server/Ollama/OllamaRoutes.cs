@@ -7,6 +7,7 @@ internal static class OllamaRoutes
     public static IServiceCollection AddOllama(this IServiceCollection services) => services
         .AddSingleton<OllamaGate>()
         .AddSingleton<OllamaModels>()
+        .AddSingleton<OllamaEmbeddings>()
         .AddSingleton<OllamaEndpoint>();
 
     /// <summary>Maps the routes.</summary>
@@ -22,8 +23,9 @@ internal static class OllamaRoutes
         app.MapMethods("/api/ps", get, models.RunningAsync);
         app.MapMethods("/api/show", post, models.ShowAsync);
         app.MapMethods("/api/version", get, OllamaModels.VersionAsync);
-        app.MapMethods("/api/embed", post, models.EmbedAsync);
-        app.MapMethods("/api/embeddings", post, models.EmbedAsync);
+        var embeddings = app.Services.GetRequiredService<OllamaEmbeddings>();
+        app.MapMethods("/api/embed", post, embeddings.EmbedAsync);
+        app.MapMethods("/api/embeddings", post, embeddings.EmbedPromptAsync);
         foreach (string path in new[] { "/api/pull", "/api/push", "/api/create", "/api/copy" })
             app.MapMethods(path, post, models.ManageAsync);
         app.MapMethods("/api/delete", [HttpMethods.Delete], models.ManageAsync);

@@ -1,6 +1,5 @@
 using System.Buffers;
 using System.Globalization;
-using System.Security.Cryptography;
 using System.Text.Json;
 using Glimmer.Platform.Keys;
 using Glimmer.Platform.Tasks;
@@ -30,7 +29,7 @@ internal sealed class MessageBatchesEndpoint(RequestGate gate, TaskQueue queue, 
             return;
         }
 
-        string id = "msgbatch_" + RandomNumberGenerator.GetHexString(24, lowercase: true);
+        string id = "msgbatch_" + string.Create(CultureInfo.InvariantCulture, $"{IdChance.Next():x16}{IdChance.Next() >> 32:x8}");
         if (await batches.AddAsync(id, key.AccountId, key.Id, TaskKinds.Messages, tasks) is { } batch)
             await RespondAsync(context, batch);
         else

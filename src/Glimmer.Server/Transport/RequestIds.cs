@@ -1,5 +1,4 @@
 using System.Globalization;
-using System.Security.Cryptography;
 
 namespace Glimmer.Server.Transport;
 
@@ -10,14 +9,9 @@ internal static class RequestIds
 
     /// <summary><c>yyyyMMddHHmmss</c> at UTC+8 and 16 hexadecimal digits: 30 characters.</summary>
     public static string NewRequestId(DateTimeOffset now) => string.Create(
-        CultureInfo.InvariantCulture, $"{now.ToOffset(PlatformOffset):yyyyMMddHHmmss}{Random.Shared.NextInt64():x16}");
+        CultureInfo.InvariantCulture, $"{now.ToOffset(PlatformOffset):yyyyMMddHHmmss}{IdChance.Next() >> 1:x16}");
 
     /// <summary><c>call_</c> and 19 decimal digits.</summary>
-    public static string NewCallId()
-    {
-        Span<byte> bytes = stackalloc byte[8];
-        RandomNumberGenerator.Fill(bytes);
-        ulong number = BitConverter.ToUInt64(bytes) % 9_000_000_000_000_000_000UL;
-        return string.Create(CultureInfo.InvariantCulture, $"call_{number + 1_000_000_000_000_000_000UL}");
-    }
+    public static string NewCallId() =>
+        string.Create(CultureInfo.InvariantCulture, $"call_{(IdChance.Next() % 9_000_000_000_000_000_000UL) + 1_000_000_000_000_000_000UL}");
 }

@@ -11,18 +11,19 @@ namespace Glimmer.Server.Transport;
 /// an error of the platform; writes its one log line and its metrics.
 /// </summary>
 internal sealed partial class RequestMiddleware(
-    RequestDelegate next, GlimmerOptions options, GlimmerTelemetry telemetry, TimeProvider time, ILogger<RequestMiddleware> log)
+    RequestDelegate next, GlimmerOptions options, GlimmerTelemetry telemetry, TimeProvider time, ILogger<RequestMiddleware> log, IdChance? chance = null)
 {
     private const int ClientClosedRequest = 499;
     private readonly bool _anyOrigin = options.CorsOrigins.Contains("*", StringComparer.Ordinal);
 
     public async Task InvokeAsync(HttpContext context)
     {
+        string path = RequestPath.Normalise(context.Request.Path.Value ?? "/");
+        context.Request.Path = path;
+        chance?.Begin(context.Request.Method, path);
         var record = new RequestRecord { Id = RequestIds.NewRequestId(time.GetUtcNow()), Started = time.GetTimestamp() };
         context.Features.Set(record);
         context.Response.Headers["x-request-id"] = record.Id;
-        string path = RequestPath.Normalise(context.Request.Path.Value ?? "/");
-        context.Request.Path = path;
         record.Dialect = WireDialects.Of(path);
         if (record.Dialect == WireDialect.Anthropic)
             context.Response.Headers["request-id"] = record.Id;

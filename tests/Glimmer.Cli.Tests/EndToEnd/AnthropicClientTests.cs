@@ -4,6 +4,7 @@ using Anthropic;
 using Anthropic.Core;
 using Anthropic.Exceptions;
 using Anthropic.Models.Messages;
+using Anthropic.Models.Messages.Batches;
 
 namespace Glimmer.Cli.Tests.EndToEnd;
 
@@ -80,6 +81,29 @@ public sealed class AnthropicClientTests(TinyServer server)
         await Assert.ThrowsAsync<AnthropicBadRequestException>(() => client.Messages.Create(asked with { MaxTokens = -1 }, TestContext.Current.CancellationToken));
         using AnthropicClient wrong = new(new ClientOptions { BaseUrl = client.BaseUrl, ApiKey = "a.b", MaxRetries = 0 });
         await Assert.ThrowsAsync<AnthropicUnauthorizedException>(() => wrong.Messages.Create(asked, TestContext.Current.CancellationToken));
+    }
+
+    [Fact]
+    public async Task A_batch_is_given_waited_for_and_read()
+    {
+        using AnthropicClient client = Client("/api/anthropic", asKey: true);
+        static Params Asked(string text, string model) => new() { Model = model, MaxTokens = 40, Messages = [new UserMessageParam { Content = text }] };
+        MessageBatch batch = await client.Messages.Batches.Create(
+            new BatchCreateParams { Requests = [new Request { CustomID = "one", Params = Asked("Hello!", "glm-4.7") }, new Request { CustomID = "two", Params = Asked("Bye!", "nothing") }] }, TestContext.Current.CancellationToken);
+        for (int i = 0; i < 600 && batch.ProcessingStatus.Raw() != "ended"; i++)
+        {
+            await Task.Delay(50, TestContext.Current.CancellationToken);
+            batch = await client.Messages.Batches.Retrieve(batch.ID, cancellationToken: TestContext.Current.CancellationToken);
+        }
+
+        Dictionary<string, MessageBatchResult> results = [];
+        await foreach (MessageBatchIndividualResponse response in client.Messages.Batches.ResultsStreaming(batch.ID, cancellationToken: TestContext.Current.CancellationToken))
+            results.Add(response.CustomID, response.Result);
+        Assert.True(results["one"].TryPickSucceeded(out MessageBatchSucceededResult? succeeded));
+        Assert.NotEmpty(succeeded!.Message.Content);
+        Assert.True(results["two"].TryPickErrored(out _));
+        Assert.Equal((1, 1), (batch.RequestCounts.Succeeded, batch.RequestCounts.Errored));
+        await client.Messages.Batches.Delete(batch.ID, cancellationToken: TestContext.Current.CancellationToken);
     }
 
     [Fact]

@@ -140,6 +140,36 @@ public sealed class CompletionsStreamTests
         Assert.Equal(("C:a", FinishReason.Stop, 12), (told.Line, told.Finish, told.Answer!.Usage.PromptTokens));
     }
 
+    /// <summary>The platform's stream as its specification shows it.</summary>
+    [Fact]
+    public async Task The_platforms_own_stream_is_read()
+    {
+        const string Stream = """
+            data: {"id":"8655897009087545746","created":1749187238,"model":"glm-5.1","choices":[{"index":0,"delta":{"role":"assistant","reasoning_content":"Let me"}}]}
+
+            data: {"id":"8655897009087545746","created":1749187238,"model":"glm-5.1","choices":[{"index":0,"delta":{"role":"assistant","content":"Hello"}}]}
+
+            data: {"id":"8655897009087545746","created":1749187238,"model":"glm-5.1","choices":[{"index":0,"finish_reason":"stop","delta":{"role":"assistant","content":""}}],"usage":{"prompt_tokens":8,"completion_tokens":262,"total_tokens":270,"prompt_tokens_details":{"cached_tokens":0}}}
+
+            data: [DONE]
+
+
+            """;
+        await using FakeUpstream upstream = FakeUpstream.Stream(Stream);
+        Told told = await AskAsync(upstream, Ask(), Glimmer.Inference.Backends.BackendKind.Zai);
+
+        // The reasoning is not counted by itself: 6 of 11 bytes.
+        Assert.Equal(("R:Let me C:Hello", FinishReason.Stop, new ChatUsage(8, 0, 262, 142)), (told.Line, told.Finish, told.Answer!.Usage));
+    }
+
+    [Fact]
+    public async Task A_failure_that_the_platform_tells_with_its_usage_has_that_usage()
+    {
+        await using FakeUpstream upstream = FakeUpstream.Stream("data: {\"choices\":[{\"index\":0,\"finish_reason\":\"network_error\",\"delta\":{\"content\":\"a\"}}],\"usage\":{\"prompt_tokens\":8,\"completion_tokens\":3}}\n\ndata: [DONE]\n\n");
+        Told told = await AskAsync(upstream, Ask());
+        Assert.Equal(("C:a", FinishReason.BackendFault, new ChatUsage(8, 0, 3, 0)), (told.Line, told.Finish, told.Answer!.Usage));
+    }
+
     [Fact]
     public async Task One_call_is_all_where_one_was_asked_for()
     {

@@ -187,6 +187,7 @@ public sealed class RelayErrorTests
     [InlineData("http://x", "k\r\nX: y", null, null)]
     [InlineData("http://x", null, "X:", "y")]
     [InlineData("http://x", null, "X", "y\nZ: 1")]
+    [InlineData("http://x", null, "Content-Encoding", "gzip")]
     public void A_definition_that_cannot_be_used_is_refused_without_telling_secrets(string url, string? key, string? name, string? value)
     {
         BackendDefinition definition = Define(new Uri("http://x")) with { Url = new Uri(url), ApiKey = key, Headers = name is null ? new Dictionary<string, string>() : new() { [name] = value! } };
@@ -194,6 +195,21 @@ public sealed class RelayErrorTests
         Assert.Contains("up", fault.Message, StringComparison.Ordinal);
         Assert.DoesNotContain("u:p", fault.Message, StringComparison.Ordinal);
     }
+
+    [Fact]
+    public async Task The_log_has_the_services_id_of_the_request_and_short_headers_are_no_secrets()
+    {
+        LogLines log = new();
+        await using FakeUpstream upstream = FakeUpstream.Start(exchange => exchange.RespondAsync(400, """{"error":{"message":"a neural word"}}""", headers: ("x-request-id", "req_011CSX")));
+        await using IRemoteBackend backend = RelayBackends.Create(Define(upstream.Address) with { Headers = new Dictionary<string, string> { ["X-Region"] = "eu" } }, TimeProvider.System, log);
+        Assert.Equal("a neural word", (await backend.StartAsync(Ask(), default)).Error!.Message);
+        Assert.Contains("req_011CSX", log.All, StringComparison.Ordinal);
+        Assert.Equal("eu", upstream.Requests.Single().Headers["X-Region"]);
+    }
+
+    [Fact]
+    public void A_definition_that_is_written_out_shows_no_secrets() =>
+        Assert.Equal("up (OpenAI at http://x/)", Define(new Uri("http://x")).ToString());
 
     [Fact]
     public async Task A_model_that_is_not_in_the_definition_is_refused()

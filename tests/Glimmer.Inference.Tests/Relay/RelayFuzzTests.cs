@@ -60,6 +60,96 @@ public sealed class RelayFuzzTests
         Assert.NotNull(Read(form, stream[..end], new Random(0)).Finish);
     }
 
+    /// <summary>Calls whose pieces come in any order that keeps the pieces of each in their own.</summary>
+    [Fact]
+    public void Calls_that_come_mixed_are_put_in_order()
+    {
+        for (int seed = 0; seed < Cases; seed++)
+        {
+            Random random = new(seed);
+            int count = random.Next(1, 6), step = random.Next(1, 4);
+            List<string> expected = [];
+            List<Queue<string>> pieces = [];
+            for (int i = 0; i < count; i++)
+            {
+                string arguments = RandomObject(random, 0);
+                expected.Add($"f{i}{arguments}");
+                Queue<string> queue = new();
+                for (int at = 0; at < arguments.Length;)
+                {
+                    int length = Math.Min(random.Next(1, 9), arguments.Length - at);
+                    queue.Enqueue(arguments.Substring(at, length));
+                    at += length;
+                }
+
+                pieces.Add(queue);
+            }
+
+            using CallSorter sorter = new(parallel: true);
+            List<ChatEvent> events = [];
+            int begun = 0;
+            while (pieces.Exists(static queue => queue.Count > 0))
+            {
+                int next = random.Next(Math.Min(begun + 1, count));
+                bool first = next == begun;
+                if (first)
+                    begun++;
+                string? piece = first && random.Next(2) == 0 ? null : pieces[next].TryDequeue(out string? said) ? said : null;
+                sorter.Add(next * step, first ? $"id{next}" : null, first ? $"f{next}" : null, piece, events);
+            }
+
+            sorter.Finish(cut: false, events);
+            Check(events, ended: true);
+            MessageBuilder message = new();
+            message.Add(events);
+            Assert.Equal(expected, message.Calls.Select(static call => call.Name + call.Arguments));
+        }
+    }
+
+    [Fact]
+    public void Whatever_a_service_says_of_an_error_is_mapped_and_no_secret_is_quoted()
+    {
+        Secrets secrets = new([Key]);
+        byte[][] bodies =
+        [
+            Encoding.UTF8.GetBytes($$"""{"error":{"code":"1214","message":"the key {{Key}} 🌍","param":"messages[0]","type":"x"} }"""),
+            Encoding.UTF8.GetBytes($$"""{"type":"error","error":{"type":"invalid_request_error","message":"{{Key}}"} }"""),
+            Encoding.UTF8.GetBytes($$"""[{"detail":[{"msg":"{{Key}}","loc":[1,{"a":null}]}],"code":400}]"""),
+        ];
+        for (int seed = 0; seed < Cases; seed++)
+        {
+            Random random = new(seed);
+            byte[] body = seed < bodies.Length ? bodies[seed] : Change(bodies[random.Next(bodies.Length)], random);
+            int status = new[] { 0, 200, 302, 400, 401, 429, 500, 599, random.Next(1000) }[random.Next(9)];
+            UpstreamError said = UpstreamError.Read(status, body);
+            MappedError mapped = RelayErrors.Map(said, "glm-4.7", secrets);
+            Assert.NotEmpty(mapped.Error.Message);
+            Assert.InRange(mapped.Error.Status, 400, 599);
+            string quote = secrets.Quote(said.Message + said.Code + said.Type);
+            Assert.True(quote.Length <= Secrets.MaxQuote);
+            for (int i = 0; seed < bodies.Length && i + 8 <= Key.Length; i++)
+                Assert.DoesNotContain(Key.Substring(i, 8), quote + mapped.Error.Message, StringComparison.Ordinal);
+        }
+    }
+
+    private static string RandomObject(Random random, int depth)
+    {
+        List<string> members = [];
+        for (int i = random.Next(0, 4); i > 0; i--)
+        {
+            members.Add($"\"k{i}\":" + random.Next(depth < 3 ? 6 : 4) switch
+            {
+                0 => random.Next().ToString(CultureInfo.InvariantCulture),
+                1 => JsonSerializer.Serialize("a\"}]{[\\ ä🌍\n"),
+                2 => "null",
+                3 => "[1, \"}\", {}]",
+                _ => RandomObject(random, depth + 1),
+            });
+        }
+
+        return "{" + string.Join(", ", members) + "}";
+    }
+
     private static byte[] Change(byte[] stream, Random random)
     {
         List<byte> bytes = [.. stream];

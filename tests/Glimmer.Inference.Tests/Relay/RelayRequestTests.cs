@@ -124,6 +124,18 @@ public sealed class RelayRequestTests
         Assert.Equal("none", (string?)(await SentAsync(none, BackendKind.Anthropic))["tool_choice"]!["type"]);
     }
 
+    [Theory]
+    [InlineData(BackendKind.OpenAI, "null")]
+    [InlineData(BackendKind.Zai, "\"\"")]
+    [InlineData(BackendKind.Vllm, "\"\"")]
+    public async Task A_message_of_calls_alone_has_no_text(BackendKind kind, string content)
+    {
+        ChatRequest request = Ask().With(c => c with { Messages = [.. c.Messages, new ChatMessage { Role = ChatRole.Assistant, ToolCalls = [new ToolCall("a", "f", "{}")] }, new ChatMessage { Role = ChatRole.Tool, Content = [new TextPart("1")] }] });
+        JsonNode sent = await SentAsync(request, kind);
+        Assert.Equal(content, sent["messages"]![1]!["content"]?.ToJsonString() ?? "null");
+        Assert.Equal("a", (string?)sent["messages"]![2]!["tool_call_id"]);
+    }
+
     /// <summary>Kind, thinking wanted, budget, limit, choice demanded; the form of thinking and whether a temperature goes along.</summary>
     [Theory]
     [InlineData(true, 5000, 4000, false, """{"type":"enabled","budget_tokens":3999}""", false)]

@@ -182,6 +182,54 @@ public sealed class RelayTimeTests
         Assert.Single(upstream.Requests.Select(static sent => sent.Connection).Distinct());
     }
 
+    /// <summary>Many answers at once, some of them left in the middle, over shared connections and buffers: each gets its own.</summary>
+    [Fact]
+    public async Task Answers_at_once_are_kept_apart()
+    {
+        await using FakeUpstream upstream = FakeUpstream.Start(async exchange =>
+        {
+            // The question is the seed of the answer.
+            int seed = int.Parse(System.Text.Json.JsonDocument.Parse(exchange.Body).RootElement.GetProperty("messages")[0].GetProperty("content").GetString()!, System.Globalization.CultureInfo.InvariantCulture);
+            byte[] stream = System.Text.Encoding.UTF8.GetBytes(Chunks("stop", [.. Words(seed).Select(static word => $"{{\"content\":\"{word}\"}}")]));
+            Random random = new(seed);
+            await exchange.BeginStreamAsync();
+            for (int at = 0; at < stream.Length;)
+            {
+                int count = Math.Min(random.Next(1, 900), stream.Length - at);
+                await exchange.WriteAsync(stream.AsMemory(at, count));
+                at += count;
+                await Task.Yield();
+            }
+
+            await exchange.EndAsync();
+        });
+        await using IRemoteBackend backend = RelayBackends.Create(Define(upstream.Address), TimeProvider.System, new LogLines());
+        await Parallel.ForAsync(0, 200, new ParallelOptions { MaxDegreeOfParallelism = 16 }, async (seed, _) =>
+        {
+            using CancellationTokenSource cancel = new();
+            ChatStart start = await backend.StartAsync(Ask(seed.ToString(System.Globalization.CultureInfo.InvariantCulture)), default);
+            List<string> said = [];
+            await foreach (ChatEvent piece in start.Answer!.ReadAsync(cancel.Token))
+            {
+                said.Add(piece.Text);
+                if (seed % 5 == 0 && said.Count == 7)
+                    await cancel.CancelAsync();
+            }
+
+            string[] words = Words(seed);
+            if (seed % 5 == 0)
+                Assert.Equal(words.Take(said.Count), said);
+            else
+                Assert.Equal((FinishReason.Stop, string.Concat(words)), (start.Answer.Finish, string.Concat(said)));
+        });
+
+        static string[] Words(int seed)
+        {
+            Random random = new(seed);
+            return [.. Enumerable.Range(0, random.Next(20, 80)).Select(i => $"w{seed}-{i}" + new string('ä', random.Next(30)))];
+        }
+    }
+
     /// <summary>A clock that a test moves.</summary>
     private sealed class ManualTime : TimeProvider
     {

@@ -203,6 +203,31 @@ public sealed class BackendPoolTests
     }
 
     [Fact]
+    public async Task One_that_has_just_come_is_waited_for_until_its_first_probe()
+    {
+        await using FakePool pool = FakePool.Of("a");
+        await pool.Pool.FirstProbesAsync(TimeSpan.FromMinutes(1));
+        pool["a"].IsReady = false;
+        Assert.False(pool.Chat.IsReady);
+        TaskCompletionSource<BackendProbe> probe = new();
+        pool.Coming = backend =>
+        {
+            backend.IsReady = false;
+            backend.Probe = () => probe.Task;
+        };
+        pool.Apply(_quiet with { Wait = TimeSpan.FromMinutes(1) }, FakePool.Define("b"));
+        Assert.True(pool.Chat.IsReady);
+        Assert.Equal(BackendState.Down, pool.Status("b").State);
+        Task<ChatStart> waiting = pool.Chat.StartAsync(FakePool.Ask("1"), default).AsTask();
+        await pool.Pool.FirstProbesAsync(TimeSpan.FromMilliseconds(1));
+        Assert.False(waiting.IsCompleted);
+        pool["b"].IsReady = true;
+        probe.SetResult(new BackendProbe(true, "fine"));
+        Assert.Equal("b", await FakePool.ReadAsync((await waiting).Answer!));
+        await pool.Pool.FirstProbesAsync(TimeSpan.FromMinutes(1));
+    }
+
+    [Fact]
     public async Task Waiting_requests_are_served_when_a_backend_comes_back()
     {
         await using FakePool pool = new(null, _quiet with { Wait = TimeSpan.FromMinutes(1) }, FakePool.Define("a", maxInFlight: 1), FakePool.Define("b"));

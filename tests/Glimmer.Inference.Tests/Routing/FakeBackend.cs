@@ -60,6 +60,9 @@ internal sealed class FakeBackend(BackendDefinition definition) : IRemoteBackend
 
     public bool TakesRawPrompts { get; set; }
 
+    /// <summary>A simulated prefix cache, where a test keeps one.</summary>
+    public PrefixCache? Cache { get; set; }
+
     public bool Disposed { get; private set; }
 
     public int Started => Volatile.Read(ref _started);
@@ -158,6 +161,9 @@ internal sealed class FakePool : IAsyncDisposable
 
     public List<FakeBackend> Made { get; } = [];
 
+    /// <summary>What to do with a backend that is made.</summary>
+    public Action<FakeBackend> Coming { get; set; } = static _ => { };
+
     public PooledChatBackend Chat => Pool.Find(Model)!;
 
     /// <summary>The newest backend of a name.</summary>
@@ -234,6 +240,7 @@ internal sealed class FakePool : IAsyncDisposable
         if (definition.Name == "impossible")
             throw new InvalidOperationException("no tokenizer");
         FakeBackend backend = new(definition);
+        Coming(backend);
         Made.Add(backend);
         return backend;
     }

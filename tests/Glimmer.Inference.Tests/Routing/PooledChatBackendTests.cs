@@ -235,6 +235,7 @@ public sealed class PooledChatBackendTests
     {
         await using FakePool pool = FakePool.Of("a", "b");
         Assert.True(pool.Chat.IsReady);
+        await pool.Pool.FirstProbesAsync(TimeSpan.FromMinutes(1));
         pool["a"].IsReady = false;
         Assert.True(pool.Chat.IsReady);
         pool.Pool.Drain("b", true);

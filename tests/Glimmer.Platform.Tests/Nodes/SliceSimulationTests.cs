@@ -38,3 +38,29 @@ public sealed class SliceSimulationTests
         Assert.True(world.PeriodUsed > SliceSimulation.PeriodLimit * 0.9, seen);
     }
 }
+
+public sealed class SliceScaleTests
+{
+    // GLIMMER_NODES_TABLE=1 prints the table of docs/designs/many-nodes.md.
+    [Fact]
+    public void ManyNodesAndKeysCostTheStoreABoundedTraffic()
+    {
+        bool table = Environment.GetEnvironmentVariable("GLIMMER_NODES_TABLE") == "1";
+        ScalePlan[] plans = table
+            ? [.. from nodes in new[] { 2, 16, 64, 256, 1000 } from sticky in new[] { true, false } select new ScalePlan(nodes, 1_000_000, nodes * 10.0, sticky)]
+            : [new ScalePlan(16, 10_000, 100, true), new ScalePlan(16, 10_000, 100, false)];
+        var lines = new List<string>();
+        foreach (ScalePlan plan in plans)
+        {
+            var scale = new SliceScale(plan);
+            scale.Run(table ? 15 : 10);
+            lines.Add(string.Create(CultureInfo.InvariantCulture, $"| {plan.Nodes} | {(plan.Sticky ? "its own" : "any")} | {plan.Rate:0} | {scale.ExchangesPerSecond:0} | {scale.RowsPerSecond:0} | {scale.RowsPerSecond / plan.Rate:0.0} | {100.0 * scale.Waited / scale.Requests:0.0} % |"));
+            if (table)
+                Console.Error.WriteLine(lines[^1]);
+            Assert.Equal(0, scale.Refused);
+            Assert.True(scale.RowsPerSecond < plan.Rate * 20);
+        }
+
+        TestContext.Current.SendDiagnosticMessage(string.Join('\n', lines));
+    }
+}

@@ -12,7 +12,7 @@ namespace Glimmer.Server.Tests.Answers;
 /// <summary>The same conversation has the same meaning in every dialect, streamed and whole, on its way in and on its way out.</summary>
 public sealed class DialectMeaningTests : IAsyncLifetime
 {
-    private static readonly Dictionary<string, (ChatScript Script, Heard Heard)> Answers = new()
+    internal static readonly Dictionary<string, (ChatScript Script, Heard Heard)> Answers = new()
     {
         ["text"] = (Say(FinishReason.Stop, Content("Hel"), Content("lo ä世🌍\n\"<>&\\")), Hear("Hello ä世🌍\n\"<>&\\", "", "", "stop")),
         ["nothing"] = (Say(FinishReason.Stop), Hear("", "", "", "stop")),

@@ -33,6 +33,26 @@ public sealed class EmbeddingsEndpointTests : IAsyncLifetime
         Assert.Equal(4, bytes.Length);
     }
 
+    [Fact]
+    public async Task Ollama_s_clients_get_them_too()
+    {
+        JsonElement several = await _harness.ChatAsync("""{"model":"embedding-3:latest","input":["ab","abc"],"truncate":true,"keep_alive":"5m"}""", "/api/embed");
+        Assert.Equal(("embedding-3", "[[2,0.5],[3,0.5]]", 5), (several.GetProperty("model").GetString(), several.GetProperty("embeddings").GetRawText(), several.GetProperty("prompt_eval_count").GetInt32()));
+        JsonElement one = await _harness.ChatAsync("""{"model":"embedding-3","input":"abcd","dimensions":1}""", "/api/embed");
+        Assert.Equal("[[4]]", one.GetProperty("embeddings").GetRawText());
+        JsonElement older = await _harness.ChatAsync("""{"model":"embedding-3","prompt":"abc"}""", "/api/embeddings");
+        Assert.Equal("""{"embedding":[3,0.5]}""", older.GetRawText());
+        foreach ((string path, string body, int status) in new[]
+        {
+            ("/api/embed", """{"model":"embedding-3"}""", 400), ("/api/embed", """{"model":"embedding-3","input":[]}""", 400), ("/api/embed", """{"model":"nope","input":"x"}""", 404), ("/api/embeddings", """{"model":"embedding-3"}""", 400),
+        })
+        {
+            using HttpResponseMessage refused = await _harness.PostAsync(body, path);
+            Assert.Equal((body, status), (body, (int)refused.StatusCode));
+            Assert.Equal(JsonValueKind.String, JsonDocument.Parse(await refused.Content.ReadAsStringAsync()).RootElement.GetProperty("error").ValueKind);
+        }
+    }
+
     [Theory]
     [InlineData("""{"model":"embedding-3","input":[]}""", 400, "1214")]
     [InlineData("""{"model":"embedding-3","input":""}""", 400, "1214")]

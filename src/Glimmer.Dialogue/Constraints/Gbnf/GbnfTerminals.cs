@@ -9,7 +9,7 @@ namespace Glimmer.Dialogue.Constraints.Gbnf;
 /// <summary>Writes regular parts of a grammar: literals in place, the rest as rules, one per state of an automaton where nothing shorter says it.</summary>
 internal sealed class GbnfTerminals(GbnfWriter writer)
 {
-    private const string AnyCharacter = @"[\u0001-\uD7FF\uE000-\U0010FFFF]";
+    private const string AnyCharacter = @"[^\u0000]";
     private const string JsonCharacter = "[^\"\\\\\\u0000-\\u001F] | \"\\\\\" ([\"\\\\/bfnrt] | \"u\" ([0-9a-cA-CefEF] [0-9a-fA-F]{3} | [dD] ([0-7] [0-9a-fA-F]{2} | [89abAB] [0-9a-fA-F]{2} \"\\\\u\" [dD] [c-fC-F] [0-9a-fA-F]{2})))";
     private readonly Dictionary<object, string> _rules = new(ReferenceEqualityComparer.Instance);
     private string? _jsonCharacter;
@@ -108,15 +108,15 @@ internal sealed class GbnfTerminals(GbnfWriter writer)
     }
 
     /// <summary>One of some characters, in a JSON string escaped where it must be; null when none can be written.</summary>
-    private static string? Characters(List<CodePointRange> ranges, bool isJson)
+    private string? Characters(List<CodePointRange> ranges, bool isJson)
     {
         List<string> choices = [];
-        StringBuilder set = new();
+        List<CodePointRange> set = [];
         foreach (CodePointRange range in ranges)
         {
             if (!isJson)
             {
-                AppendRange(set, Math.Max(range.First, 1), range.Last);
+                Add(set, Math.Max(range.First, 1), range.Last);
                 continue;
             }
 
@@ -137,13 +137,13 @@ internal sealed class GbnfTerminals(GbnfWriter writer)
                     choices.Add(GbnfWriter.Literal(escape));
             }
 
-            AppendRange(set, Math.Max(range.First, 0x20), Math.Min(range.Last, '"' - 1));
-            AppendRange(set, Math.Max(range.First, '"' + 1), Math.Min(range.Last, '\\' - 1));
-            AppendRange(set, Math.Max(range.First, '\\' + 1), range.Last);
+            Add(set, Math.Max(range.First, 0x20), Math.Min(range.Last, '"' - 1));
+            Add(set, Math.Max(range.First, '"' + 1), Math.Min(range.Last, '\\' - 1));
+            Add(set, Math.Max(range.First, '\\' + 1), range.Last);
         }
 
-        if (set.Length > 0)
-            choices.Insert(0, $"[{set}]");
+        if (set.Count > 0)
+            choices.Insert(0, Set(set));
         return choices.Count switch
         {
             0 => null,
@@ -152,28 +152,49 @@ internal sealed class GbnfTerminals(GbnfWriter writer)
         };
     }
 
-    private static void AppendRange(StringBuilder set, int first, int last)
+    private static void Add(List<CodePointRange> set, int first, int last)
     {
-        if (first > last)
-            return;
         if (first < 0xD800 && last > 0xDFFF)
         {
-            AppendRange(set, first, 0xD7FF);
-            AppendRange(set, 0xE000, last);
-            return;
+            set.Add(new CodePointRange(first, 0xD7FF));
+            first = 0xE000;
         }
 
         if (first is >= 0xD800 and <= 0xDFFF)
             first = 0xE000;
         if (last is >= 0xD800 and <= 0xDFFF)
             last = 0xD7FF;
-        if (first > last)
-            return;
-        AppendCharacter(set, first);
-        if (last == first)
-            return;
-        set.Append('-');
-        AppendCharacter(set, last);
+        if (first <= last)
+            set.Add(new CodePointRange(first, last));
+    }
+
+    private string Set(List<CodePointRange> ranges)
+    {
+        StringBuilder set = new("[");
+        if (writer.Dialect == GbnfDialect.XGrammar && ranges.Exists(static range => range.Last >= 128))
+        {
+            set.Append('^');
+            AppendCharacter(set, 0);
+            for (int c = 1; c < 128; c++)
+            {
+                if (!ranges.Exists(range => range.First <= c && c <= range.Last))
+                    AppendCharacter(set, c);
+            }
+
+            return set.Append(']').ToString();
+        }
+
+        foreach (CodePointRange range in ranges)
+        {
+            AppendCharacter(set, range.First);
+            if (range.Last > range.First)
+            {
+                set.Append('-');
+                AppendCharacter(set, range.Last);
+            }
+        }
+
+        return set.Append(']').ToString();
     }
 
     // Escapes of a fixed length: what follows could be read as a part of shorter ones.

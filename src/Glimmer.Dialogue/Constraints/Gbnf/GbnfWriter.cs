@@ -7,7 +7,7 @@ using Glimmer.Dialogue.Tokenization;
 namespace Glimmer.Dialogue.Constraints.Gbnf;
 
 /// <summary>
-/// Writes an expression as a grammar in GBNF notation, which llama.cpp reads and, but for token references, xgrammar as well. Ends of
+/// Writes an expression as a grammar in GBNF notation, which llama.cpp and xgrammar read. Ends of
 /// turns are left out: engines allow one where the text is complete.
 /// </summary>
 internal sealed class GbnfWriter
@@ -23,7 +23,6 @@ internal sealed class GbnfWriter
 
     private readonly ITokenizer _tokenizer;
     private readonly IReadOnlySet<int> _stops;
-    private readonly bool _tokenReferences;
     private readonly GbnfTerminals _terminals;
     private readonly List<string> _rules = [];
     private readonly Dictionary<GrammarRule, string> _names = new(ReferenceEqualityComparer.Instance);
@@ -32,23 +31,26 @@ internal sealed class GbnfWriter
     private int _named;
     private int _length;
 
-    private GbnfWriter(ITokenizer tokenizer, IReadOnlySet<int> stops, bool tokenReferences)
+    private GbnfWriter(ITokenizer tokenizer, IReadOnlySet<int> stops, GbnfDialect dialect)
     {
-        (_tokenizer, _stops, _tokenReferences) = (tokenizer, stops, tokenReferences);
+        (_tokenizer, _stops, Dialect) = (tokenizer, stops, dialect);
         _terminals = new GbnfTerminals(this);
     }
 
+    /// <summary>Who reads it.</summary>
+    internal GbnfDialect Dialect { get; }
+
     /// <summary>The grammar; null when it would be too long.</summary>
-    internal static string? Write(Expression root, ITokenizer tokenizer, IReadOnlySet<int> stops, bool tokenReferences)
+    internal static string? Write(Expression root, ITokenizer tokenizer, IReadOnlySet<int> stops, GbnfDialect dialect)
     {
-        GbnfWriter writer = new(tokenizer, stops, tokenReferences);
+        GbnfWriter writer = new(tokenizer, stops, dialect);
         try
         {
             writer.FindProductive(root);
             writer.Define("root", writer.Alternatives(root) ?? throw new InvalidOperationException("The grammar has no texts."));
             while (writer._pending.TryDequeue(out GrammarRule? rule))
                 writer.Define(writer._names[rule], writer.BodyOf(rule) ?? throw new InvalidOperationException($"The rule {rule.Name} has no texts."));
-            return string.Concat(writer._rules);
+            return string.Concat(writer._rules.OrderBy(static rule => rule.StartsWith("root ", StringComparison.Ordinal) ? 0 : 1));
         }
         catch (TooLongException)
         {
@@ -188,7 +190,7 @@ internal sealed class GbnfWriter
     {
         if (_stops.Contains(token))
             return "\"\"";
-        return _tokenReferences ? string.Create(CultureInfo.InvariantCulture, $"<[{token}]>") : Literal(Encoding.UTF8.GetString(_tokenizer.BytesOf(token)));
+        return Dialect == GbnfDialect.Llama ? string.Create(CultureInfo.InvariantCulture, $"<[{token}]>") : Literal(Encoding.UTF8.GetString(_tokenizer.BytesOf(token)));
     }
 
     private string? Repeat(RepeatExpression repeat)

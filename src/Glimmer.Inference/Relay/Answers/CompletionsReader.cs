@@ -10,6 +10,7 @@ internal sealed class CompletionsReader(ChatRequest request) : AnswerReader(requ
 {
     private readonly List<(int? Index, string? Id, string? Name, string? Arguments)> _pieces = [];
     private readonly bool _wantsTokens = request.TopLogProbs is not null;
+    private bool _failed;
 
     /// <inheritdoc/>
     protected override void ReadEvent(ReadOnlySpan<byte> data, List<ChatEvent> events)
@@ -29,14 +30,16 @@ internal sealed class CompletionsReader(ChatRequest request) : AnswerReader(requ
                 ReadChoices(ref json, data, events);
             else if (json.ValueTextEquals("usage"u8))
                 ReadUsage(ref json);
-            else if (json.ValueTextEquals("error"u8) ? IsError(ref json) : json.ValueTextEquals("object"u8) && json.TextOf("object") == "error")
+            else if (IsError(ref json))
                 Error = UpstreamError.Read(0, data);
-            else if (json.TokenType == JsonTokenType.PropertyName)
-                json.SkipValue();
         }
 
         // Throws when more follows.
         json.Read();
+
+        // Not before the usage has been read, which stands behind the choices.
+        if (_failed)
+            throw new UpstreamFaultException("it says that the answer failed");
     }
 
     /// <summary>The meaning of a word for the end. Words that nobody knows stand for an ordinary end.</summary>
@@ -49,10 +52,12 @@ internal sealed class CompletionsReader(ChatRequest request) : AnswerReader(requ
         _ => FinishReason.Stop,
     };
 
+    /// <summary>Whether a member says that the event is an error; reads its value.</summary>
     private static bool IsError(ref Utf8JsonReader json)
     {
+        bool error = json.ValueTextEquals("error"u8), kind = json.ValueTextEquals("object"u8);
         json.SkipValue();
-        return json.TokenType is not (JsonTokenType.Null or JsonTokenType.False);
+        return error ? json.TokenType is not (JsonTokenType.Null or JsonTokenType.False) : kind && json.TokenType == JsonTokenType.String && json.ValueTextEquals("error"u8);
     }
 
     private void ReadChoices(ref Utf8JsonReader json, ReadOnlySpan<byte> data, List<ChatEvent> events)
@@ -94,8 +99,13 @@ internal sealed class CompletionsReader(ChatRequest request) : AnswerReader(requ
         foreach ((int? at, string? id, string? name, string? arguments) in _pieces)
             Call(at, id, name, arguments, events);
         StopAt(stop);
-        if (!string.IsNullOrEmpty(word))
-            End(Meaning(word), events);
+        if (string.IsNullOrEmpty(word))
+            return;
+        FinishReason meaning = Meaning(word);
+        if (meaning == FinishReason.BackendFault)
+            _failed = true;
+        else
+            End(meaning, events);
     }
 
     private void ReadDelta(ref Utf8JsonReader json, ReadOnlySpan<byte> data, ref string? content, ref string? reasoning)

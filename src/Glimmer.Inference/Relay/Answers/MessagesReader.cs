@@ -30,31 +30,31 @@ internal sealed class MessagesReader(ChatRequest request, SignatureMemory signat
     /// <inheritdoc/>
     protected override void ReadEvent(ReadOnlySpan<byte> data, List<ChatEvent> events)
     {
-        string type = TypeOf(data);
+        EventKind kind = KindOf(data);
         Utf8JsonReader json = JsonTokens.Open(data);
         json.Read();
-        switch (type)
+        switch (kind)
         {
-            case "message_start":
+            case EventKind.MessageStart:
                 ReadMember(ref json, "message", (ref Utf8JsonReader inner) => ReadMember(ref inner, "usage", ReadUsage));
                 break;
-            case "content_block_start":
+            case EventKind.BlockStart:
                 StartBlock(ref json, data, events);
                 break;
-            case "content_block_delta":
+            case EventKind.BlockDelta:
                 ContinueBlock(ref json, events);
                 break;
-            case "content_block_stop":
+            case EventKind.BlockStop:
                 StopBlock(ref json, events);
                 break;
-            case "message_delta":
+            case EventKind.MessageDelta:
                 ReadEnd(ref json, events);
                 break;
-            case "message_stop":
+            case EventKind.MessageStop:
                 IsOver = Finish is not null ? true : throw new UpstreamFaultException("it ends the stream without a reason for the end of the answer");
                 Keep();
                 break;
-            case "error":
+            case EventKind.Error:
                 Error = UpstreamError.Read(0, data);
                 break;
             default:
@@ -62,33 +62,50 @@ internal sealed class MessagesReader(ChatRequest request, SignatureMemory signat
         }
     }
 
+    private enum EventKind
+    {
+        Other,
+        MessageStart,
+        BlockStart,
+        BlockDelta,
+        BlockStop,
+        MessageDelta,
+        MessageStop,
+        Error,
+    }
+
     private delegate void ValueReader(ref Utf8JsonReader json);
 
     /// <summary>The kind of an event; also checks that it is one JSON object from end to end.</summary>
-    private static string TypeOf(ReadOnlySpan<byte> data)
+    private static EventKind KindOf(ReadOnlySpan<byte> data)
     {
         Utf8JsonReader json = JsonTokens.Open(data);
         if (!json.Read() || json.TokenType != JsonTokenType.StartObject)
             throw JsonTokens.Wrong("event", "an object");
-        string? type = null;
+        EventKind? kind = null;
         bool error = false;
         while (json.NextMember())
         {
-            if (json.ValueTextEquals("type"u8))
-            {
-                type = json.TextOf("type");
-            }
-            else
-            {
-                bool named = json.ValueTextEquals("error"u8);
-                json.SkipValue();
-                error |= named && json.TokenType != JsonTokenType.Null;
-            }
+            bool isType = json.ValueTextEquals("type"u8), isError = json.ValueTextEquals("error"u8);
+            json.SkipValue();
+            if (isType && json.TokenType == JsonTokenType.String)
+                kind = KindAt(ref json);
+            error |= isError && json.TokenType != JsonTokenType.Null;
         }
 
         json.Read();
-        return type ?? (error ? "error" : throw JsonTokens.Wrong("type", "a string"));
+        return kind ?? (error ? EventKind.Error : throw JsonTokens.Wrong("type", "a string"));
     }
+
+    private static EventKind KindAt(ref Utf8JsonReader json) =>
+        json.ValueTextEquals("content_block_delta"u8) ? EventKind.BlockDelta
+        : json.ValueTextEquals("message_start"u8) ? EventKind.MessageStart
+        : json.ValueTextEquals("content_block_start"u8) ? EventKind.BlockStart
+        : json.ValueTextEquals("content_block_stop"u8) ? EventKind.BlockStop
+        : json.ValueTextEquals("message_delta"u8) ? EventKind.MessageDelta
+        : json.ValueTextEquals("message_stop"u8) ? EventKind.MessageStop
+        : json.ValueTextEquals("error"u8) ? EventKind.Error
+        : EventKind.Other;
 
     private static void ReadMember(ref Utf8JsonReader json, string name, ValueReader read)
     {

@@ -9,7 +9,7 @@ namespace Glimmer.Inference.Relay.Answers;
 /// <summary>An answer that a service is giving.</summary>
 /// <param name="owner">Whose answer it is; hears how it ended.</param>
 /// <param name="request">What was asked.</param>
-/// <param name="requestId">The platform's id of the request at the service, for the log.</param>
+/// <param name="requestId">Id of the request at the service, for the log.</param>
 /// <param name="response">The response, whose body is still to come.</param>
 /// <param name="reader">Reads it.</param>
 /// <param name="watch">Ends it when it stalls.</param>
@@ -44,7 +44,7 @@ internal sealed class RelayAnswer(RelayChatBackend owner, ChatRequest request, s
         {
             ref readonly UsageTally said = ref reader.Usage;
             int prompt = said.Prompt is > 0 and var counted ? counted : _estimatedPrompt ??= TokenEstimate.OfPrompt(request);
-            int completion = said.Completion is { } all && (reader.Finish is not null || all > 1) ? all : TokenEstimate.OfBytes(reader.ReasoningBytes + reader.AnswerBytes);
+            int completion = said.Completion is { } all && all > (reader.Finish is null ? 1 : -1) ? all : TokenEstimate.OfBytes(reader.ReasoningBytes + reader.AnswerBytes);
             return new ChatUsage(prompt, Math.Min(said.Cached ?? 0, prompt), completion, Math.Min(said.Reasoning ?? ReasoningShare(completion), completion));
         }
     }
@@ -160,11 +160,11 @@ internal sealed class RelayAnswer(RelayChatBackend owner, ChatRequest request, s
         response.Dispose();
         _frames?.Dispose();
         reader.Dispose();
-        if (_finish is FinishReason.BackendFault or FinishReason.Cancelled)
-            return;
-        owner.NoteSuccess();
-        if (IsEstimated)
-            owner.NoteEstimate(request, requestId, Usage);
+        bool complete = _finish is not (FinishReason.BackendFault or FinishReason.Cancelled);
+        if (complete)
+            owner.NoteSuccess();
+        if (IsEstimated && (complete || reader.ReasoningBytes + reader.AnswerBytes > 0))
+            owner.NoteEstimate(request, requestId, Usage, complete);
     }
 
     /// <summary>The share of the reasoning in what was said, for services that don't count it by itself.</summary>

@@ -135,6 +135,12 @@ internal sealed class CompletionsBody(CompletionsFields fields)
     private void WriteContent(Utf8JsonWriter json, ChatMessage message)
     {
         IReadOnlyList<ContentPart> parts = message.Content;
+        if (parts.Count == 0 && message.ToolCalls.Count > 0 && fields.NullContent)
+        {
+            json.WriteNullValue();
+            return;
+        }
+
         bool texts = parts.All(static part => part is TextPart);
         if (texts && (parts.Count <= 1 || message.Role != ChatRole.User))
         {
@@ -267,7 +273,7 @@ internal sealed class CompletionsBody(CompletionsFields fields)
         else if (greedy)
             json.WriteNumber("temperature"u8, 0);
         else
-            WriteNonDefault(json, "temperature", Math.Min(sampling.Temperature, fields.MaxTemperature), fields.Native ? float.NaN : 1);
+            WriteNonDefault(json, "temperature", Math.Min(sampling.Temperature, fields.MaxTemperature), fields.Native ? float.NaN : 1); // the platform's defaults differ by model: nothing equals NaN
         if (!greedy)
         {
             WriteNonDefault(json, "top_p", sampling.TopP, fields.Native ? float.NaN : 1);

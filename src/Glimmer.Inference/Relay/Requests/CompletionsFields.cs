@@ -77,6 +77,9 @@ internal sealed record CompletionsFields
     /// <summary>Whether a tool goes out as the client wrote it, unknown keys included.</summary>
     public bool ToolsAsWritten { get; init; }
 
+    /// <summary>Whether a message of calls alone has null for its content; templates of models print the word, strict services refuse the empty text.</summary>
+    public bool NullContent { get; init; }
+
     /// <summary>Whether films are taken.</summary>
     public bool Videos { get; init; }
 
@@ -141,6 +144,7 @@ internal sealed record CompletionsFields
             // OpenAI's own service has renamed the limit, and its newer models refuse the old name; nobody else demands the new one.
             MaxTokens = IsOpenAI(definition.Url.Host) ? "max_completion_tokens" : "max_tokens",
             LargestEffort = "high",
+            NullContent = true,
         },
     };
 

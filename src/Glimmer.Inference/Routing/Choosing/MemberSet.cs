@@ -69,6 +69,21 @@ internal sealed class MemberSet(PoolEntry[] entries, RoutingOptions options)
         }
     }
 
+    /// <summary>Whether any has just come and may turn out to be well.</summary>
+    public bool AnyIsComing
+    {
+        get
+        {
+            foreach (PoolEntry entry in entries)
+            {
+                if (entry.Member.IsComing)
+                    return true;
+            }
+
+            return false;
+        }
+    }
+
     /// <summary>Chooses a backend and takes a place at it.</summary>
     public Choice Choose(in ChoiceQuery query)
     {

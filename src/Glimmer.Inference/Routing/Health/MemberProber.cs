@@ -7,6 +7,9 @@ namespace Glimmer.Inference.Routing.Health;
 internal sealed class MemberProber(BackendPool pool, Random random) : IAsyncDisposable
 {
     private static readonly TimeSpan WhenOff = TimeSpan.FromSeconds(5);
+
+    // The first probe of an engine that is sent tokens loads the vocabulary and compares it.
+    private static readonly TimeSpan FirstTimeout = TimeSpan.FromSeconds(30);
     private readonly CancellationTokenSource _stop = new();
     private readonly ConcurrentDictionary<BackendMember, (Task Loop, CancellationTokenSource Stop)> _loops = new();
 
@@ -14,7 +17,11 @@ internal sealed class MemberProber(BackendPool pool, Random random) : IAsyncDisp
     public void Start(BackendMember member)
     {
         if (member.Backend is not IRemoteBackend)
+        {
+            member.FirstProbe.TrySetResult();
             return;
+        }
+
         var stop = CancellationTokenSource.CreateLinkedTokenSource(_stop.Token);
         _loops[member] = (Task.Run(() => RunAsync(member, stop.Token)), stop);
     }
@@ -34,7 +41,8 @@ internal sealed class MemberProber(BackendPool pool, Random random) : IAsyncDisp
         ProbeOptions options = pool.Options.Probe;
         int inFlight = member.InFlight;
         BackendProbe probe;
-        using (var late = new CancellationTokenSource(options.Timeout, pool.Time))
+        TimeSpan timeout = remote.IsReady || options.Timeout > FirstTimeout ? options.Timeout : FirstTimeout;
+        using (var late = new CancellationTokenSource(timeout, pool.Time))
         using (var ended = CancellationTokenSource.CreateLinkedTokenSource(cancel, late.Token))
         {
             try
@@ -43,7 +51,7 @@ internal sealed class MemberProber(BackendPool pool, Random random) : IAsyncDisp
             }
             catch (OperationCanceledException) when (!cancel.IsCancellationRequested)
             {
-                probe = new BackendProbe(false, string.Create(System.Globalization.CultureInfo.InvariantCulture, $"no answer within {options.Timeout.TotalSeconds:0.###} s"));
+                probe = new BackendProbe(false, string.Create(System.Globalization.CultureInfo.InvariantCulture, $"no answer within {timeout.TotalSeconds:0.###} s"));
             }
             catch (Exception fault) when (fault is not OperationCanceledException)
             {
@@ -72,6 +80,7 @@ internal sealed class MemberProber(BackendPool pool, Random random) : IAsyncDisp
     {
         int inARow = member.Probe is { } before && before.Last.Alive == probe.Alive ? before.InARow + 1 : 1;
         member.Probe = new ProbeRecord(pool.Time.GetUtcNow(), probe, inARow);
+        member.FirstProbe.TrySetResult();
         if (probe.Alive)
             member.TakeLoad(probe, inFlight);
         if (!probe.Alive && !member.Down && inARow >= options.Failures)
@@ -85,8 +94,10 @@ internal sealed class MemberProber(BackendPool pool, Random random) : IAsyncDisp
             member.Circuit.Reset();
             member.Down = false;
             pool.Tell(member, "up", probe.Detail);
-            member.Serve();
         }
+
+        if (probe.Alive)
+            member.Serve();
     }
 
     private async Task RunAsync(BackendMember member, CancellationToken cancel)
@@ -94,9 +105,10 @@ internal sealed class MemberProber(BackendPool pool, Random random) : IAsyncDisp
         while (!cancel.IsCancellationRequested)
         {
             TimeSpan interval = pool.Options.Probe.Interval;
-            if (interval > TimeSpan.Zero)
+            if (interval > TimeSpan.Zero || !member.Backend.IsReady)
                 await ProbeAsync(member, cancel);
-            else if (member.Down)
+            member.FirstProbe.TrySetResult();
+            if (interval <= TimeSpan.Zero && member.Down)
                 Judge(member, new BackendProbe(true, "probes are off"), member.InFlight, new ProbeOptions { Successes = 1 });
             await Task.Delay(interval > TimeSpan.Zero ? interval * Jitter() : WhenOff, pool.Time, cancel);
         }

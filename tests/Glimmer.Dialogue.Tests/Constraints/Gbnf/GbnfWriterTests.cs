@@ -1,6 +1,7 @@
 using System.Text;
 using System.Text.Json;
 using Glimmer.Dialogue.Constraints;
+using Glimmer.Dialogue.Constraints.Gbnf;
 using Glimmer.Dialogue.Constraints.Tools;
 using Glimmer.Dialogue.Conversations;
 
@@ -10,21 +11,21 @@ public sealed class GbnfWriterTests
 {
     private static readonly ToyTokenizer Tokenizer = ToyTokenizer.Standard;
 
-    private static readonly ConstraintCompiler Compiler = new(
+    internal static ConstraintCompiler Compiler { get; } = new(
         Tokenizer,
         [Tokenizer.Control("<|endoftext|>"), Tokenizer.Control("<|user|>"), Tokenizer.Control("<|observation|>")]);
 
     private static ToolDefinition Tool(string name, string parameters) =>
         new(name, JsonDocument.Parse($$$"""{"type":"function","function":{"name":"{{{name}}}","parameters":{{{parameters}}}}}""").RootElement);
 
-    private static CompiledConstraint Calls(string generation, params ToolDefinition[] tools) => Compiler.Tools(
+    internal static CompiledConstraint Calls(string generation, params ToolDefinition[] tools) => Compiler.Tools(
         ToolCallLayout.Of(Glimmer.Dialogue.Generations.Generations.ForName(generation).Output, Tokenizer),
         new() { Tools = tools, Mode = ToolCallMode.Required },
         AnswerPreamble.None).Constraint!;
 
     private static bool Accepts(string grammar, string text) => TextGrammar.Gbnf(grammar).Accepts(Encoding.UTF8.GetBytes(text));
 
-    private static readonly ToolDefinition Weather = Tool("get_weather", """
+    internal static ToolDefinition Weather { get; } = Tool("get_weather", """
         {"type":"object","properties":{"city":{"type":"string"},"n":{"type":"integer","minimum":1,"maximum":12},"unit":{"enum":["c","f"]}},
          "required":["city"],"additionalProperties":false}
         """);
@@ -45,7 +46,7 @@ public sealed class GbnfWriterTests
                 continue;
             }
 
-            if (compiled?.ToGbnf(tokenReferences: false) is not { } grammar)
+            if (compiled?.ToGbnf(GbnfDialect.Llama) is not { } grammar)
                 continue;
             written++;
             TextGrammar read = TextGrammar.Gbnf(grammar);
@@ -73,7 +74,7 @@ public sealed class GbnfWriterTests
         foreach (SchemaRow row in SchemaRow.All.Where(row => row.Tier == "core"))
         {
             CompiledConstraint compiled = Compiler.JsonSchema(row.Schema, strict: false, AnswerPreamble.None).Constraint!;
-            CompiledConstraint written = Compiler.Gbnf(compiled.ToGbnf(tokenReferences: false)!, AnswerPreamble.None);
+            CompiledConstraint written = Compiler.Gbnf(compiled.ToGbnf(GbnfDialect.Llama)!, AnswerPreamble.None);
             for (int seed = 0; seed < RandomWalk.Cases(4); seed++)
             {
                 if (RandomWalk.Run(written, Tokenizer, new Random(seed), free: 10 * seed) is not { } tokens)
@@ -96,19 +97,19 @@ public sealed class GbnfWriterTests
     [InlineData("<tool_call>other</tool_call>", false)]
     [InlineData("Hello", false)]
     public void Arguments_come_in_any_order_each_once(string text, bool legal) =>
-        Assert.Equal(legal, Accepts(Calls("glm-4.7", Weather).ToGbnf(tokenReferences: false)!, text));
+        Assert.Equal(legal, Accepts(Calls("glm-4.7", Weather).ToGbnf(GbnfDialect.XGrammar)!, text));
 
     [Theory]
     [InlineData("glm-4.5", "<tool_call>get_weather\n<arg_key>city</arg_key>\n<arg_value>Paris</arg_value>\n</tool_call>")]
     [InlineData("glm-4-0414", "get_weather\n{\"city\": \"Paris\"}")]
     public void Every_spelling_of_calls_is_written(string generation, string text) =>
-        Assert.True(Accepts(Calls(generation, Weather).ToGbnf(tokenReferences: false)!, text));
+        Assert.True(Accepts(Calls(generation, Weather).ToGbnf(GbnfDialect.XGrammar)!, text));
 
     [Fact]
     public void Many_properties_come_in_the_order_of_their_schema()
     {
         string properties = string.Join(',', "abcdefgh".Select(name => $"\"{name}\":{{\"type\":\"integer\"}}"));
-        string grammar = Calls("glm-4.7", Tool("many", $$$"""{"type":"object","properties":{{{{properties}}}},"required":["b"],"additionalProperties":false}""")).ToGbnf(tokenReferences: false)!;
+        string grammar = Calls("glm-4.7", Tool("many", $$$"""{"type":"object","properties":{{{{properties}}}},"required":["b"],"additionalProperties":false}""")).ToGbnf(GbnfDialect.XGrammar)!;
         static string Call(string names) => $"<tool_call>many{string.Concat(names.Select(name => $"<arg_key>{name}</arg_key><arg_value>1</arg_value>"))}</tool_call>";
 
         Assert.True(Accepts(grammar, Call("abh")));
@@ -120,7 +121,7 @@ public sealed class GbnfWriterTests
     [Fact]
     public void Control_tokens_are_named_by_their_ids_where_that_is_wanted()
     {
-        string grammar = Calls("glm-4.7", Weather).ToGbnf(tokenReferences: true)!;
+        string grammar = Calls("glm-4.7", Weather).ToGbnf(GbnfDialect.Llama)!;
         Assert.Contains($"<[{Tokenizer.Control("<tool_call>")}]>", grammar, StringComparison.Ordinal);
         Assert.DoesNotContain("<tool_call>", grammar, StringComparison.Ordinal);
         Assert.DoesNotContain($"<[{Tokenizer.Control("<|observation|>")}]>", grammar, StringComparison.Ordinal);
@@ -130,13 +131,13 @@ public sealed class GbnfWriterTests
     public void What_would_be_too_long_is_not_written()
     {
         string values = string.Join(',', Enumerable.Range(0, 3_000).Select(i => $"\"{i}{new string('x', 200)}\""));
-        Assert.Null(Compiler.JsonSchema(JsonDocument.Parse($$"""{"enum":[{{values}}]}""").RootElement, strict: false, AnswerPreamble.None).Constraint!.ToGbnf(tokenReferences: false));
+        Assert.Null(Compiler.JsonSchema(JsonDocument.Parse($$"""{"enum":[{{values}}]}""").RootElement, strict: false, AnswerPreamble.None).Constraint!.ToGbnf(GbnfDialect.XGrammar));
     }
 
     [Fact]
     public void The_preamble_is_not_written()
     {
         AnswerPreamble reasoning = new(AnswerStart.Reasoning, GrammarTag.Find(Tokenizer, "<think>"), GrammarTag.Find(Tokenizer, "</think>"));
-        Assert.Equal(Compiler.Regex("a+", AnswerPreamble.None).ToGbnf(tokenReferences: false), Compiler.Regex("a+", reasoning).ToGbnf(tokenReferences: false));
+        Assert.Equal(Compiler.Regex("a+", AnswerPreamble.None).ToGbnf(GbnfDialect.XGrammar), Compiler.Regex("a+", reasoning).ToGbnf(GbnfDialect.XGrammar));
     }
 }

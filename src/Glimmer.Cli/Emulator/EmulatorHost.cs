@@ -1,0 +1,145 @@
+using System.Text.Json;
+using Glimmer.Cli.Hosting;
+using Glimmer.Dialogue.Tokenization;
+using Glimmer.Engine.Packages;
+using Glimmer.Inference.Relay;
+using Glimmer.Inference.Script;
+using Glimmer.Platform.Store;
+using Glimmer.Server.Emulator;
+using Glimmer.Server.Hosting;
+using Glimmer.Server.Routing;
+using Microsoft.Extensions.Logging;
+
+namespace Glimmer.Cli.Emulator;
+
+/// <summary>Runs the platform with a scenario in place of a model.</summary>
+internal static partial class EmulatorHost
+{
+    private const int Unmet = 1;
+
+    /// <summary>Runs it until it is told to stop.</summary>
+    /// <param name="emulator">How.</param>
+    /// <returns>The exit code: 0, or 1 when a strict run did not go as its scenario expects.</returns>
+    /// <exception cref="ScenarioException">The scenario cannot be used.</exception>
+    /// <exception cref="GlimmerStartupException">The platform cannot start.</exception>
+    public static async Task<int> RunAsync(EmulatorOptions emulator)
+    {
+        // :: Step 1: what is played. The tokenizer is loaded beside the platform's start, or where a file was named, before it.
+        var warnings = new LateLog();
+        await using RecordingFile? recordings = emulator.Record is { } record ? RecordingFile.Open(record, StartOf(emulator), warnings.Warn) : null;
+        Scenario scenario = emulator.ScenarioPath is { } path ? ScenarioReader.ReadFile(path) : recordings!.Scenario;
+        using ModelHandle package = new();
+        Lazy<ITokenizer> tokenizer = emulator.Tokenizer is { } vocabulary
+            ? new Lazy<ITokenizer>(TokenizerFiles.Open(vocabulary))
+            : new Lazy<ITokenizer>(package.LoadTokenizer);
+
+        Task warming = Task.Run(() => _ = tokenizer.Value);
+
+        // :: Step 2: its clock, its data, its server.
+        VirtualClock clock = emulator.Clock is { } at ? new VirtualClock(at) : new VirtualClock();
+        using TemporaryFolder? folder = emulator.KeepsData ? null : TemporaryFolder.Make();
+        GlimmerOptions options = folder is null ? emulator.Options : emulator.Options with { DataFolder = folder.Path, StoreDurability = StoreDurability.Off, StoreConnectionString = "" };
+        ILoggerFactory? logs = null;
+        using var live = new LateBackend(scenario.Models, () => RelayBackends.Create(emulator.Upstream!, TimeProvider.System, logs!));
+        ScriptChatBackend backend = new(scenario, tokenizer, new ScriptOptions
+        {
+            Clock = clock,
+            Pace = emulator.Delays switch { DelayMode.Real => TimeProvider.System, DelayMode.Virtual => clock.Waits, _ => null },
+            Seed = emulator.Seed ?? 0,
+            Strict = emulator.Strict,
+            Live = recordings is null ? null : new RecordingChatBackend(live, recordings),
+            Unmatched = warnings.Unmatched,
+        });
+        ChatBackendSlot slot = new();
+        backend.Changed = () => Fill(slot, backend, emulator);
+        Fill(slot, backend, emulator);
+        await using GlimmerServer server = GlimmerServer.Create(options, slot, new GlimmerServices
+        {
+            Time = clock,
+            FixedKey = emulator.Key,
+            Seed = emulator.Seed ?? scenario.Seed,
+            Emulation = new Emulation(backend, clock),
+        });
+        logs = server.Logs;
+        warnings.Open(logs.CreateLogger("Glimmer.Emulator"));
+        await server.StartAsync();
+
+        // :: Step 3: say where, then wait.
+        Tell(emulator, server);
+        Banner.Write(Console.Out, server, options, $"the scenario {emulator.ScenarioPath ?? emulator.Record}: {string.Join(", ", scenario.Models)}", scenario.Models[0], standIn: false);
+        TemporaryFolder.Sweep(TimeProvider.System.GetUtcNow());
+        Task ended = server.WaitForShutdownAsync();
+        if (await Task.WhenAny(warming, ended) == warming)
+            await warming;
+        await ended;
+        if (!backend.IsStrict || backend.Judge() is not { } fault)
+            return 0;
+        await Console.Error.WriteAsync($"emulate: the run did not go as the scenario expects.\n{fault}");
+        return Unmet;
+    }
+
+    private static void Fill(ChatBackendSlot slot, ScriptChatBackend backend, EmulatorOptions emulator)
+    {
+        slot.FillEmbeddings(backend.Embeddings);
+        slot.Fill([backend], backend, $"{emulator.ScenarioPath ?? emulator.Record ?? "A scenario"} is played.");
+    }
+
+    /// <summary>One line that programs read, and the file that they wait for.</summary>
+    private static void Tell(EmulatorOptions emulator, GlimmerServer server)
+    {
+        string ready = JsonSerializer.Serialize(new Ready(server.Addresses[0].ToString().TrimEnd('/'), emulator.Key, Environment.ProcessId), ReadyJson.Default.Ready);
+        Console.Out.WriteLine(ready);
+        Console.Out.Flush();
+        if (emulator.ReadyFile is not { } file)
+            return;
+        string draft = $"{file}.{Environment.ProcessId}.tmp";
+        File.WriteAllText(draft, ready + "\n");
+        File.Move(draft, file, overwrite: true);
+    }
+
+    /// <summary>The scenario of a file that is recorded from nothing.</summary>
+    private static string StartOf(EmulatorOptions emulator) =>
+        $"# Recorded answers. Rules may be written above them; they are tried first.\nmodels: [{string.Join(", ", emulator.Upstream!.Models.Select(model => RecordingQuote(model.Code)))}]\n";
+
+    private static string RecordingQuote(string code) => JsonSerializer.Serialize(code, ReadyJson.Default.String);
+
+    /// <summary>Loads the bundled model for its vocabulary, and keeps it for as long as that is used.</summary>
+    private sealed class ModelHandle : IDisposable
+    {
+        private ModelPackage? _package;
+
+        public ITokenizer LoadTokenizer()
+        {
+            _package = LocalModel.LoadForText(EngineSettings.Read(Settings.Read()));
+            return _package.Tokenizer;
+        }
+
+        public void Dispose() => _package?.Dispose();
+    }
+
+    /// <summary>Logs through the server's log once there is one.</summary>
+    private sealed partial class LateLog
+    {
+        private ILogger? _log;
+
+        public void Open(ILogger log) => _log = log;
+
+        public void Warn(string warning)
+        {
+            if (_log is { } log)
+                Warning(log, warning);
+        }
+
+        public void Unmatched(string message)
+        {
+            if (_log is { } log)
+                Unknown(log, message);
+        }
+
+        [LoggerMessage(2301, LogLevel.Warning, "{Warning}")]
+        private static partial void Warning(ILogger log, string warning);
+
+        [LoggerMessage(2302, LogLevel.Error, "{Message}")]
+        private static partial void Unknown(ILogger log, string message);
+    }
+}

@@ -1,0 +1,151 @@
+using Glimmer.Dialogue.Output;
+using Glimmer.Protocol.Errors;
+using YamlDotNet.RepresentationModel;
+
+namespace Glimmer.Inference.Script;
+
+/// <summary>Reads recordings as <see cref="RecordingText"/> writes them.</summary>
+internal static class RecordingFields
+{
+    public static Recording Read(YamlFields fields, YamlNode node)
+    {
+        Recording recording = new() { Fingerprint = "" };
+        foreach ((string key, YamlNode value) in fields.Members(node, "a recording"))
+        {
+            recording = key switch
+            {
+                "fingerprint" => recording with { Fingerprint = Fingerprint(fields, value) },
+                "summary" => recording with { Summary = fields.Word(value, key) },
+                "refused" => recording with { Refused = ReadError(fields, value) },
+                "fault" => recording with { Fault = fields.OneOf(value, key, RecordingText.Faults) },
+                "finish" => recording with { Finish = fields.OneOf(value, key, RecordingText.Ends) },
+                "usage" => recording with { Usage = ReadUsage(fields, value) },
+                "stop_text" => recording with { StopText = fields.Word(value, key) },
+                "error" => recording with { Error = ReadError(fields, value) },
+                "events" => recording with { Events = [.. fields.Items(value, key).Select(said => ReadEvent(fields, said))] },
+                _ => throw fields.Unknown(value, key, "fingerprint, summary, refused, fault, finish, usage, stop_text, error, events"),
+            };
+        }
+
+        return recording.Fingerprint.Length > 0 ? recording : throw fields.Wrong(node, "a recording needs a fingerprint.");
+    }
+
+    private static string Fingerprint(YamlFields fields, YamlNode node)
+    {
+        string text = fields.Word(node, "fingerprint");
+        return text.Length == 64 && text.All(char.IsAsciiHexDigitLower) ? text : throw fields.Wrong(node, "fingerprint must be 64 hexadecimal digits, as it was recorded.");
+    }
+
+    private static ChatUsage ReadUsage(YamlFields fields, YamlNode node)
+    {
+        ChatUsage usage = default;
+        foreach ((string key, YamlNode value) in fields.Members(node, "usage"))
+        {
+            int count = fields.Whole(value, key, 0);
+            usage = key switch
+            {
+                "prompt" => usage with { PromptTokens = count },
+                "cached" => usage with { CachedTokens = count },
+                "completion" => usage with { CompletionTokens = count },
+                "reasoning" => usage with { ReasoningTokens = count },
+                _ => throw fields.Unknown(value, key, "prompt, cached, completion, reasoning"),
+            };
+        }
+
+        return usage;
+    }
+
+    private static RecordedEvent ReadEvent(YamlFields fields, YamlNode node)
+    {
+        ChatEvent? said = null;
+        int at = 0;
+        int index = -1;
+        IReadOnlyList<SaidToken>? tokens = null;
+        foreach ((string key, YamlNode value) in fields.Members(node, "an event"))
+        {
+            switch (key)
+            {
+                case "at":
+                    at = fields.Whole(value, key, 0);
+                    break;
+                case "index":
+                    index = fields.Whole(value, key, 0, 10_000);
+                    break;
+                case "tokens":
+                    tokens = [.. fields.Items(value, key).Select(token => ReadToken(fields, token))];
+                    break;
+                default:
+                    int kind = Array.FindIndex(RecordingText.Kinds, pair => string.Equals(pair.Word, key, StringComparison.Ordinal));
+                    if (kind < 0)
+                        throw fields.Unknown(value, key, $"at, index, tokens, {string.Join(", ", RecordingText.Kinds.Select(pair => pair.Word))}");
+                    said = new ChatEvent(RecordingText.Kinds[kind].Kind, fields.Word(value, key));
+                    break;
+            }
+        }
+
+        return said is { } event_
+            ? new RecordedEvent(event_ with { ToolIndex = index, Tokens = tokens }, at)
+            : throw fields.Wrong(node, $"an event needs one of {string.Join(", ", RecordingText.Kinds.Select(pair => pair.Word))}.");
+    }
+
+    private static SaidToken ReadToken(YamlFields fields, YamlNode node)
+    {
+        if (fields.Items(node, "a token") is not [var bytes, var chance, var top])
+            throw fields.Wrong(node, "a token is a list of its bytes in base64, its probability and the list of others.");
+        return new SaidToken(Bytes(fields, bytes), Chance(fields, chance), [.. fields.Items(top, "tokens").Select(other => fields.Items(other, "a token") is [var text, var likely]
+            ? new TokenChance(Bytes(fields, text), Chance(fields, likely))
+            : throw fields.Wrong(other, "another token is a list of its bytes in base64 and its probability."))]);
+    }
+
+    private static byte[] Bytes(YamlFields fields, YamlNode node)
+    {
+        try
+        {
+            return Convert.FromBase64String(fields.Word(node, "a token"));
+        }
+        catch (FormatException fault)
+        {
+            throw fields.Wrong(node, "a token's bytes must be base64.", fault);
+        }
+    }
+
+    private static float Chance(YamlFields fields, YamlNode node) => (float)fields.Number(node, "a probability", double.MaxValue, double.MinValue);
+
+    private static PlatformError ReadError(YamlFields fields, YamlNode node)
+    {
+        BusinessCode? code = null;
+        string message = "";
+        PlatformError error = new(BusinessCode.Internal, "");
+        foreach ((string key, YamlNode value) in fields.Members(node, "error"))
+        {
+            switch (key)
+            {
+                case "code":
+                    code = fields.Code(value, key);
+                    break;
+                case "message":
+                    message = fields.Word(value, key);
+                    break;
+                case "status":
+                    error = error with { Status = fields.Whole(value, key, 100, 599) };
+                    break;
+                case "status_is_final":
+                    error = error with { StatusIsFinal = fields.Flag(value, key) };
+                    break;
+                case "chinese":
+                    error = error with { Chinese = fields.Word(value, key) };
+                    break;
+                case "field":
+                    error = error with { Field = fields.Word(value, key) };
+                    break;
+                case "retry_after":
+                    error = error with { RetryAfter = TimeSpan.FromSeconds(fields.Number(value, key, 31_536_000)) };
+                    break;
+                default:
+                    throw fields.Unknown(value, key, "code, message, status, status_is_final, chinese, field, retry_after");
+            }
+        }
+
+        return error with { Code = code ?? throw fields.Wrong(node, "error needs a code, for example 1302."), Message = message };
+    }
+}

@@ -1,0 +1,58 @@
+using Glimmer.Platform.Admission;
+
+namespace Glimmer.Platform.Nodes;
+
+/// <summary>Makes the slices that admission asks: one name per limit, the same on all nodes.</summary>
+internal static class SlicePlaces
+{
+    /// <summary>How long a call waits for the first answer about a limit that this node has nothing of.</summary>
+    public static readonly TimeSpan Patience = TimeSpan.FromSeconds(1);
+
+    public static Slice OfKey(SliceTrader trader, string key, int limit) => trader.Of(new SliceTerms("k:" + key, SliceKind.Places, limit));
+
+    public static Slice OfModel(SliceTrader trader, string account, string model, int limit) => trader.Of(new SliceTerms($"m:{account}:{model}", SliceKind.Places, limit));
+
+    public static Slice OfPlan(SliceTrader trader, string account, int limit) => trader.Of(new SliceTerms("p:" + account, SliceKind.Places, limit));
+
+    public static Slice OfRate(SliceTrader trader, string account, string model, in RateLimit limit) =>
+        trader.Of(new SliceTerms($"r:{account}:{model}", SliceKind.Rate, limit.PerMinute) { Burst = Math.Max(1, limit.Burst) });
+
+    public static Slice OfFairUse(SliceTrader trader, string account, int perMinute) => trader.Of(new SliceTerms("u:" + account, SliceKind.Rate, perMinute) { Burst = 1 });
+
+    public static Slice OfDay(SliceTrader trader, string account, string model, int day, DateTimeOffset end, int limit) =>
+        trader.Of(new SliceTerms($"d:{account}:{model}:{day}", SliceKind.Period, limit) { Expires = End(end) });
+
+    public static Slice OfWindow(SliceTrader trader, string account, TimeSpan length, long limit) =>
+        trader.Of(new SliceTerms("w:" + account, SliceKind.Window, limit) { KeepMs = (long)length.TotalMilliseconds });
+
+    public static Slice OfWeek(SliceTrader trader, string account, DateTimeOffset start, TimeSpan length, long limit) =>
+        trader.Of(new SliceTerms($"W:{account}:{start.ToUnixTimeSeconds()}", SliceKind.Period, limit) { Expires = End(start + length) });
+
+    public static Slice OfMonth(SliceTrader trader, string account, DateTimeOffset start, DateTimeOffset end, int limit) =>
+        trader.Of(new SliceTerms($"M:{account}:{start.ToUnixTimeSeconds()}", SliceKind.Period, limit) { Expires = End(end) });
+
+    public static Slice OfFunds(SliceTrader trader, string account, string currency) =>
+        trader.Of(new SliceTerms($"f:{account}:{currency}", SliceKind.Funds, 0) { Owner = account, Currency = currency });
+
+    public static Slice OfCap(SliceTrader trader, string key, string currency, int period, long number, long limit) =>
+        trader.Of(new SliceTerms($"c:{key}:{currency}:{period}:{number}", SliceKind.Cap, limit) { Owner = key, Currency = currency, Period = period, PeriodNumber = number });
+
+    /// <summary>Waits for news about a limit; false when none would help.</summary>
+    public static async ValueTask<bool> WaitAsync(Slice slice, TimeProvider time, CancellationToken cancel)
+    {
+        Task answer = slice.NextAnswer();
+        if (slice.IsDry)
+            return false;
+        if (slice.Spare <= 0)
+        {
+            // A node that hears nothing refuses; what came meanwhile is seen at the next try.
+            await answer.WaitAsync(Patience, time, cancel).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            cancel.ThrowIfCancellationRequested();
+        }
+
+        return true;
+    }
+
+    // Clocks of nodes differ; a period's row goes when no node can count in it any more.
+    private static long End(DateTimeOffset end) => end.ToUnixTimeMilliseconds() + (long)TimeSpan.FromHours(1).TotalMilliseconds;
+}

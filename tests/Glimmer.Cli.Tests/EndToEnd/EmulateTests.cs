@@ -1,0 +1,188 @@
+using System.Diagnostics;
+using System.Net;
+using System.Net.Http.Headers;
+using System.Text;
+using System.Text.Json;
+using Glimmer.Testing;
+
+namespace Glimmer.Cli.Tests.EndToEnd;
+
+/// <summary><c>glimmer emulate</c> and <c>glimmer health</c> as processes.</summary>
+public sealed class EmulateTests : ProgramTests
+{
+    private const string WellKnownKey = "61d4c0de61d4c0de61d4c0de61d4c0de.EmulatorTestCredential00";
+    private const string Question = """{"model":"glm-4.7","messages":[{"role":"user","content":"QUESTION"}],"tools":[{"type":"function","function":{"name":"f","parameters":{"type":"object"}}}]}""";
+
+    [Fact]
+    public async Task A_strict_run_says_where_it_listens_and_ends_with_what_went_wrong()
+    {
+        string scenario = Write("s.yaml", "rules:\n  - { name: greet, when: { last: hello }, expect: 1, reply: Hi! }\nfallback: never");
+        string ready = Path.Combine(Folder, "ready.json");
+        await using GlimmerProcess process = GlimmerProcess.Start(Folder, ["emulate", scenario, "--port", "0", "--strict", "--seed", "1", "--clock", "2026-01-01T00:00:00Z", "--ready-file", ready]);
+        await process.ReadyAsync();
+
+        string first = process.Output.Split('\n')[0];
+        Assert.Equal(first, File.ReadAllText(ready).Trim());
+        using JsonDocument told = JsonDocument.Parse(first);
+        string url = told.RootElement.GetProperty("url").GetString()!;
+        Assert.Equal(WellKnownKey, told.RootElement.GetProperty("key").GetString());
+        using HttpClient client = Client(url);
+        (HttpStatusCode status, string body) = await AskAsync(client, "hello");
+        Assert.Equal(HttpStatusCode.OK, status);
+        Assert.Contains("\"created\":1767225600", body, StringComparison.Ordinal);
+        (status, body) = await AskAsync(client, "good night");
+        Assert.Equal(HttpStatusCode.InternalServerError, status);
+        Assert.Contains("- last: expected \\\"hello\\\", actual \\\"good night\\\"", body, StringComparison.Ordinal);
+        Assert.Equal((0, "ready\n"), await HealthAsync(url));
+
+        process.Interrupt();
+        ProgramRun run = await process.EndAsync();
+        Assert.Equal(1, run.ExitCode);
+        Assert.Contains("1 requests matched no rule", run.Errors, StringComparison.Ordinal);
+        Assert.Contains("\"No rule of the scenario matches this request.", run.Errors, StringComparison.Ordinal);
+        Assert.False(Directory.Exists(Path.Combine(Folder, "data")));
+        Assert.Equal(69, (await RunAsync("health", url)).ExitCode);
+    }
+
+    [Fact]
+    public async Task Answers_are_recorded_from_a_service_and_said_again_without_it()
+    {
+        string scenario = Write("live.yaml", "rules:\n  - { when: { last: tools }, reply: { thinking: hm, text: Look., tool_calls: [{ name: f, arguments: { a: 1 } }] } }\n  - { when: { last: busy }, reply: { error: { code: 1302, retry_after: 7 } } }\nfallback: { thinking: Well., text: \"Hello, 世界 🌍!\" }");
+        string recorded = Path.Combine(Folder, "out.yaml");
+        string[] questions = ["hi", "tools", "busy", "hi"];
+        List<string> live = [];
+        const string Key = "abcdefabcdefabcdefabcdefabcdefab.OtherCredentialOfTests00";
+        await using (GlimmerProcess upstream = GlimmerProcess.Start(Folder, ["emulate", scenario, "--port", "0"]))
+        {
+            await upstream.ReadyAsync();
+            string url = UrlOf(upstream);
+            await using GlimmerProcess recorder = GlimmerProcess.Start(
+                Folder, ["emulate", "--record", recorded, "--backend", url + "/api/paas/v4", "--key", Key, "--port", "0"], null, ("GLIMMER_BACKEND_KEY", WellKnownKey));
+            await recorder.ReadyAsync();
+            using HttpClient client = Client(UrlOf(recorder), Key);
+            foreach (string question in questions)
+                live.Add(Meaning(await AskAsync(client, question)));
+            recorder.Interrupt();
+            Assert.Equal(0, (await recorder.EndAsync()).ExitCode);
+        }
+
+        string text = File.ReadAllText(recorded);
+        Assert.Equal(3, text.Split("fingerprint:").Length - 1);
+        Assert.DoesNotContain("EmulatorTestCredential00", text, StringComparison.Ordinal);
+        Assert.DoesNotContain("OtherCredentialOfTests00", text, StringComparison.Ordinal);
+        await using GlimmerProcess replay = GlimmerProcess.Start(Folder, ["emulate", recorded, "--port", "0", "--strict"]);
+        await replay.ReadyAsync();
+        using HttpClient again = Client(UrlOf(replay));
+        foreach ((string question, string said) in questions.Zip(live))
+            Assert.Equal(said, Meaning(await AskAsync(again, question)));
+        Assert.Contains("Hello, 世界 🌍!", live[0], StringComparison.Ordinal);
+        Assert.Contains("tool_calls", live[1], StringComparison.Ordinal);
+        replay.Interrupt();
+        Assert.Equal(0, (await replay.EndAsync()).ExitCode);
+    }
+
+    [Theory]
+    [InlineData(64, "emulate")]
+    [InlineData(64, "emulate", "--record", "x.yaml")]
+    [InlineData(64, "emulate", "s.yaml", "--seed", "many")]
+    [InlineData(64, "emulate", "s.yaml", "--clock", "noon")]
+    [InlineData(64, "emulate", "--record", "x.yaml", "--backend", "ftp://x")]
+    [InlineData(64, "emulate", "--record", "x.yaml", "--backend", "http://127.0.0.1:1", "--host", "*")]
+    [InlineData(65, "emulate", "missing.yaml")]
+    [InlineData(73, "emulate", "s.yaml", "--key", "short", "--port", "0")]
+    [InlineData(64, "health", "ftp://x")]
+    [InlineData(69, "health", "http://127.0.0.1:1")]
+    public async Task A_mistake_is_one_line(int code, params string[] arguments)
+    {
+        Write("s.yaml", "fallback: x");
+        (await RunAsync(arguments)).AssertOneClearLine(code, arguments[0]);
+    }
+
+    [Fact]
+    public async Task The_samples_for_other_languages_run()
+    {
+        string samples = Path.Combine(Fixtures.RepositoryRoot, "samples", "emulator");
+        int ran = 0;
+        foreach ((string program, string[] arguments) in new (string, string[])[]
+        {
+            ("python3", [Path.Combine(samples, "python", "test_app.py")]),
+            ("node", ["--test", Path.Combine(samples, "node", "app.test.mjs")]),
+            ("java", [Path.Combine(samples, "java", "GlimmerEmulator.java"), Path.Combine(samples, "greet.yaml")]),
+        })
+        {
+            if (await RunSampleAsync(program, arguments) is not { } run)
+                continue;
+            Assert.True(run.ExitCode == 0, $"{program}: {run.Output}\n{run.Errors}");
+            ran++;
+        }
+
+        Assert.SkipUnless(ran > 0, "None of Python, Node.js and Java is installed here.");
+    }
+
+    [Fact]
+    public async Task The_sample_for_dotnet_runs()
+    {
+        string samples = Path.Combine(Fixtures.RepositoryRoot, "samples", "emulator");
+        Environment.SetEnvironmentVariable("GLIMMER_COMMAND", Command);
+        await using Samples.Emulator.GlimmerEmulator emulator = await Samples.Emulator.GlimmerEmulator.StartAsync(Path.Combine(samples, "greet.yaml"));
+        (HttpStatusCode status, string body) = await AskAsync(emulator.Client, "hello you");
+        Assert.True(status == HttpStatusCode.OK, body);
+        Assert.Contains("Hello, hello you!", body, StringComparison.Ordinal);
+        using HttpResponseMessage verdict = await emulator.Client.GetAsync(new Uri("/emulator/verify", UriKind.Relative));
+        Assert.Equal(HttpStatusCode.OK, verdict.StatusCode);
+    }
+
+    private static string Command => "dotnet " + Path.Combine(AppContext.BaseDirectory, "glimmer.dll");
+
+    private static string UrlOf(GlimmerProcess process)
+    {
+        using JsonDocument told = JsonDocument.Parse(process.Output.Split('\n')[0]);
+        return told.RootElement.GetProperty("url").GetString()!;
+    }
+
+    private static HttpClient Client(string url, string key = WellKnownKey)
+    {
+        HttpClient client = new() { BaseAddress = new Uri(url) };
+        client.DefaultRequestHeaders.Authorization = new AuthenticationHeaderValue("Bearer", key);
+        return client;
+    }
+
+    private static async Task<(HttpStatusCode Status, string Body)> AskAsync(HttpClient client, string question)
+    {
+        using StringContent content = new(Question.Replace("QUESTION", question, StringComparison.Ordinal), Encoding.UTF8, "application/json");
+        using HttpResponseMessage answer = await client.PostAsync(new Uri("/api/paas/v4/chat/completions", UriKind.Relative), content);
+        return (answer.StatusCode, await answer.Content.ReadAsStringAsync() + answer.Headers.RetryAfter);
+    }
+
+    /// <summary>An answer without what differs from run to run: ids and times.</summary>
+    private static string Meaning((HttpStatusCode Status, string Body) answer)
+    {
+        string body = System.Text.RegularExpressions.Regex.Replace(answer.Body, "\"(id|request_id)\":\"[^\"]*\"|\"created\":\\d+", "", System.Text.RegularExpressions.RegexOptions.None, TimeSpan.FromSeconds(1));
+        return $"{(int)answer.Status} {body}";
+    }
+
+    private async Task<(int Code, string Output)> HealthAsync(string url)
+    {
+        ProgramRun run = await RunAsync("health", url);
+        return (run.ExitCode, run.Output.ReplaceLineEndings("\n"));
+    }
+
+    private async Task<ProgramRun?> RunSampleAsync(string program, string[] arguments)
+    {
+        ProcessStartInfo start = new(program, arguments) { WorkingDirectory = Folder, RedirectStandardOutput = true, RedirectStandardError = true };
+        start.Environment["GLIMMER_COMMAND"] = Command;
+        start.Environment["PYTHONDONTWRITEBYTECODE"] = "1";
+        try
+        {
+            using Process process = Process.Start(start)!;
+            Task<string> errors = process.StandardError.ReadToEndAsync();
+            string output = await process.StandardOutput.ReadToEndAsync();
+            await process.WaitForExitAsync();
+            return new ProgramRun(process.ExitCode, output, await errors);
+        }
+        catch (System.ComponentModel.Win32Exception)
+        {
+            return null;
+        }
+    }
+}

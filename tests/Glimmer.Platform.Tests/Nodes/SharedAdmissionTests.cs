@@ -1,0 +1,257 @@
+using System.Collections.Concurrent;
+using Glimmer.Platform.Admission;
+using Glimmer.Platform.Catalog;
+using Glimmer.Platform.Keys;
+using Glimmer.Platform.Ledger;
+using Glimmer.Platform.Nodes;
+using Glimmer.Platform.Plans;
+using Glimmer.Platform.Store;
+using Glimmer.Platform.Tests.Store;
+using Glimmer.Protocol.Errors;
+
+namespace Glimmer.Platform.Tests.Nodes;
+
+/// <summary>Several nodes in one process, each with its own memory, on one PostgreSQL: the whole way in.</summary>
+public sealed class SharedAdmissionTests
+{
+    private const string Tiers = "models:\n  - { code: glm-4.7, concurrency: [3], per_day: [40] }";
+
+    [Fact]
+    public async Task Places_and_the_day_hold_over_all_nodes()
+    {
+        using var place = new TestStore(StoreKind.Postgres);
+        await using Fleet fleet = await Fleet.OpenAsync(place, 3, Tiers, new Caller("a", "p", "k", Tier: 0));
+        int running = 0, most = 0;
+        var codes = new ConcurrentDictionary<BusinessCode, int>();
+        int admitted = 0;
+        await Task.WhenAll(Enumerable.Range(0, 24).Select(async i =>
+        {
+            for (int turn = 0; turn < 5; turn++)
+            {
+                CallEntry entry = await fleet.Nodes[i % 3].EnterAsync();
+                if (entry.Call is not { } call)
+                {
+                    codes.AddOrUpdate(entry.Error!.Code, 1, static (_, count) => count + 1);
+                    continue;
+                }
+
+                int now = Interlocked.Increment(ref running);
+                for (int seen = most; seen < now && Interlocked.CompareExchange(ref most, now, seen) != seen; seen = most)
+                {
+                }
+
+                Interlocked.Increment(ref admitted);
+                await Task.Delay(3);
+                Interlocked.Decrement(ref running);
+                call.Dispose();
+            }
+        }));
+        Assert.InRange(most, 1, 3);
+        Assert.InRange(admitted, 20, 40);
+        Assert.Equal([BusinessCode.DailyLimitReached], codes.Keys);
+
+        // What other nodes had spare comes back when it is asked for.
+        for (int refused = 0; refused < 60 && admitted < 40; )
+        {
+            CallEntry entry = await fleet.Nodes[refused % 3].EnterAsync();
+            admitted += entry.Call is null ? 0 : 1;
+            refused += entry.Call is null ? 1 : 0;
+            entry.Call?.Dispose();
+            await Task.Delay(entry.Call is null ? 20 : 0, TestContext.Current.CancellationToken);
+        }
+
+        Assert.Equal(40, admitted);
+        foreach (Node node in fleet.Nodes)
+            Assert.NotNull((await node.EnterAsync()).Error);
+    }
+
+    [Fact]
+    public async Task A_plan_s_window_is_one_for_all_nodes_and_what_was_used_before_they_came_counts()
+    {
+        using var place = new TestStore(StoreKind.Postgres);
+        await using Fleet fleet = await Fleet.OpenAsync(place, 1, Tiers, new Caller("a", "p", "k"), plan: true, shared: false);
+        for (int i = 0; i < 1000; i++)
+            (await fleet.Nodes[0].EnterAsync(ApiSurface.Coding)).Call!.SettleAndDispose();
+        Assert.False(fleet.Nodes[0].Share.IsShared);
+        await fleet.AddAsync();
+        await fleet.AddAsync();
+        int admitted = 1000;
+        PlatformError? last = null;
+        for (int i = 0, refused = 0; refused < 40 && i < 3000; i++)
+        {
+            CallEntry entry = await fleet.Nodes[i % 3].EnterAsync(ApiSurface.Coding);
+            if (entry.Call is { } call)
+            {
+                admitted++;
+                call.SettleAndDispose();
+                continue;
+            }
+
+            refused++;
+            last = entry.Error;
+            await Task.Delay(10, TestContext.Current.CancellationToken);
+        }
+
+        Assert.True(fleet.Nodes[0].Share.IsShared);
+        Assert.Equal(BusinessCode.UsageLimitReached, last!.Code);
+        Assert.InRange(admitted, 1500, 1600);
+        Assert.InRange(fleet.Nodes[1].Plans.Standing("a", TimeProvider.System.GetUtcNow())!.Window.Used, 75_000_000, 80_000_000);
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task Funds_are_spent_once_by_all_nodes(bool capped)
+    {
+        using var place = new TestStore(StoreKind.Postgres);
+        SpendCap? cap = capped ? new SpendCap(Money.Of(0.5m, Currency.Usd), CapPeriod.Total) : null;
+        await using Fleet fleet = await Fleet.OpenAsync(place, 3, Tiers, new Caller("a", "p", "k", Cap: cap), metered: true);
+        await fleet.Nodes[0].Ledger.DepositAsync("a", Money.Of(1, Currency.Usd), "cash");
+        foreach (Node node in fleet.Nodes)
+            await node.UntilAsync(() => node.Ledger.BalanceOf("a", Currency.Usd).Cash == Money.Of(1, Currency.Usd));
+        await Task.WhenAll(Enumerable.Range(0, 12).Select(async i =>
+        {
+            for (int turn = 0, refused = 0; turn < 200 && refused < 5; turn++)
+            {
+                CallEntry entry = await fleet.Nodes[i % 3].EnterAsync(output: 10_000);
+                if (entry.Call is not { } call)
+                {
+                    refused++;
+                    Assert.Equal(BusinessCode.AccountInArrears, entry.Error!.Code);
+                    continue;
+                }
+
+                using (call)
+                    await call.Settle(new UsageUnits { Input = 1000, Output = 8000 });
+            }
+        }));
+        foreach (Node node in fleet.Nodes)
+            await node.Ledger.FlushAsync();
+        decimal left = await fleet.Nodes[0].LeftAsync();
+        decimal cost = 1 - left;
+        if (capped)
+            Assert.InRange(cost, 0.25m, 0.5m + (3 * 0.0246m));
+        else
+            Assert.InRange(left, 0m, 0.1m);
+        Assert.Empty(await fleet.Nodes[0].Ledger.AuditAsync());
+    }
+
+    [Fact]
+    public async Task A_node_that_leaves_gives_its_part_back_and_the_registry_shows_who_is_there()
+    {
+        using var place = new TestStore(StoreKind.Postgres);
+        await using Fleet fleet = await Fleet.OpenAsync(place, 2, Tiers, new Caller("a", "p", "k", Tier: 0));
+        CallEntry[] first = [await fleet.Nodes[0].EnterAsync(), await fleet.Nodes[0].EnterAsync(), await fleet.Nodes[0].EnterAsync()];
+        Assert.All(first, entry => Assert.NotNull(entry.Call));
+        NodeStanding standing = NodeShare.List(fleet.Nodes[0].Store)[0];
+        Assert.Equal(("n0", 1L, true), (standing.Name, standing.Epoch, standing.IsShared));
+        Assert.InRange(standing.LeaseLeft.TotalSeconds, 20, 31);
+        Assert.True(standing.Units >= 3 && fleet.Nodes[0].Share.Trade is { Limits: > 0, Nodes: 2 });
+        foreach (CallEntry entry in first)
+            entry.Call!.Dispose();
+        await fleet.Nodes[0].DisposeAsync();
+        CallEntry[] second = [await fleet.Nodes[1].EnterAsync(), await fleet.Nodes[1].EnterAsync(), await fleet.Nodes[1].EnterAsync()];
+        Assert.All(second, entry => Assert.NotNull(entry.Call));
+        Assert.Equal(["n1"], NodeShare.List(fleet.Nodes[1].Store).Select(node => node.Name));
+        foreach (CallEntry entry in second)
+            entry.Call!.Dispose();
+    }
+
+    /// <summary>Nodes on one store.</summary>
+    private sealed class Fleet(TestStore place, string tiers, Caller caller, bool plan, bool metered, bool shared) : IAsyncDisposable
+    {
+        public List<Node> Nodes { get; } = [];
+
+        public static async Task<Fleet> OpenAsync(TestStore place, int nodes, string tiers, Caller caller, bool plan = false, bool metered = false, bool shared = true)
+        {
+            var fleet = new Fleet(place, tiers, caller, plan, metered, shared);
+            for (int i = 0; i < nodes; i++)
+                await fleet.AddAsync();
+            return fleet;
+        }
+
+        public Task AddAsync()
+        {
+            Nodes.Add(new Node(place, Nodes.Count, tiers, caller, plan, metered, shared));
+            return Task.CompletedTask;
+        }
+
+        public async ValueTask DisposeAsync()
+        {
+            foreach (Node node in Nodes)
+                await node.DisposeAsync();
+        }
+    }
+
+    private sealed class Node : IAsyncDisposable, ICallerPolicy
+    {
+        private static readonly AccessKey Key = new("k", "", DateTimeOffset.UnixEpoch, null, false);
+        private readonly Caller _caller;
+        private readonly CatalogueSource _catalogue;
+        private readonly CallAdmission _calls;
+        private readonly FairAdmission _places;
+        private bool _disposed;
+
+        public Node(TestStore place, int index, string tiers, Caller caller, bool plan, bool metered, bool shared)
+        {
+            _caller = caller;
+            Store = place.Open();
+            Ledger = PlatformLedger.Open(Store, new LedgerSettings { SweepEvery = TimeSpan.Zero, CoverWorstCase = metered });
+            Share = NodeShare.Join(Store, new SliceSettings { Name = $"n{index}", Lease = TimeSpan.FromSeconds(30), Beat = TimeSpan.FromMilliseconds(100), AlwaysShared = shared })!;
+            Ledger.Share(Share);
+            Plans = new PlanGate(PlanRules.Load(), Share, TimeProvider.System);
+            if (plan)
+                Plans.Apply(caller.AccountId, new SubscriptionEvent(SubscriptionEventKind.Ordered, TimeProvider.System.GetUtcNow().AddMinutes(-1)) { Plan = "lite", Months = 1, Currency = "USD" });
+            _catalogue = new CatalogueSource(Catalogue.Load(null, tiers, 1));
+            _places = new FairAdmission(new AdmissionLimits(100, 100, 100, 100, TimeSpan.FromSeconds(30)), TimeProvider.System, Share);
+            _calls = new CallAdmission(
+                this, _places, Plans, _catalogue, new CallRates(Plans.Rules.Calendar, Share), null, metered ? BillingMode.Metered : BillingMode.Free, Currency.Usd, TimeProvider.System, Ledger) { Nodes = Share };
+        }
+
+        public PlatformStore Store { get; }
+
+        public PlatformLedger Ledger { get; }
+
+        public PlanGate Plans { get; }
+
+        public NodeShare Share { get; }
+
+        public ValueTask<CallEntry> EnterAsync(ApiSurface surface = ApiSurface.General, int output = 100) => _calls.EnterAsync(
+            new CallRequest(Key, _catalogue.Current.Find("glm-4.7")!, surface, Guid.NewGuid().ToString("N"), new UsageUnits { Input = 1000, Output = output }),
+            TestContext.Current.CancellationToken);
+
+        public Caller Find(AccessKey key) => _caller;
+
+        public PlatformError? CheckEndUser(AccessKey key, string? user) => null;
+
+        public async Task UntilAsync(Func<bool> reached)
+        {
+            while (!reached())
+                await Task.Delay(5, TestContext.Current.CancellationToken);
+        }
+
+        /// <summary>What the books say is left.</summary>
+        public Task<decimal> LeftAsync() => Store.ReadAsync(session => Money.FromUnits(session.Scalar<long>("SELECT SUM(units)::bigint FROM ledger_lots WHERE account = 'a' AND kind = 1"), Currency.Usd).Amount);
+
+        public async ValueTask DisposeAsync()
+        {
+            if (_disposed)
+                return;
+            _disposed = true;
+            await Ledger.DisposeAsync();
+            await Share.DisposeAsync();
+            await Store.DisposeAsync();
+            _places.Dispose();
+        }
+    }
+}
+
+internal static class AdmittedCalls
+{
+    /// <summary>Ends a call that used something.</summary>
+    public static void SettleAndDispose(this AdmittedCall call)
+    {
+        using (call)
+            _ = call.Settle(new UsageUnits { Input = 10, Output = 10 });
+    }
+}
