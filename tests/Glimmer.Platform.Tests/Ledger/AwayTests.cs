@@ -172,7 +172,7 @@ public sealed class AwayTests : IDisposable
         Assert.False(ledger.Admits);
 
         // It fails, or stands in the journal if the database was slow to say so; that is kept for the next run then.
-        await late.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        await late.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing | ConfigureAwaitOptions.ContinueOnCapturedContext);
         await ledger.FlushAsync();
         Assert.Equal(late.IsCompletedSuccessfully ? 1 : 0, late.IsCompletedSuccessfully ? Directory.GetFiles(JournalFolder).Length : 0);
         Assert.Equal(BusinessCode.Network, Refused(ledger).Code);
