@@ -8,9 +8,9 @@ namespace Glimmer.Load;
 /// <summary>Whole answers, as many as come, one after the other on each connection.</summary>
 internal static class PlainLoad
 {
-    public static async Task<(Percentiles Times, double PerSecond)> RunAsync(Target target, string question, int connections, double seconds)
+    public static async Task<(Percentiles Times, double PerSecond)> RunAsync(Target target, string question, int connections, double seconds, int maxTokens = 0)
     {
-        byte[] request = target.Request(question, stream: false);
+        byte[] request = target.Request(question, stream: false, maxTokens);
         long start = Stopwatch.GetTimestamp(), end = start + (long)(seconds * Stopwatch.Frequency);
         Percentiles all = new();
         foreach (Percentiles times in await Task.WhenAll(Enumerable.Range(0, connections).Select(_ => Task.Run(async () =>
@@ -43,7 +43,7 @@ internal static class PlainLoad
         {
             int read = await socket.ReceiveAsync(buffer.AsMemory(length));
             if (read == 0)
-                throw new InvalidOperationException("The connection was closed: " + Encoding.UTF8.GetString(buffer, 0, length));
+                throw new InvalidOperationException("The connection was closed: " + Encoding.UTF8.GetString(buffer, 0, Math.Min(length, 500)));
             length += read;
             ReadOnlySpan<byte> text = buffer.AsSpan(0, length);
             int head = text.IndexOf("\r\n\r\n"u8);

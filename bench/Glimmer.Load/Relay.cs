@@ -45,12 +45,12 @@ internal static class Relay
         Percentiles[] times = [.. targets.Select(_ => new Percentiles())];
         List<double>[] rates = [.. targets.Select(_ => new List<double>())];
         foreach (Target target in targets)
-            await PlainLoad.RunAsync(target, "hello", 64, 8); // warm
+            await PlainLoad.RunAsync(target, "hello", 64, 8, maxTokens: 1); // warm
         for (int round = 0; round < rounds; round++)
         {
             for (int i = 0; i < targets.Count; i++)
             {
-                (Percentiles took, double rate) = await PlainLoad.RunAsync(targets[i], "hello", 64, 3);
+                (Percentiles took, double rate) = await PlainLoad.RunAsync(targets[i], "hello", 64, 3, maxTokens: 1);
                 times[i].Add(took);
                 rates[i].Add(rate);
             }

@@ -24,7 +24,7 @@ public sealed class GlimmerEmulator : IAsyncDisposable
     public static async Task<GlimmerEmulator> StartAsync(string scenario, params string[] arguments)
     {
         string[] command = (Environment.GetEnvironmentVariable("GLIMMER_COMMAND") ?? "glimmer").Split(' ');
-        ProcessStartInfo start = new(command[0], [.. command[1..], "emulate", scenario, "--port", "0", .. arguments]) { RedirectStandardOutput = true, RedirectStandardError = true };
+        ProcessStartInfo start = new(command[0], [.. command[1..], "emulate", scenario, "--port", "0", .. arguments]) { UseShellExecute = false, RedirectStandardOutput = true, RedirectStandardError = true };
         Process process = Process.Start(start)!;
         process.ErrorDataReceived += (_, _) => { };
         process.BeginErrorReadLine();

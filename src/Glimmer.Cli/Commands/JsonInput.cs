@@ -1,5 +1,6 @@
 using System.Text;
 using System.Text.Json;
+using Glimmer.Cli.Terminal;
 using Glimmer.Dialogue.Conversations;
 using Glimmer.Dialogue.Tokenization;
 using Glimmer.Server.Hosting;
@@ -50,7 +51,7 @@ internal static class JsonInput
         return values;
     }
 
-    private static string ReadText(string path) => path == "-" ? Console.In.ReadToEnd() : File.ReadAllText(path, Encoding.UTF8);
+    private static string ReadText(string path) => path == "-" ? StandardInput.ReadToEnd() : File.ReadAllText(path, Encoding.UTF8);
 
     /// <summary>Whether a failure is about what the user gave, to be told in one line.</summary>
     public static bool IsUsersFault(Exception fault) =>

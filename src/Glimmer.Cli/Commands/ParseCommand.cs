@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Text;
 using System.Text.Json;
+using Glimmer.Cli.Terminal;
 using Glimmer.Dialogue.Conversations;
 using Glimmer.Dialogue.Generations;
 using Glimmer.Dialogue.Output;
@@ -32,7 +33,7 @@ internal static class ParseCommand
                 Generation form = Generations.ForName(result.GetValue(generation)!);
                 if (result.GetValue(json) || result.GetValue(file)?.EndsWith(".jsonl", StringComparison.OrdinalIgnoreCase) == true)
                     return ParseRows.Run(JsonInput.ReadLines(result.GetValue(file) ?? "-"), form, result.GetValue(tools) is { } offered ? ReadTools(offered) : [], pieces, result.GetValue(events));
-                string text = result.GetValue(file) is { } path and not "-" ? File.ReadAllText(path, Encoding.UTF8) : Console.In.ReadToEnd();
+                string text = result.GetValue(file) is { } path and not "-" ? File.ReadAllText(path, Encoding.UTF8) : StandardInput.ReadToEnd();
                 OutputOptions options = new()
                 {
                     Start = result.GetValue(start) switch { "reasoning" => OutputStart.Reasoning, "content" => OutputStart.Content, _ => OutputStart.ThinkPending },

@@ -44,7 +44,7 @@ internal static class RunCommand
 
     private static async Task<string?> ReadPromptAsync(string? prompt, CancellationToken cancel)
     {
-        if (!Console.IsInputRedirected)
+        if (!Console.IsInputRedirected || StandardInput.IsClosed)
             return string.IsNullOrWhiteSpace(prompt) ? null : prompt;
         char[] buffer = new char[LargestInput];
         int length = await Console.In.ReadBlockAsync(buffer, cancel);

@@ -3,6 +3,7 @@ using System.Globalization;
 using System.Text;
 using System.Text.Json;
 using Glimmer.Cli.Hosting;
+using Glimmer.Cli.Terminal;
 using Glimmer.Dialogue.Tokenization;
 using Glimmer.Engine.Packages;
 using Glimmer.Server.Hosting;
@@ -26,7 +27,7 @@ internal static class TokenizeCommand
         {
             try
             {
-                string input = result.GetValue(text) ?? Console.In.ReadToEnd();
+                string input = result.GetValue(text) ?? StandardInput.ReadToEnd();
                 using ModelPackage? package = result.GetValue(file) is null
                     ? LocalModel.LoadForText(EngineSettings.Read(Settings.Read(("Model:Path", result.GetValue(model)))))
                     : null;

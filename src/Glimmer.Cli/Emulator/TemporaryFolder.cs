@@ -32,7 +32,7 @@ internal sealed class TemporaryFolder : IDisposable
         {
             foreach (DirectoryInfo folder in new DirectoryInfo(System.IO.Path.GetTempPath()).EnumerateDirectories(Prefix + "*"))
             {
-                if (now - folder.CreationTimeUtc > Young)
+                if (now.UtcDateTime - folder.CreationTimeUtc > Young)
                     TryDelete(folder.FullName);
             }
         }

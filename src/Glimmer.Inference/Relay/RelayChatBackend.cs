@@ -169,7 +169,7 @@ internal sealed partial class RelayChatBackend : IRemoteBackend
         }
         else
         {
-            Log.Refused(_log, Name, request.Model, requestId, said.Status, code, quote);
+            Log.Refused(_log, mapped.Fault == StartFault.Request ? LogLevel.Information : LogLevel.Warning, Name, request.Model, requestId, said.Status, code, quote);
         }
     }
 
@@ -239,8 +239,8 @@ internal sealed partial class RelayChatBackend : IRemoteBackend
 
     private static partial class Log
     {
-        [LoggerMessage(6101, LogLevel.Warning, "Backend {Backend}, model {Model}, request {UpstreamRequest}: refused with {Status} {Code}: {Quote}")]
-        public static partial void Refused(ILogger log, string backend, string model, string upstreamRequest, int status, string code, string quote);
+        [LoggerMessage(EventId = 6101, Message = "Backend {Backend}, model {Model}, request {UpstreamRequest}: refused with {Status} {Code}: {Quote}")]
+        public static partial void Refused(ILogger log, LogLevel level, string backend, string model, string upstreamRequest, int status, string code, string quote);
 
         [LoggerMessage(6102, LogLevel.Error, "Backend {Backend}, model {Model}, request {UpstreamRequest}: the service refuses this platform's account or set-up with {Status} {Code}: {Quote}")]
         public static partial void AccountRefused(ILogger log, string backend, string model, string upstreamRequest, int status, string code, string quote);

@@ -33,7 +33,9 @@ internal sealed class EngineTransport : IDisposable
 
             // A stream that is closed early is one that the engine must stop, not one to read to its end.
             ResponseDrainTimeout = TimeSpan.Zero,
-            PooledConnectionIdleTimeout = TimeSpan.FromSeconds(30),
+
+            // uvicorn, which vLLM and SGLang run on, closes connections that were idle for 5 s; a request sent into that would be lost.
+            PooledConnectionIdleTimeout = TimeSpan.FromSeconds(3),
             ActivityHeadersPropagator = null,
         };
         _client = new HttpClient(handler) { Timeout = Timeout.InfiniteTimeSpan, DefaultRequestVersion = HttpVersion.Version11, DefaultVersionPolicy = HttpVersionPolicy.RequestVersionExact };

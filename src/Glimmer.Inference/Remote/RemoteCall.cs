@@ -56,7 +56,7 @@ internal sealed record RemoteCall
         Model = Model.Definition.Name,
         Prompt = said.Count == 0 ? Prompt : [.. Prompt, .. said],
         Sampling = Request.Sampling,
-        MaxTokens = Limit - said.Count,
+        MaxTokens = Math.Max(1, Limit - said.Count),
         StopTokens = isReasoning ? Model.ReasoningStops : Model.StopTokens,
         TopLogProbs = Request.TopLogProbs,
         Grammar = isReasoning ? null : Grammar,

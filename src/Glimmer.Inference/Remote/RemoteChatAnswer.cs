@@ -86,16 +86,19 @@ internal sealed class RemoteChatAnswer : IChatAnswer
         using CancellationTokenRegistration registration = cancel.UnsafeRegister(static answer => ((RemoteChatAnswer)answer!)._run.Abort(), this);
         try
         {
-            while (!_ended)
+            while (true)
             {
-                await StepAsync(cancel).ConfigureAwait(false);
-
                 // Until it is known whether the model reasons, what it said may have to be said again.
-                if (_isReasoningRun && !_ended && _automaton.IsThinkPending)
-                    continue;
-                foreach (ChatEvent said in _events)
-                    yield return said;
-                _events.Clear();
+                if (_ended || !_isReasoningRun || !_automaton.IsThinkPending)
+                {
+                    foreach (ChatEvent said in _events)
+                        yield return said;
+                    _events.Clear();
+                }
+
+                if (_ended)
+                    break;
+                await StepAsync(cancel).ConfigureAwait(false);
             }
 
             if (_mayEndByItself)

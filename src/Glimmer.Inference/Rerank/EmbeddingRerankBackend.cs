@@ -11,6 +11,9 @@ namespace Glimmer.Inference.Rerank;
 /// <param name="model">Code it answers for.</param>
 public sealed class EmbeddingRerankBackend(IEmbeddingBackend embeddings, string model = "rerank") : IRerankBackend
 {
+    /// <summary>Texts that are asked for together: the platform's own embedding models take no more (spec: api.md §12.1).</summary>
+    private const int TextsAtOnce = 64;
+
     /// <inheritdoc/>
     public string Name => embeddings.Name;
 
@@ -20,13 +23,22 @@ public sealed class EmbeddingRerankBackend(IEmbeddingBackend embeddings, string 
     /// <inheritdoc/>
     public async Task<RerankOutcome> ScoreAsync(string query, IReadOnlyList<string> documents, CancellationToken cancel)
     {
-        EmbeddingOutcome outcome = await embeddings.EmbedAsync([query, .. documents], null, cancel);
-        if (outcome.Vectors is not { } vectors)
-            return new RerankOutcome(null, null, 0, Rename(outcome.Error!, documents.Count));
+        string[] texts = [query, .. documents];
+        List<float[]> vectors = new(texts.Length);
+        int tokens = 0;
+        foreach (string[] some in texts.Chunk(TextsAtOnce))
+        {
+            EmbeddingOutcome outcome = await embeddings.EmbedAsync(some, null, cancel);
+            if (outcome.Vectors is not { } made)
+                return new RerankOutcome(null, null, 0, Rename(outcome.Error!, vectors.Count, some.Length));
+            vectors.AddRange(made);
+            tokens += outcome.Tokens;
+        }
+
         double[] raw = new double[documents.Count];
         for (int i = 0; i < raw.Length; i++)
             raw[i] = Cosine(vectors[0], vectors[i + 1]);
-        return new RerankOutcome([.. raw.Select(static score => Math.Max(score, 0))], raw, outcome.Tokens, null);
+        return new RerankOutcome([.. raw.Select(static score => Math.Max(score, 0))], raw, tokens, null);
     }
 
     /// <summary>The sum is taken in double precision and in one order; rounding may not lead out of -1 to 1.</summary>
@@ -47,14 +59,14 @@ public sealed class EmbeddingRerankBackend(IEmbeddingBackend embeddings, string 
     }
 
     /// <summary>The embedding backend calls its texts <c>input[i]</c>; the caller knows a query and documents.</summary>
-    private static PlatformError Rename(PlatformError error, int documents)
+    private static PlatformError Rename(PlatformError error, int before, int count)
     {
-        for (int i = 0; i <= documents; i++)
+        for (int i = 0; i < count; i++)
         {
             string theirs = string.Create(CultureInfo.InvariantCulture, $"input[{i}]");
             if (error.Field != theirs)
                 continue;
-            string ours = i == 0 ? "query" : string.Create(CultureInfo.InvariantCulture, $"documents[{i - 1}]");
+            string ours = before + i == 0 ? "query" : string.Create(CultureInfo.InvariantCulture, $"documents[{before + i - 1}]");
             return error with { Field = ours, Message = error.Message.Replace(theirs, ours, StringComparison.Ordinal), Chinese = error.Chinese?.Replace(theirs, ours, StringComparison.Ordinal) };
         }
 

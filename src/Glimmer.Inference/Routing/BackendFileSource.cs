@@ -104,8 +104,17 @@ public sealed class BackendFileSource : IDisposable
         while (!stop.IsCancellationRequested)
         {
             await Task.Delay(every, _pool.Time, stop).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-            if (!stop.IsCancellationRequested)
+            if (stop.IsCancellationRequested)
+                return;
+            try
+            {
                 Reload();
+            }
+            catch (Exception fault)
+            {
+                // The next look may do better; that there is none after this one would be worse.
+                _pool.Tell("", "reload_failed", fault.ToString().ReplaceLineEndings(" "));
+            }
         }
     }
 }

@@ -12,6 +12,7 @@ internal sealed class BackendMember
 {
     private static readonly TimeSpan ShortBusy = TimeSpan.FromMilliseconds(250);
     private static readonly TimeSpan LongestBusy = TimeSpan.FromSeconds(60);
+    private const int MostLoad = 1_000_000;
     private static int _lastId;
     private readonly TimeProvider _time;
     private int _inFlight;
@@ -189,7 +190,7 @@ internal sealed class BackendMember
     /// <param name="probe">What it told.</param>
     /// <param name="inFlight">Requests of this process while it was asked.</param>
     public void TakeLoad(BackendProbe probe, int inFlight) =>
-        Volatile.Write(ref _others, probe.Running is null && probe.Waiting is null ? 0 : Math.Clamp((long)(probe.Running ?? 0) + (probe.Waiting ?? 0) - inFlight, 0, 1_000_000) is var others ? (int)others : 0);
+        Volatile.Write(ref _others, (int)Math.Clamp((long)(probe.Running ?? 0) + (probe.Waiting ?? 0) - inFlight, 0, MostLoad));
 }
 
 /// <summary>What probes of a backend say.</summary>

@@ -124,8 +124,8 @@ public sealed class PooledChatBackend : IChatBackend, IEngineReport, ITokenizerB
     {
         MemberSet members = _members;
 
-        // Who comes while others wait stands behind them.
-        if (_line.Count == 0 && members.Choose(query) is { Entry: not null } choice)
+        // Who comes while others wait stands behind them; who has been at a backend already has waited.
+        if ((!wait || _line.Count == 0) && members.Choose(query) is { Entry: not null } choice)
             return choice;
         return wait && (members.AnyTakesRequests || members.AnyIsComing) ? await _line.WaitAsync(_current, query, members.Options, cancel) : default;
     }

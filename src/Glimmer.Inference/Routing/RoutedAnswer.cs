@@ -37,6 +37,8 @@ internal sealed class RoutedAnswer : IRoutedAnswer
         _request = request;
         _trace = new RouteTrace(Activity.Current);
         _started = pool.Time.GetTimestamp();
+        if (model.Members.Entries.Count <= 1)
+            return;
         _blocks = PromptBlocks.Of(model.Code, request.Conversation);
         (ushort backend, int depth) = pool.Affinity.FindDeepest(_blocks.Hashes);
 
@@ -175,7 +177,8 @@ internal sealed class RoutedAnswer : IRoutedAnswer
                 told = refused;
             isTold = true;
             _thrown = attempt.Thrown ?? _thrown;
-            if (refused.Fault == StartFault.Request)
+            // What one cannot do (pictures for an engine that is sent tokens) another of the same model may.
+            if (refused is { Fault: StartFault.Request, Error.Code: not BusinessCode.ModelUnsupported })
                 return refused;
         }
     }
@@ -203,9 +206,8 @@ internal sealed class RoutedAnswer : IRoutedAnswer
             Task late = Task.Delay(patience, _pool.Time, stop.Token);
             bool inTime = await Task.WhenAny(running, late) == running;
             await stop.CancelAsync();
-            if (inTime || cancel.IsCancellationRequested || await TakeAsync(wait: false, cancel) is not { } second)
+            if (inTime || cancel.IsCancellationRequested || await TakeAsync(wait: false, cancel, beside: attempt.Member) is not { } second)
                 return await SettleAsync(attempt, running);
-            _trace.Hedge(attempt.Member, second.Member);
             Task<bool> beside = toFirst ? StartAndFirstAsync(second, cancel) : second.StartAsync(_request, cancel);
             (Attempt Attempt, Task<bool> Running) one = (attempt, running), other = (second, beside);
             if (await Task.WhenAny(running, beside) != running)
@@ -248,12 +250,17 @@ internal sealed class RoutedAnswer : IRoutedAnswer
         }
     }
 
-    private async ValueTask<Attempt?> TakeAsync(bool wait, CancellationToken cancel)
+    /// <summary>Chooses a backend and takes a place at it; null when there is none.</summary>
+    private async ValueTask<Attempt?> TakeAsync(bool wait, CancellationToken cancel, BackendMember? beside = null)
     {
         Choice choice = await _model.ChooseAsync(new ChoiceQuery(_blocks.Root, _remembered, _tried) { Raw = _request.Raw is not null }, wait, cancel);
         if (choice.Entry is not { } entry)
             return null;
-        if (_tried.Count > 0)
+        if (beside is not null)
+        {
+            _trace.Hedge(beside, entry.Member);
+        }
+        else if (_tried.Count > 0)
         {
             _tried[^1].CountFailover();
             _trace.Failover(_tried[^1], entry.Member);

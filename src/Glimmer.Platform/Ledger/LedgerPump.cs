@@ -171,7 +171,7 @@ internal sealed class LedgerPump(WriteQueue queue, LedgerWriter writer, LedgerJo
     {
         try
         {
-            await queue.WriteAsync(session => writer.Write(session, group), patient: true);
+            await queue.WriteAsync(session => writer.Write(session, group), patient: true, inline: true);
             writer.Committed(group);
             foreach (Posting posting in group.Postings)
                 posting.Done.TrySetResult(posting.Outcome);

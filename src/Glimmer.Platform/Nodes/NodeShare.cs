@@ -35,7 +35,9 @@ public sealed class NodeShare : IAsyncDisposable
 {
     private readonly SliceLoop _loop;
 
-    private NodeShare(SliceLoop loop) => _loop = loop;
+    private readonly NodeLeaseHome? _home;
+
+    private NodeShare(SliceLoop loop, NodeLeaseHome? home) => (_loop, _home) = (loop, home);
 
     /// <summary>Its number, new with each registration.</summary>
     public long Id => _loop.Row.Id;
@@ -81,7 +83,18 @@ public sealed class NodeShare : IAsyncDisposable
     {
         ArgumentNullException.ThrowIfNull(store);
         ArgumentNullException.ThrowIfNull(settings);
-        return store.Kind == StoreKind.Sqlite ? null : new NodeShare(new SliceLoop(new SliceSqlStore(store), new SliceTrader(settings, TimeProvider.System), TimeProvider.System));
+        if (store.Kind == StoreKind.Sqlite)
+            return null;
+        NodeLeaseHome? home = NodeLeaseHome.TryTake(store.Settings.DataFolder);
+        try
+        {
+            return new NodeShare(new SliceLoop(new SliceSqlStore(store), new SliceTrader(settings with { Home = home?.Id ?? "" }, TimeProvider.System), TimeProvider.System), home);
+        }
+        catch
+        {
+            home?.Dispose();
+            throw;
+        }
     }
 
     /// <summary>The nodes that the store knows, oldest first; none on SQLite.</summary>
@@ -101,5 +114,9 @@ public sealed class NodeShare : IAsyncDisposable
     }
 
     /// <summary>Gives back what is idle and leaves. Call it when no request runs any more.</summary>
-    public ValueTask DisposeAsync() => _loop.DisposeAsync();
+    public async ValueTask DisposeAsync()
+    {
+        await _loop.DisposeAsync();
+        _home?.Dispose();
+    }
 }

@@ -61,6 +61,9 @@ internal sealed class Slice
     /// <summary>Whether the last answer said that there is nothing to be had now: asking again at once would not help.</summary>
     public bool IsDry => Volatile.Read(ref DryUntil) > _trader.Timestamp;
 
+    /// <summary>Whether several answers in a row said so: others had the time to give back what they do not use.</summary>
+    public bool IsExhausted => IsDry && Volatile.Read(ref Lacks) >= 3;
+
     // The trader's own, under its lock.
 
     /// <summary>Units that the store counts for this node, less what the trader has given back since.</summary>
@@ -107,6 +110,9 @@ internal sealed class Slice
     internal long Piece { get; set; } = 1;
 
     internal long DryUntil;
+
+    /// <summary>Answers in a row that had too little.</summary>
+    internal int Lacks;
 
     internal long GoodUntil = long.MaxValue;
 

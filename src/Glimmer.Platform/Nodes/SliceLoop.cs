@@ -50,7 +50,11 @@ internal sealed class SliceLoop : IAsyncDisposable
         if (_stop.IsCancellationRequested)
             return;
         await _stop.CancelAsync();
-        await _loop;
+
+        // A database that hangs is not waited for: the lease ends by itself.
+        await _loop.WaitAsync(TimeSpan.FromSeconds(2)).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        if (!_loop.IsCompleted || Trouble is not null)
+            return;
         try
         {
             _store.Trade(Trader.Leave());
@@ -58,8 +62,8 @@ internal sealed class SliceLoop : IAsyncDisposable
         }
         catch (Exception fault)
         {
-            // The lease ends by itself.
-            Faulted?.Invoke(fault);
+            if (!PlatformStore.IsAbsence(fault))
+                Faulted?.Invoke(fault);
         }
 
         _stop.Dispose();
@@ -82,7 +86,7 @@ internal sealed class SliceLoop : IAsyncDisposable
 
                 if (_time.GetTimestamp() >= _maintainAt)
                 {
-                    _maintainAt = _time.GetTimestamp() + (long)(Trader.Settings.Beat.TotalSeconds * _time.TimestampFrequency);
+                    _maintainAt = _time.GetTimestamp() + (long)(5 * Trader.Settings.Beat.TotalSeconds * _time.TimestampFrequency);
                     _store.Maintain();
                 }
 
@@ -93,7 +97,9 @@ internal sealed class SliceLoop : IAsyncDisposable
             {
                 Trader.Fail(message);
                 failures++;
-                if (Interlocked.Exchange(ref _trouble, fault) is null)
+
+                // That the database does not answer is said elsewhere.
+                if (Interlocked.Exchange(ref _trouble, fault) is null && !PlatformStore.IsAbsence(fault))
                     Faulted?.Invoke(fault);
             }
 

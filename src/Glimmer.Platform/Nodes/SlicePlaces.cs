@@ -41,7 +41,7 @@ internal static class SlicePlaces
     public static async ValueTask<bool> WaitAsync(Slice slice, TimeProvider time, CancellationToken cancel)
     {
         Task answer = slice.NextAnswer();
-        if (slice.IsDry)
+        if (slice.IsExhausted)
             return false;
         if (slice.Spare <= 0)
         {

@@ -30,6 +30,15 @@ public sealed record SliceSettings
     /// <summary>Most limits of one exchange.</summary>
     public int BatchLimit { get; init; } = 512;
 
+    /// <summary>
+    /// How long the lease of a node runs that is alone and owns everything: for so long another that starts gets nothing when the first
+    /// one died without a word and left no place that tells.
+    /// </summary>
+    public TimeSpan LoneLease { get; init; } = TimeSpan.FromSeconds(10);
+
+    /// <summary>The place of the process; empty when it has none of its own.</summary>
+    internal string Home { get; init; } = "";
+
     /// <summary>Whether a node that is alone shares limits as well, so that one which is cut off can never admit beyond its lease.</summary>
     public bool AlwaysShared { get; init; }
 }

@@ -25,6 +25,8 @@ internal sealed class SliceSqlStore(PlatformStore store) : ISliceStore
     /// <inheritdoc/>
     public NodeLeaseRow Register(SliceSettings settings, bool again)
     {
+        if (settings.Home.Length > 0)
+            store.Exchange(session => session.Execute("UPDATE nodes SET lease_end = 0 WHERE home = @Home", new { settings.Home }));
         Maintain();
         return store.Exchange(session =>
         {
@@ -37,8 +39,8 @@ internal sealed class SliceSqlStore(PlatformStore store) : ISliceStore
                 session.Execute("DELETE FROM slice_holdings; DELETE FROM slice_limits");
             long epoch = session.Scalar<long>("INSERT INTO node_epochs (name, epoch) VALUES (@Name, 1) ON CONFLICT (name) DO UPDATE SET epoch = node_epochs.epoch + 1 RETURNING epoch", new { settings.Name });
             return session.First<NodeLeaseRow>(
-                $"INSERT INTO nodes (name, epoch, program, protocol, shared, started, lease_end, sequence) VALUES (@Name, @epoch, @Version, @Protocol, @shared, {Clock}, {Clock} + @lease, 0) RETURNING {NodeColumns}",
-                new { settings.Name, epoch, settings.Version, Protocol, shared = alone ? 0L : 1L, lease = (long)settings.Lease.TotalMilliseconds })!;
+                $"INSERT INTO nodes (name, epoch, program, protocol, shared, started, lease_end, sequence, home) VALUES (@Name, @epoch, @Version, @Protocol, @shared, {Clock}, {Clock} + @lease, 0, @Home) RETURNING {NodeColumns}",
+                new { settings.Name, epoch, settings.Version, Protocol, shared = alone ? 0L : 1L, lease = (long)(alone ? settings.LoneLease : settings.Lease).TotalMilliseconds, settings.Home })!;
         });
     }
 

@@ -123,7 +123,7 @@ internal sealed class SliceTrader
                 Share();
             else if (!shared && _shared)
                 Own();
-            Volatile.Write(ref _leaseUntil, sentAt + UsableTicks);
+            Volatile.Write(ref _leaseUntil, sentAt + Usable(shared ? _settings.Lease : _settings.LoneLease));
             foreach (Slice slice in _slices.Values)
             {
                 if (_shared && slice.Spare < 0)
@@ -142,7 +142,7 @@ internal sealed class SliceTrader
         {
             long now = _time.GetTimestamp();
             if (!_shared)
-                return _underWay = new SliceMessage(Node, ++_sequence, (long)_settings.Lease.TotalMilliseconds, false, []);
+                return _underWay = new SliceMessage(Node, ++_sequence, (long)_settings.LoneLease.TotalMilliseconds, false, []);
             bool look = now >= _lookAt;
             if (look)
             {
@@ -217,7 +217,7 @@ internal sealed class SliceTrader
             Exchanges++;
             Asks += asked.Length;
             Nodes = reply.Nodes;
-            Volatile.Write(ref _leaseUntil, _sentAt + UsableTicks);
+            Volatile.Write(ref _leaseUntil, _sentAt + Usable(TimeSpan.FromMilliseconds(message.LeaseMs)));
             _adopting.ExceptWith(asked);
             if (!_shared && reply.Nodes > 1)
                 Share();
@@ -282,7 +282,7 @@ internal sealed class SliceTrader
             Poked?.Invoke();
     }
 
-    private long UsableTicks => (long)(Ticks(_settings.Lease) * (1 - _settings.Margin));
+    private long Usable(TimeSpan lease) => (long)(Ticks(lease) * (1 - _settings.Margin));
 
     private long Ticks(TimeSpan span) => (long)(span.TotalSeconds * _time.TimestampFrequency);
 
@@ -414,6 +414,7 @@ internal sealed class SliceTrader
         if (lacks)
         {
             slice.Pause = waiting ? Ticks(_settings.DryPause) : Math.Clamp(slice.Pause * 2, Ticks(_settings.DryPause), Ticks(_settings.Beat));
+            Volatile.Write(ref slice.Lacks, slice.Lacks + 1);
             Volatile.Write(ref slice.DryUntil, now + slice.Pause);
 
             // Asked once more in any case, so that the store learns when nobody lacks it any longer.
@@ -424,6 +425,7 @@ internal sealed class SliceTrader
         else
         {
             slice.Pause = 0;
+            Volatile.Write(ref slice.Lacks, 0);
             Volatile.Write(ref slice.DryUntil, 0);
         }
 

@@ -213,10 +213,10 @@ public sealed class PlatformStore : IAsyncDisposable, IDisposable
     }
 
     /// <summary>Writes through the background writer; goes on when it is durable. See <see cref="WriteQueue"/>.</summary>
-    internal Task<T> WriteAsync<T>(Func<StoreSession, T> write, CancellationToken cancel) => Writes.WriteAsync(write, patient: false, cancel);
+    internal Task<T> WriteAsync<T>(Func<StoreSession, T> write, CancellationToken cancel) => Writes.WriteAsync(write, patient: false, cancel: cancel);
 
     /// <inheritdoc cref="WriteAsync{T}(Func{StoreSession, T}, CancellationToken)"/>
-    internal Task<T> WriteAsync<T>(Func<StoreSession, T> write, bool patient = false, CancellationToken cancel = default) => Writes.WriteAsync(write, patient, cancel);
+    internal Task<T> WriteAsync<T>(Func<StoreSession, T> write, bool patient = false, CancellationToken cancel = default) => Writes.WriteAsync(write, patient, cancel: cancel);
 
     /// <summary>Moves SQLite's log into the file and empties it, so that deleted data is gone from both. Nothing to do elsewhere.</summary>
     internal void Checkpoint()

@@ -68,25 +68,26 @@ internal sealed class WriteQueue : IAsyncDisposable
     /// <summary>Gives a write and waits until it is durable.</summary>
     /// <param name="write">See the remarks of this class.</param>
     /// <param name="patient">Whether it waits for a database that is away, however long. Otherwise it is refused then.</param>
+    /// <param name="inline">Whether whoever waits goes on upon the writer's thread: for one that only gives the next write and must not lose time on the way.</param>
     /// <param name="cancel">Ends the wait for room in the queue; a write once in it is done, or refused.</param>
     /// <exception cref="ObjectDisposedException">The store is closing.</exception>
     /// <exception cref="StoreAwayException">The database is away; nothing was written.</exception>
-    public async Task<T> WriteAsync<T>(Func<StoreSession, T> write, bool patient = false, CancellationToken cancel = default)
+    public async Task<T> WriteAsync<T>(Func<StoreSession, T> write, bool patient = false, bool inline = false, CancellationToken cancel = default)
     {
         if (!patient && _presence.IsAway)
             throw new StoreAwayException(_trouble);
-        var item = new AwaitedWrite<T>(write, patient);
+        var item = new AwaitedWrite<T>(write, patient, inline);
         await PutAsync(item, cancel);
         return await item.Task;
     }
 
     /// <inheritdoc cref="WriteAsync{T}"/>
-    public Task WriteAsync(Action<StoreSession> write, bool patient = false, CancellationToken cancel = default) =>
+    public Task WriteAsync(Action<StoreSession> write, bool patient = false, bool inline = false, CancellationToken cancel = default) =>
         WriteAsync(session =>
         {
             write(session);
             return true;
-        }, patient, cancel);
+        }, patient, inline, cancel);
 
     /// <summary>Gives a write that nobody waits for; false when the queue is full or closing.</summary>
     public bool TryPost(Action<StoreSession> write) => _channel.Writer.TryWrite(new PostedWrite(write));
@@ -294,9 +295,9 @@ internal abstract class WriteItem
     public abstract bool Fail(Exception fault);
 }
 
-internal sealed class AwaitedWrite<T>(Func<StoreSession, T> write, bool patient) : WriteItem
+internal sealed class AwaitedWrite<T>(Func<StoreSession, T> write, bool patient, bool inline) : WriteItem
 {
-    private readonly TaskCompletionSource<T> _done = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly TaskCompletionSource<T> _done = new(inline ? TaskCreationOptions.None : TaskCreationOptions.RunContinuationsAsynchronously);
     private T? _result;
 
     public override bool IsPatient => patient;

@@ -65,6 +65,7 @@ internal sealed class CompletionsEndpoint(RequestGate gate, ChatCompletionsEndpo
         try
         {
             return await backend.UseTokenizerAsync<(IReadOnlyList<string>, PlatformError?)>(
+                call.Request.Model,
                 (tokenizer, _) => ([.. wire.Prompts.Select(prompt => prompt.Tokens is { } ids ? Spell(ids, tokenizer) : prompt.Text)], null), cancel);
         }
         catch (ChatRequestException refused)

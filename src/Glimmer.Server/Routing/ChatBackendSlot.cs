@@ -72,7 +72,13 @@ public sealed class ChatBackendSlot : IChatBackendProvider
     public IEmbeddingBackend? FindEmbeddings(string model) => _embeddings.Concat(_state.Pool?.Embeddings ?? []).FirstOrDefault(backend => string.Equals(backend.Model, model, StringComparison.OrdinalIgnoreCase));
 
     /// <inheritdoc/>
-    public IRerankBackend? FindRerank(string model) => _rerankers.FirstOrDefault(backend => string.Equals(backend.Model, model, StringComparison.OrdinalIgnoreCase));
+    public IRerankBackend? FindRerank(string model)
+    {
+        IReadOnlyList<IRerankBackend> known = _rerankers;
+        if (known.Count == 0 && _state.Pool?.Embeddings is [{ } first, ..])
+            known = [new EmbeddingRerankBackend(first)];
+        return known.FirstOrDefault(backend => string.Equals(backend.Model, model, StringComparison.OrdinalIgnoreCase));
+    }
 
     /// <summary>Says that loading failed.</summary>
     /// <param name="reason">Why, for people; shown by the health check.</param>

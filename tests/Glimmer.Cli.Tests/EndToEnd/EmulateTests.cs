@@ -157,7 +157,7 @@ public sealed class EmulateTests : ProgramTests
     /// <summary>An answer without what differs from run to run: ids and times.</summary>
     private static string Meaning((HttpStatusCode Status, string Body) answer)
     {
-        string body = System.Text.RegularExpressions.Regex.Replace(answer.Body, "\"(id|request_id)\":\"[^\"]*\"|\"created\":\\d+", "", System.Text.RegularExpressions.RegexOptions.None, TimeSpan.FromSeconds(1));
+        string body = System.Text.RegularExpressions.Regex.Replace(answer.Body, "\"(?:id|request_id)\":\"[^\"]*\"|\"created\":\\d+", "", System.Text.RegularExpressions.RegexOptions.ExplicitCapture, TimeSpan.FromSeconds(1));
         return $"{(int)answer.Status} {body}";
     }
 
@@ -169,7 +169,7 @@ public sealed class EmulateTests : ProgramTests
 
     private async Task<ProgramRun?> RunSampleAsync(string program, string[] arguments)
     {
-        ProcessStartInfo start = new(program, arguments) { WorkingDirectory = Folder, RedirectStandardOutput = true, RedirectStandardError = true };
+        ProcessStartInfo start = new(program, arguments) { WorkingDirectory = Folder, UseShellExecute = false, RedirectStandardOutput = true, RedirectStandardError = true };
         start.Environment["GLIMMER_COMMAND"] = Command;
         start.Environment["PYTHONDONTWRITEBYTECODE"] = "1";
         try

@@ -37,6 +37,9 @@ public sealed class BrokenStreamTests
             if (answer.Finish == FinishReason.BackendFault)
             {
                 Assert.NotNull(answer.Error);
+
+                // That would be a fault of the reader's own.
+                Assert.NotEqual("The engine's answer could not be read.", answer.Error.Message);
                 broken++;
             }
             else
@@ -108,6 +111,20 @@ public sealed class BrokenStreamTests
                 // These are what the reader of the stream takes for an event that is none of the protocol.
             }
         }
+    }
+
+    [Theory]
+    [InlineData("vllm")]
+    [InlineData("sglang")]
+    [InlineData("llama")]
+    public async Task Ids_outside_the_vocabulary_say_nothing(string name)
+    {
+        await using FakeEngine engine = await RemoteEngines.StartAsync(name);
+        await using IRemoteBackend backend = RemoteEngines.Backend(engine);
+        Assert.True(FakeEngine.Tokenizer.TryGetAdded("<|user|>", out int end));
+        engine.Script = _ => [5639, -7, 2057, int.MaxValue, 0, FakeEngine.Tokenizer.VocabularySize, end];
+        (MessageBuilder message, IChatAnswer answer) = await RemoteEngines.AskAsync(backend, BundledBackend.Request(BundledBackend.Row("chat.greeting")) with { TopLogProbs = name == "vllm" ? null : 1 });
+        Assert.Equal(("Good night!", FinishReason.Stop, 7), (message.Content, answer.Finish, answer.Usage.CompletionTokens));
     }
 
     [Theory]

@@ -171,6 +171,32 @@ public sealed class RemoteChatBackendTests(BundledBackend bundled) : IClassFixtu
     }
 
     [Theory]
+    [InlineData("vllm", 1)]
+    [InlineData("vllm", 2)]
+    [InlineData("llama", 1)]
+    public async Task A_limit_within_the_forced_end_of_the_reasoning_is_kept(string name, int limit)
+    {
+        await using FakeEngine engine = await RemoteEngines.StartAsync(name);
+        engine.Script = _ => [444];
+        await using IRemoteBackend backend = RemoteEngines.Backend(engine);
+        (_, IChatAnswer answer) = await RemoteEngines.AskAsync(backend, BundledBackend.Request(Thinking) with { ThinkingBudget = 0, MaxTokens = limit });
+        Assert.Equal((FinishReason.Length, limit), (answer.Finish, answer.Usage.CompletionTokens));
+    }
+
+    [Theory]
+    [MemberData(nameof(Kinds))]
+    public async Task A_prompt_without_a_template_goes_to_the_engine_as_it_stands(string name)
+    {
+        await using FakeEngine engine = await RemoteEngines.StartAsync(name);
+        await using IRemoteBackend backend = RemoteEngines.Backend(engine);
+        Assert.True(backend.TakesRawPrompts);
+        int[] prompt = Ids(Greeting, "prompt_ids");
+        (MessageBuilder message, IChatAnswer answer) = await RemoteEngines.AskAsync(backend, BundledBackend.Request(Greeting) with { Raw = new RawPrompt("", prompt) });
+        Assert.Equal(("Good night! Sleep well.", FinishReason.Stop), (message.Content, answer.Finish));
+        Assert.Equal(prompt, engine.Calls.Single().Prompt);
+    }
+
+    [Theory]
     [MemberData(nameof(Kinds))]
     public async Task A_grammar_is_sent_after_the_reasoning_and_checked(string name)
     {

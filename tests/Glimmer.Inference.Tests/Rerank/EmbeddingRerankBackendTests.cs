@@ -53,6 +53,19 @@ public sealed class EmbeddingRerankBackendTests
         Assert.DoesNotContain("input", error.Message, StringComparison.Ordinal);
     }
 
+    [Fact]
+    public async Task Many_documents_are_asked_for_in_parts_and_keep_their_places()
+    {
+        await using EmbeddedEmbeddingBackend embeddings = Open(Pooling.Mean, maxTokens: 8);
+        var rerank = new EmbeddingRerankBackend(embeddings);
+        string[] documents = [.. Enumerable.Range(0, 128).Select(static i => $"text {i}")];
+        RerankOutcome all = await rerank.ScoreAsync("text 100", documents, default);
+        Assert.Equal(100, Enumerable.Range(0, 128).MaxBy(i => all.RawScores![i]));
+        Assert.Equal((await rerank.ScoreAsync("text 100", [documents[127]], default)).RawScores![0], all.RawScores![127]);
+        documents[90] = "one two three four five six seven eight nine ten";
+        Assert.Equal("documents[90]", (await rerank.ScoreAsync("q", documents, default)).Error!.Field);
+    }
+
     private static EmbeddedEmbeddingBackend Open(Pooling pooling, int maxTokens = 1200) => new(ModelPackage.Load(Fixtures.BundledModel), "embedding-3", pooling, 2, maxTokens);
 
     private sealed class Fixed(params float[][] vectors) : IEmbeddingBackend

@@ -94,6 +94,19 @@ public sealed class PooledChatBackendTests
     }
 
     [Fact]
+    public async Task What_one_cannot_do_another_may()
+    {
+        await using FakePool pool = FakePool.Of("a", "b");
+        ChatRequest request = await pool.AskFor("a");
+        PlatformError cannot = PlatformError.Unsupported("messages", "image_url", "it takes text alone");
+        pool["a"].Reply = _ => new FakeReply { Refusal = new ChatStart(null, cannot) };
+        Assert.Equal("b", (await pool.SayAsync(request)).Text);
+        pool["b"].Reply = pool["a"].Reply;
+        Assert.Same(cannot, (await pool.Chat.StartAsync(request, default)).Error);
+        Assert.All(pool.Pool.List(), backend => Assert.Equal((0, 0L), (backend.InFlight, backend.Failures)));
+    }
+
+    [Fact]
     public async Task At_most_so_many_are_asked_and_the_one_that_is_full_is_told()
     {
         await using FakePool pool = new(null, _quiet with { Attempts = 3 }, [.. Enumerable.Range(0, 6).Select(i => FakePool.Define($"b{i}"))]);
@@ -288,7 +301,7 @@ public sealed class PooledChatBackendTests
         Assert.Equal("b", text);
         Assert.Equal(FinishReason.Stop, answer.Finish);
         await FakePool.UntilAsync(() => pool.Status("a").InFlight == 0);
-        Assert.Equal((1L, 0L, 0), (pool.Status("a").HedgesLost, pool.Status("a").Failures, pool["a"].Active));
+        Assert.Equal((1L, 0L, 0L, 0), (pool.Status("a").HedgesLost, pool.Status("a").FailedOver, pool.Status("a").Failures, pool["a"].Active));
     }
 
     [Fact]

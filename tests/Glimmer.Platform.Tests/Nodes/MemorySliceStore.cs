@@ -48,7 +48,7 @@ internal sealed class MemorySliceStore : ISliceStore
             Protocol = 1,
             Shared = alone ? 0 : 1,
             Started = Now,
-            LeaseEnd = Now + (long)settings.Lease.TotalMilliseconds,
+            LeaseEnd = Now + (long)(alone ? settings.LoneLease : settings.Lease).TotalMilliseconds,
         };
         _nodes[row.Id] = row;
         _holdings[row.Id] = new(StringComparer.Ordinal);

@@ -51,7 +51,7 @@ public sealed class SharedAdmissionTests
         Assert.Equal([BusinessCode.DailyLimitReached], codes.Keys);
 
         // What other nodes had spare comes back when it is asked for.
-        for (int refused = 0; refused < 60 && admitted < 40; )
+        for (int refused = 0; refused < 60 && admitted < 40;)
         {
             CallEntry entry = await fleet.Nodes[refused % 3].EnterAsync();
             admitted += entry.Call is null ? 0 : 1;
@@ -205,7 +205,10 @@ public sealed class SharedAdmissionTests
             _catalogue = new CatalogueSource(Catalogue.Load(null, tiers, 1));
             _places = new FairAdmission(new AdmissionLimits(100, 100, 100, 100, TimeSpan.FromSeconds(30)), TimeProvider.System, Share);
             _calls = new CallAdmission(
-                this, _places, Plans, _catalogue, new CallRates(Plans.Rules.Calendar, Share), null, metered ? BillingMode.Metered : BillingMode.Free, Currency.Usd, TimeProvider.System, Ledger) { Nodes = Share };
+                this, _places, Plans, _catalogue, new CallRates(Plans.Rules.Calendar, Share), null, metered ? BillingMode.Metered : BillingMode.Free, Currency.Usd, TimeProvider.System, Ledger)
+            {
+                Nodes = Share,
+            };
         }
 
         public PlatformStore Store { get; }

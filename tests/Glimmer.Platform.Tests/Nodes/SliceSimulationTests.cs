@@ -27,6 +27,19 @@ public sealed class SliceSimulationTests
     }
 
     [Fact]
+    public void NodesThatJoinOneThatOwnsEverythingNeverPassTheBound()
+    {
+        for (int seed = 0; seed < Math.Max(4, Cases / 6); seed++)
+        {
+            var plan = new SimulationPlan { Seconds = 20, Deaths = 0, Cuts = 0, Failovers = 0, Demand = 120 };
+            var world = new SliceSimulation(plan with { Settings = plan.Settings with { AlwaysShared = false } }, seed);
+            world.Run();
+            Assert.True(world.Faults.Count == 0, $"Seed {seed}: {string.Join(' ', world.Faults)}");
+            Assert.True(world.Admitted > 1000);
+        }
+    }
+
+    [Fact]
     public void WhereNothingFailsLittleIsLostToFragments()
     {
         var world = new SliceSimulation(new SimulationPlan { Deaths = 0, Cuts = 0, Failovers = 0, Loss = 0 }, 7);

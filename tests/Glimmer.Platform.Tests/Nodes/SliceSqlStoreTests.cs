@@ -69,6 +69,27 @@ public sealed class SliceSqlStoreTests
     }
 
     [Fact]
+    public async Task ANodeThatStartsAgainInItsPlaceNeedNotWaitForItsFormerLease()
+    {
+        using var place = new TestStore(StoreKind.Postgres);
+        await using PlatformStore store = place.Open();
+        var slices = new SliceSqlStore(store);
+        using (NodeLeaseHome home = NodeLeaseHome.TryTake(place.Folder)!)
+        {
+            Assert.Null(NodeLeaseHome.TryTake(place.Folder));
+            SliceSettings settings = Short with { AlwaysShared = false, Home = home.Id };
+            Assert.Equal(0, slices.Register(settings, again: false).Shared);
+        }
+
+        // It died without a word: another place has to wait, the same one is alone at once.
+        Assert.Equal(1, slices.Register(Short with { AlwaysShared = false, Lease = TimeSpan.Zero }, again: false).Shared);
+        Thread.Sleep(5);
+        await using NodeShare again = NodeShare.Join(store, Short with { AlwaysShared = false })!;
+        Assert.False(again.IsShared);
+        Assert.Equal(3, Assert.Single(NodeShare.List(store)).Epoch);
+    }
+
+    [Fact]
     public void ANodeOfAnUnknownFormIsNotJoined()
     {
         using var place = new TestStore(StoreKind.Postgres);

@@ -44,6 +44,8 @@ internal sealed class RelayAnswer(RelayChatBackend owner, ChatRequest request, s
         {
             ref readonly UsageTally said = ref reader.Usage;
             int prompt = said.Prompt is > 0 and var counted ? counted : _estimatedPrompt ??= TokenEstimate.OfPrompt(request);
+
+            // Before the end some services have said that one token was made, whatever was.
             int completion = said.Completion is { } all && all > (reader.Finish is null ? 1 : -1) ? all : TokenEstimate.OfBytes(reader.ReasoningBytes + reader.AnswerBytes);
             return new ChatUsage(prompt, Math.Min(said.Cached ?? 0, prompt), completion, Math.Min(said.Reasoning ?? ReasoningShare(completion), completion));
         }

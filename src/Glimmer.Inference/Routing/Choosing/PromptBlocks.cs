@@ -48,8 +48,9 @@ internal readonly struct PromptBlocks
         var reader = new Reader(ArrayPool<ulong>.Shared.Rent(MostBlocks));
         foreach (char c in model)
             reader.Mix(char.ToUpperInvariant(c));
-        foreach (ToolDefinition tool in conversation.Tools)
+        for (int i = 0; i < conversation.Tools.Count; i++)
         {
+            ToolDefinition tool = conversation.Tools[i];
             reader.Mix(1);
             reader.Add(tool.Json.ValueKind == System.Text.Json.JsonValueKind.Undefined ? [] : JsonMarshal.GetRawUtf8Value(tool.Json));
         }
@@ -57,20 +58,19 @@ internal readonly struct PromptBlocks
         ulong? root = null;
         if (conversation.Tools.Count > 0)
             reader.Cut();
-        foreach (ChatMessage message in conversation.Messages)
+        for (int i = 0; i < conversation.Messages.Count && !reader.IsFull; i++)
         {
-            if (reader.IsFull)
-                break;
+            ChatMessage message = conversation.Messages[i];
             reader.Mix(2 + (uint)message.Role);
             if (message.ReasoningContent is { } reasoning)
                 reader.Add(reasoning);
-            foreach (ContentPart part in message.Content)
-                Add(ref reader, part);
-            foreach (ToolCall call in message.ToolCalls)
+            for (int k = 0; k < message.Content.Count; k++)
+                Add(ref reader, message.Content[k]);
+            for (int k = 0; k < message.ToolCalls.Count; k++)
             {
                 reader.Mix(7);
-                reader.Add(call.Name);
-                reader.Add(call.Arguments);
+                reader.Add(message.ToolCalls[k].Name);
+                reader.Add(message.ToolCalls[k].Arguments);
             }
 
             reader.Cut();

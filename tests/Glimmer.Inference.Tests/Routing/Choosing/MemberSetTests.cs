@@ -130,6 +130,30 @@ public sealed class MemberSetTests
     }
 
     [Fact]
+    public void A_choice_allocates_nothing()
+    {
+        PoolEntry[] members = Members(100, 200, 300, 0);
+        MemberSet set = new(members, new RoutingOptions());
+        AffinityTable table = new(1 << 16);
+        ChatRequest request = FakePool.Ask(new string('x', 20_000), "y", "z");
+        for (int round = 0; round < 2; round++)
+        {
+            long before = GC.GetAllocatedBytesForCurrentThread();
+            for (int i = 0; i < 1000; i++)
+            {
+                var blocks = PromptBlocks.Of("m", request.Conversation);
+                Choice choice = set.Choose(new ChoiceQuery(blocks.Root, table.FindDeepest(blocks.Hashes).Backend, []));
+                table.Remember(blocks.Hashes, choice.Entry!.Member.Id);
+                choice.Entry.Member.Leave();
+                blocks.Return();
+            }
+
+            if (round == 1)
+                Assert.InRange(GC.GetAllocatedBytesForCurrentThread() - before, 0, 1000);
+        }
+    }
+
+    [Fact]
     public void Places_are_never_more_than_there_are_whoever_asks_at_once()
     {
         PoolEntry[] members = [.. Enumerable.Range(0, 3).Select(i => new PoolEntry(new BackendMember(new FakeBackend(FakePool.Define($"m{i}")), $"m{i}", 100, 5, TimeProvider.System), "m"))];

@@ -1,0 +1,91 @@
+using Glimmer.Inference.Backends;
+using Glimmer.Inference.Routing;
+using Glimmer.Inference.Routing.Definitions;
+using Glimmer.Protocol.Errors;
+
+namespace Glimmer.Inference.Tests.Routing;
+
+public sealed class PooledEmbeddingBackendTests : IAsyncDisposable
+{
+    private static readonly RoutingOptions _quiet = new() { Probe = new ProbeOptions { Interval = TimeSpan.Zero } };
+    private readonly Dictionary<string, FakeEmbeddings> _made = [];
+    private readonly BackendPool _pool;
+
+    public PooledEmbeddingBackendTests()
+    {
+        _pool = new BackendPool(static definition => new FakeBackend(definition), createEmbeddings: definition => [_made[definition.Name] = new FakeEmbeddings(definition.Name)]);
+        _pool.Apply(new BackendSet([FakePool.Define("a"), FakePool.Define("b")], _quiet));
+    }
+
+    private PooledEmbeddingBackend Pool => Assert.Single(_pool.Embeddings);
+
+    [Theory]
+    [InlineData("throws")]
+    [InlineData("500")]
+    [InlineData("429")]
+    public async Task Another_makes_them_where_one_fails(string how)
+    {
+        FakeEmbeddings broken = _made["a"];
+        broken.Answer = () => how switch
+        {
+            "throws" => throw new IOException(),
+            "429" => new EmbeddingOutcome(null, 0, PlatformError.Of(BusinessCode.Overloaded)),
+            _ => new EmbeddingOutcome(null, 0, new PlatformError(BusinessCode.CallFailed, "broken") { Status = 500 }),
+        };
+        for (int i = 0; i < 20; i++)
+            Assert.NotNull((await Pool.EmbedAsync([$"text {i}"], null, default)).Vectors);
+        Assert.InRange(broken.Asked, 1, 20);
+        Assert.All(_pool.List(), backend => Assert.Equal(0, backend.InFlight));
+        Assert.Equal(how == "429", _pool.List()[0].Failures == 0);
+    }
+
+    [Fact]
+    public async Task A_wrong_request_is_not_taken_elsewhere_and_all_away_is_503()
+    {
+        foreach (FakeEmbeddings backend in _made.Values)
+            backend.Answer = static () => new EmbeddingOutcome(null, 0, PlatformError.Invalid("input", "it is wrong", "Send another"));
+        Assert.Equal("input", (await Pool.EmbedAsync(["x"], null, default)).Error!.Field);
+        Assert.Equal(1, _made.Values.Sum(backend => backend.Asked));
+        _pool.Drain("a", true);
+        _pool.Drain("b", true);
+        Assert.Equal(503, (await Pool.EmbedAsync(["x"], null, default)).Error!.Status);
+    }
+
+    [Fact]
+    public async Task When_all_throw_the_last_is_heard()
+    {
+        foreach (FakeEmbeddings backend in _made.Values)
+            backend.Answer = static () => throw new IOException("gone");
+        await Assert.ThrowsAsync<IOException>(() => Pool.EmbedAsync(["x"], null, default));
+        Assert.Equal(2, _made.Values.Sum(backend => backend.Asked));
+        Assert.All(_pool.List(), backend => Assert.Equal((0, 1L), (backend.InFlight, backend.Failures)));
+    }
+
+    [Fact]
+    public void Codes_go_with_their_backends()
+    {
+        _pool.Apply(new BackendSet([], _quiet));
+        Assert.Empty(_pool.Embeddings);
+    }
+
+    public ValueTask DisposeAsync() => _pool.DisposeAsync();
+
+    private sealed class FakeEmbeddings(string name) : IEmbeddingBackend
+    {
+        public string Name => name;
+
+        public string Model => "e";
+
+        public int Dimensions => 2;
+
+        public int Asked { get; private set; }
+
+        public Func<EmbeddingOutcome> Answer { get; set; } = static () => new EmbeddingOutcome([[1f, 0f]], 3, null);
+
+        public Task<EmbeddingOutcome> EmbedAsync(IReadOnlyList<string> texts, int? dimensions, CancellationToken cancel)
+        {
+            Asked++;
+            return Task.FromResult(Answer());
+        }
+    }
+}

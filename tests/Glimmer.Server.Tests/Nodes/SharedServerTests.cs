@@ -1,0 +1,57 @@
+using System.Text.Json;
+using Glimmer.Server.Hosting;
+using Glimmer.Server.Routing;
+using Glimmer.Server.Tests.Support;
+using Glimmer.Testing;
+using Microsoft.Extensions.Logging;
+
+namespace Glimmer.Server.Tests.Nodes;
+
+/// <summary>Two servers on one PostgreSQL.</summary>
+public sealed class SharedServerTests : IDisposable
+{
+    private const string Chat = """{"model":"glm-4.7","messages":[{"role":"user","content":"hi"}]}""";
+    private readonly PostgresCluster _postgres = PostgresCluster.Start();
+
+    public SharedServerTests()
+    {
+        if (_postgres.Missing is { } reason)
+            Assert.Skip(reason);
+    }
+
+    [Fact]
+    public async Task Two_servers_answer_share_limits_and_see_each_other()
+    {
+        await using ServerHarness first = await ServerHarness.StartAsync(options => options with { StoreConnectionString = _postgres.ConnectionString });
+        await first.ChatAsync(Chat);
+        Assert.Contains("glimmer_node_count 1", await MetricsAsync(first), StringComparison.Ordinal);
+        string folder = Directory.CreateTempSubdirectory("glimmer-second-").FullName;
+        File.Copy(Path.Combine(first.Folder, "protection.key"), Path.Combine(folder, "protection.key"));
+        var backend = new ScriptedBackend("glimmer-tiny") { Name = "embedded" };
+        var slot = new ChatBackendSlot();
+        slot.Fill([backend], backend);
+        GlimmerOptions options = new() { Port = 0, DataFolder = folder, LogLevel = LogLevel.None, DrainTime = TimeSpan.Zero, StoreConnectionString = _postgres.ConnectionString };
+        await using (GlimmerServer second = GlimmerServer.Create(options, slot))
+        {
+            await second.StartAsync(TestContext.Current.CancellationToken);
+            using var client = new HttpClient { BaseAddress = second.Addresses[0], Timeout = TimeSpan.FromSeconds(30) };
+            client.DefaultRequestHeaders.Authorization = first.Client.DefaultRequestHeaders.Authorization;
+            await ServerHarness.UntilAsync(() => MetricsAsync(first).GetAwaiter().GetResult().Contains("glimmer_node_count 2", StringComparison.Ordinal));
+            await first.ChatAsync(Chat);
+            using HttpResponseMessage answered = await client.PostAsync("/api/paas/v4/chat/completions", new StringContent(Chat), TestContext.Current.CancellationToken);
+            Assert.Equal(200, (int)answered.StatusCode);
+            JsonElement nodes = JsonDocument.Parse(await first.Client.GetStringAsync("/api/admin/nodes", TestContext.Current.CancellationToken)).RootElement.GetProperty("data");
+            Assert.Equal(2, nodes.GetArrayLength());
+            Assert.All(nodes.EnumerateArray(), static node => Assert.True(node.GetProperty("shared").GetBoolean() && node.GetProperty("lease_seconds").GetDouble() > 60));
+        }
+
+        Directory.Delete(folder, recursive: true);
+        JsonElement left = JsonDocument.Parse(await first.Client.GetStringAsync("/api/admin/nodes", TestContext.Current.CancellationToken)).RootElement.GetProperty("data");
+        Assert.Equal(1, left.GetArrayLength());
+        await first.ChatAsync(Chat);
+    }
+
+    public void Dispose() => _postgres.Dispose();
+
+    private static Task<string> MetricsAsync(ServerHarness harness) => harness.Client.GetStringAsync("/metrics", TestContext.Current.CancellationToken);
+}
