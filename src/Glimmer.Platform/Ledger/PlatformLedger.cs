@@ -149,6 +149,9 @@ public sealed partial class PlatformLedger : ILedger, IAsyncDisposable
 
             if (Slices is not null && !TakeSlices(held, Calendar.Of(now), out error))
             {
+                // A share that cannot be had while the database is away says nothing about the account's money.
+                if (away)
+                    error = Away(requestId);
                 key?.Release(held.HeldUnits);
                 wallet.Release(held);
                 return false;

@@ -197,6 +197,11 @@ public sealed class TaskRunner : IAsyncDisposable
         {
             outcome = new TaskOutcome(TaskState.Queued);
         }
+        catch (Exception fault) when (Store.PlatformStore.IsAbsence(fault))
+        {
+            // The database's absence is no fault of the task: it waits, if it is still this run's then.
+            outcome = new TaskOutcome(TaskState.Queued);
+        }
         catch (Exception fault)
         {
             _failed(fault);

@@ -132,7 +132,12 @@ internal sealed class PlatformParts : IAsyncDisposable
     /// <param name="failed">Called when a look failed; the next one tries again.</param>
     public void StartClock(Action<Exception> failed)
     {
-        Nodes?.Faulted = failed;
+        Nodes?.Faulted = fault =>
+        {
+            // Told once where the database is watched.
+            if (!PlatformStore.IsAbsence(fault))
+                failed(fault);
+        };
         _clock = RunClockAsync(failed);
     }
 
@@ -169,7 +174,7 @@ internal sealed class PlatformParts : IAsyncDisposable
         {
             await work();
         }
-        catch (StoreAwayException)
+        catch (Exception fault) when (PlatformStore.IsAbsence(fault))
         {
             // Told once where the database is watched; the next look comes.
         }

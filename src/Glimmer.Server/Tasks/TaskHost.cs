@@ -16,7 +16,7 @@ internal sealed partial class TaskHost : IHostedService, IAsyncDisposable
         _runner = new TaskRunner(queue, work, fault =>
         {
             // Told once where the database is watched.
-            if (fault is not StoreAwayException)
+            if (!PlatformStore.IsAbsence(fault))
                 Log.Fault(log, FaultText.Of(fault));
         });
         _stopping = lifetime.ApplicationStopping.Register(() => _stopped = Task.Run(_runner.StopAsync));

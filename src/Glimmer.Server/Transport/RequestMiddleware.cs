@@ -66,7 +66,7 @@ internal sealed partial class RequestMiddleware(
             // Whoever asked is gone: there is nobody to tell and nothing went wrong here.
             return;
         }
-        catch (StoreAwayException)
+        catch (Exception fault) when (PlatformStore.IsAbsence(fault))
         {
             // Told once where the database is watched, not by each request.
             error = PlatformLedger.Away(record.Id);
