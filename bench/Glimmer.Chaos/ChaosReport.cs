@@ -90,10 +90,10 @@ public sealed class ChaosReport
     {
         var text = new StringBuilder();
         text.AppendLine(CultureInfo.InvariantCulture, $"disturbances: {string.Join(", ", Disturbances.Select(pair => $"{pair.Key} {pair.Value}"))}");
-        foreach (IGrouping<string, ChaosRequest> kind in Requests.GroupBy(request => request.Kind).OrderBy(kind => kind.Key, StringComparer.Ordinal))
+        foreach (IGrouping<string, ChaosRequest> kind in Requests.GroupBy(request => request.Kind, StringComparer.Ordinal).OrderBy(kind => kind.Key, StringComparer.Ordinal))
             text.AppendLine(CultureInfo.InvariantCulture, $"  {kind.Key,-20} {kind.Count(),6}: {string.Join(", ", kind.GroupBy(request => request.Outcome).OrderBy(group => group.Key).Select(group => $"{group.Key} {group.Count()}"))}");
         text.AppendLine(CultureInfo.InvariantCulture, $"requests {Requests.Count}, answered {Requests.Count(request => request.Outcome == ChaosOutcome.Answered)}, usage rows {Rows} (of unanswered {RowsUnanswered}), journals replayed {Replayed}");
-        foreach (IGrouping<string, ChaosRequest> said in Requests.Where(request => request.Detail.Length > 0).GroupBy(request => Reason(request.Detail)).OrderByDescending(group => group.Count()).Take(12))
+        foreach (IGrouping<string, ChaosRequest> said in Requests.Where(request => request.Detail.Length > 0).GroupBy(request => Reason(request.Detail), StringComparer.Ordinal).OrderByDescending(group => group.Count()).Take(12))
             text.AppendLine(CultureInfo.InvariantCulture, $"  refused {said.Count(),6}: {said.Key}");
         foreach (string fault in Faults.Take(40))
             text.AppendLine("FAULT: " + fault);

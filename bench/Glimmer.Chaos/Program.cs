@@ -13,7 +13,7 @@ switch (args)
         int seed = rest.Length > 1 ? int.Parse(rest[1], CultureInfo.InvariantCulture) : 1;
         ChaosReport report = await ChaosRun.RunAsync(new ChaosSettings { Seconds = seconds, Seed = seed, Log = Console.Out });
         await Console.Out.WriteAsync(report.ToString());
-        return report.Faults.Count == 0 ? 0 : 1;
+        return report.Faults.IsEmpty ? 0 : 1;
     default:
         await Console.Error.WriteLineAsync("Use: chaos node DATA CONNECTION PORT, or chaos run [SECONDS] [SEED].");
         return 64;

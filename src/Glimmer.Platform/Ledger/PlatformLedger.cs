@@ -65,7 +65,7 @@ public sealed partial class PlatformLedger : ILedger, IAsyncDisposable
     public IReadOnlyList<JournalReplay> Replays { get; private set; } = [];
 
     /// <summary>Whether new requests are let in now, as far as the database counts: it answers, or its absence is within its bounds.</summary>
-    public bool Admits => Broken is null && (!_store.Presence.IsAway || (_settings.WhenAway == StoreAwayPolicy.Admit && _store.Presence.Duration < _settings.AdmitFor && _journal is { IsUnable: false }));
+    public bool Admits => Broken is null && (!_store.Presence.IsAway || (_settings.WhenAway == StoreAwayPolicy.Admit && _store.Presence.Duration < _settings.AdmitFor && _journal is not { IsUnable: true }));
 
     /// <summary>Why this process can charge nothing any more and must be started again; null when all is well.</summary>
     public string? Broken { get; internal set; }
@@ -249,6 +249,9 @@ public sealed partial class PlatformLedger : ILedger, IAsyncDisposable
         try
         {
             await Task.WhenAll(durable);
+
+            // They may be durable by this run's own journal; what the database had already is given back in memory once it says so.
+            await _pump.DrainAsync().WaitAsync(_patience).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             return true;
         }
         catch (Exception fault) when (fault is not ObjectDisposedException)

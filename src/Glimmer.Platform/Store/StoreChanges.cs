@@ -85,9 +85,10 @@ internal sealed class StoreChanges : IDisposable
             catch (Exception fault) when (fault is StoreAwayException || StoreDialect.IsAbsence(fault))
             {
                 // Told by the presence, once.
-                if (missed)
+                if (missed && !StoreDialect.IsEndOfConnection(fault))
                     _presence.Failed(fault, writing: false);
                 missed = true;
+                _connections.Forget();
             }
             catch (Exception fault)
             {

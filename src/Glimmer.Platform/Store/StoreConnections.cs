@@ -91,6 +91,9 @@ internal sealed class StoreConnections : IDisposable
             connection.Dispose();
     }
 
+    /// <summary>Forgets the connections of the pool: their server went away, and the next one shall be a new one.</summary>
+    public void Forget() => _postgres?.Clear();
+
     /// <summary>A PostgreSQL connection outside the pool, for listening.</summary>
     public NpgsqlConnection OpenListener() => _postgres!.OpenConnection();
 

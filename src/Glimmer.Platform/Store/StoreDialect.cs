@@ -44,6 +44,9 @@ internal sealed class StoreDialect
         _ => false,
     };
 
+    /// <summary>Whether only this connection was ended; a new one may be had.</summary>
+    public static bool IsEndOfConnection(Exception fault) => fault is PostgresException { SqlState: "57P01" or "57P02" };
+
     /// <summary>Whether a unique index refused the row.</summary>
     public static bool IsDuplicate(Exception fault) => fault switch
     {

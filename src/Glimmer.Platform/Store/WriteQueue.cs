@@ -168,6 +168,8 @@ internal sealed class WriteQueue : IAsyncDisposable
             {
                 _trouble = fault;
                 Drop();
+                if (StoreDialect.IsAbsence(fault))
+                    _connections.Forget();
                 if (attempt > 0)
                     NoteAbsence(fault);
                 if (_presence.IsAway)
@@ -222,7 +224,7 @@ internal sealed class WriteQueue : IAsyncDisposable
 
     private void NoteAbsence(Exception fault)
     {
-        if (StoreDialect.IsAbsence(fault))
+        if (StoreDialect.IsAbsence(fault) && !StoreDialect.IsEndOfConnection(fault))
             _presence.Failed(fault, writing: true);
     }
 

@@ -27,13 +27,13 @@ public sealed partial class DeployTests
     public void Every_setting_is_one()
     {
         string settings = File.ReadAllText(Path.Combine(Root, "docs", "configuration.md"));
-        HashSet<string> known = [.. SettingName().Matches(settings).Select(static match => match.Groups[1].Value.Replace(":", "__", StringComparison.Ordinal).ToUpperInvariant())];
+        HashSet<string> known = [.. SettingName().Matches(settings).Select(static match => match.Groups["name"].Value.Replace(":", "__", StringComparison.Ordinal).ToUpperInvariant())];
         var named = new HashSet<string>();
         foreach (string file in Directory.EnumerateFiles(Deploy, "*", SearchOption.AllDirectories).Where(static file => !file.Contains("node_modules", StringComparison.Ordinal) && !file.Contains($"{Path.DirectorySeparatorChar}secrets{Path.DirectorySeparatorChar}", StringComparison.Ordinal)))
-            named.UnionWith(Variable().Matches(File.ReadAllText(file)).Select(static match => match.Groups[1].Value));
+            named.UnionWith(Variable().Matches(File.ReadAllText(file)).Select(static match => match.Groups["name"].Value));
         Assert.Contains("STORE__CONNECTIONSTRING", named);
         Assert.Contains("STORE__WHENAWAY", known);
-        Assert.Empty(named.Where(name => !known.Contains(name) && name != "GROUP__NAME"));
+        Assert.DoesNotContain(named, name => !known.Contains(name) && name != "GROUP__NAME");
     }
 
     [Fact]
@@ -87,7 +87,7 @@ public sealed partial class DeployTests
             foreach (Match match in Value().Matches(text))
             {
                 YamlNode at = values;
-                foreach (string part in match.Groups[1].Value.Split('.'))
+                foreach (string part in match.Groups["name"].Value.Split('.'))
                     at = at is YamlMappingNode map && map.Children.TryGetValue(part, out YamlNode? next) ? next : throw new InvalidOperationException($"{Path.GetFileName(file)} uses {match.Value}, which values.yaml has not");
                 used++;
             }
@@ -115,18 +115,18 @@ public sealed partial class DeployTests
         return Assert.Single(stream.Documents).RootNode;
     }
 
-    [GeneratedRegex(@"GLIMMER__([A-Z_]+)")]
+    [GeneratedRegex("GLIMMER__(?<name>[A-Z_]+)", RegexOptions.ExplicitCapture, 1000)]
     private static partial Regex Variable();
 
-    [GeneratedRegex(@"^\| `([A-Za-z:]+)`", RegexOptions.Multiline)]
+    [GeneratedRegex(@"^\| `(?<name>[A-Za-z:]+)`", RegexOptions.Multiline | RegexOptions.ExplicitCapture, 1000)]
     private static partial Regex SettingName();
 
-    [GeneratedRegex(@"\.Values\.([A-Za-z]+(?:\.[A-Za-z]+)*)")]
+    [GeneratedRegex(@"\.Values\.(?<name>[A-Za-z]+(\.[A-Za-z]+)*)", RegexOptions.ExplicitCapture, 1000)]
     private static partial Regex Value();
 
-    [GeneratedRegex(@"\{\{-? *(if|range|with|define)\b")]
+    [GeneratedRegex(@"\{\{-? *(if|range|with|define)\b", RegexOptions.ExplicitCapture, 1000)]
     private static partial Regex Opens();
 
-    [GeneratedRegex(@"\{\{-? *end\b")]
+    [GeneratedRegex(@"\{\{-? *end\b", RegexOptions.ExplicitCapture, 1000)]
     private static partial Regex Ends();
 }

@@ -167,9 +167,14 @@ public sealed class AwayTests : IDisposable
         await Charge(ledger, "before");
         store.Write(session => session.Execute("UPDATE store_topics SET version = 1 WHERE topic = 'ledger'"));   // a standby that had less, or a restored backup
         Task late = Charge(ledger, "late");
-        StoreException fault = await Assert.ThrowsAsync<StoreException>(() => late);
-        Assert.Contains("Restart", fault.Message, StringComparison.Ordinal);
-        Assert.Equal((false, fault.Message), (ledger.Admits, ledger.Broken));
+        await UntilAsync(() => ledger.Broken is not null);
+        Assert.Contains("Restart", ledger.Broken, StringComparison.Ordinal);
+        Assert.False(ledger.Admits);
+
+        // It fails, or stands in the journal if the database was slow to say so; that is kept for the next run then.
+        await late.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        await ledger.FlushAsync();
+        Assert.Equal(late.IsCompletedSuccessfully ? 1 : 0, late.IsCompletedSuccessfully ? Directory.GetFiles(JournalFolder).Length : 0);
         Assert.Equal(BusinessCode.Network, Refused(ledger).Code);
         Assert.Equal(["before"], store.Read(session => session.List<string>("SELECT request FROM ledger_usage")));
     }

@@ -182,13 +182,20 @@ public sealed class TaskRunnerTests
         await node.LookAsync();
         Assert.False(await tasks.Queue.CancelAsync(2, waits));
         Assert.True(await tasks.Queue.CancelAsync(1, waits));
-        Assert.True(await tasks.Queue.CancelAsync(1, runs));
+        Assert.True(await new TaskQueue(tasks.Store, tasks.Settings).CancelAsync(1, runs));   // on another node
         Assert.Equal((TaskState.Running, TaskState.Cancelled), ((await tasks.FindAsync(runs)).State, (await tasks.FindAsync(waits)).State));
         tasks.Time.Advance(TimeSpan.FromSeconds(3));
         await node.LookAsync();
         await node.IdleAsync();
         Assert.Equal(TaskState.Cancelled, (await tasks.FindAsync(runs)).State);
         Assert.False(await tasks.Queue.CancelAsync(1, runs));
+
+        // On its own node it has ended when that says so.
+        string third = await tasks.GiveAsync();
+        await node.LookAsync();
+        await Work.UntilAsync(() => work.Runs.Count == 2);
+        Assert.True(await tasks.Queue.CancelAsync(1, third));
+        Assert.Equal((TaskState.Cancelled, 0), ((await tasks.FindAsync(third)).State, node.Active));
         Assert.Empty(work.Charges);
     }
 

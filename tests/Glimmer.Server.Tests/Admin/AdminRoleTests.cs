@@ -61,6 +61,7 @@ public sealed class AdminRoleTests
                 using HttpResponseMessage byKey = await server.Harness.Client.GetAsync("/api/admin" + path);
                 Assert.Equal(byKey.StatusCode, byPerson.StatusCode);
                 bool missing = operation.Path.Contains("{key}", StringComparison.Ordinal) || operation.Path.Contains("{id}", StringComparison.Ordinal)
+                    || operation.Path.Contains("{backend}", StringComparison.Ordinal)
                     || (operation.Path.Contains("{account}", StringComparison.Ordinal) && account != ada.Account);
                 Assert.True((int)byKey.StatusCode == (missing ? 404 : 200), $"{path}: {await byKey.Content.ReadAsStringAsync()}");
             }

@@ -22,7 +22,7 @@ public sealed class ChaosTests
         TestContext.Current.TestOutputHelper?.WriteLine(report.ToString());
         Assert.True(report.Faults.IsEmpty, report.ToString());
         Assert.True(report.Disturbances.Values.Sum() >= 2, report.ToString());
-        foreach (IGrouping<string, ChaosRequest> kind in report.Requests.GroupBy(request => request.Kind))
+        foreach (IGrouping<string, ChaosRequest> kind in report.Requests.GroupBy(request => request.Kind, StringComparer.Ordinal))
             Assert.True(kind.Any(request => request.Outcome == ChaosOutcome.Answered), $"{kind.Key} was never answered: {report}");
     }
 }
