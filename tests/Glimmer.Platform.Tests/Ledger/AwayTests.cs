@@ -29,6 +29,7 @@ public sealed class AwayTests : IDisposable
         await using PlatformLedger ledger = Ledger(store);
         await ledger.DepositAsync("a", Money.Of(100, Currency.Usd), "d");
         await Charge(ledger, "before");
+        await ledger.FlushAsync();   // on a slow machine the journal may have it first
         List<bool> changes = [];
         store.Presence.Changed = (fault, _) => changes.Add(fault is not null);
         _postgres.Halt();
