@@ -155,6 +155,9 @@ public static class ChaosRun
         foreach (Node node in nodes)
         {
             report.Replayed += node.Replayed;
+
+            // What a stop left is the next start's to settle; each node is started once more.
+            await GlimmerServer.Create(ChaosNode.Options(node.Data, connection, 0), new ChatBackendSlot()).DisposeAsync();
             foreach (string file in Directory.Exists(Path.Combine(node.Data, "journal")) ? Directory.GetFiles(Path.Combine(node.Data, "journal")) : [])
                 report.Faults.Enqueue($"A journal was left: {file}");
             foreach (string line in node.Errors)
