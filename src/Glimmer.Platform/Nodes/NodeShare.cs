@@ -37,7 +37,9 @@ public sealed class NodeShare : IAsyncDisposable
 
     private readonly NodeLeaseHome? _home;
 
-    private NodeShare(SliceLoop loop, NodeLeaseHome? home) => (_loop, _home) = (loop, home);
+    private readonly PlatformStore _store;
+
+    private NodeShare(PlatformStore store, SliceLoop loop, NodeLeaseHome? home) => (_store, _loop, _home) = (store, loop, home);
 
     /// <summary>Its number, new with each registration.</summary>
     public long Id => _loop.Row.Id;
@@ -88,7 +90,7 @@ public sealed class NodeShare : IAsyncDisposable
         NodeLeaseHome? home = NodeLeaseHome.TryTake(store.Settings.DataFolder);
         try
         {
-            return new NodeShare(new SliceLoop(new SliceSqlStore(store), new SliceTrader(settings with { Home = home?.Id ?? "" }, TimeProvider.System), TimeProvider.System), home);
+            return new NodeShare(store, new SliceLoop(new SliceSqlStore(store), new SliceTrader(settings with { Home = home?.Id ?? "" }, TimeProvider.System), TimeProvider.System), home);
         }
         catch
         {
@@ -112,6 +114,10 @@ public sealed class NodeShare : IAsyncDisposable
             each.Limits,
             each.Units))];
     }
+
+    /// <summary>What other nodes hold of limits now, of which this one may have asked nothing yet; limits that none holds are left out.</summary>
+    internal Task<Dictionary<string, long>> ReadElsewhereAsync(string[] limits, CancellationToken cancel) =>
+        _store.ReadAsync(session => SliceSqlStore.Elsewhere(session, Id, limits), cancel: cancel);
 
     /// <summary>Gives back what is idle and leaves. Call it when no request runs any more.</summary>
     public async ValueTask DisposeAsync()

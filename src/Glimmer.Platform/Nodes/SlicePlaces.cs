@@ -24,13 +24,19 @@ internal static class SlicePlaces
         trader.Of(new SliceTerms($"d:{account}:{model}:{day}", SliceKind.Period, limit) { Expires = End(end) });
 
     public static Slice OfWindow(SliceTrader trader, string account, TimeSpan length, long limit) =>
-        trader.Of(new SliceTerms("w:" + account, SliceKind.Window, limit) { KeepMs = (long)length.TotalMilliseconds });
+        trader.Of(new SliceTerms(WindowId(account), SliceKind.Window, limit) { KeepMs = (long)length.TotalMilliseconds });
 
     public static Slice OfWeek(SliceTrader trader, string account, DateTimeOffset start, TimeSpan length, long limit) =>
-        trader.Of(new SliceTerms($"W:{account}:{start.ToUnixTimeSeconds()}", SliceKind.Period, limit) { Expires = End(start + length) });
+        trader.Of(new SliceTerms(WeekId(account, start), SliceKind.Period, limit) { Expires = End(start + length) });
 
     public static Slice OfMonth(SliceTrader trader, string account, DateTimeOffset start, DateTimeOffset end, int limit) =>
-        trader.Of(new SliceTerms($"M:{account}:{start.ToUnixTimeSeconds()}", SliceKind.Period, limit) { Expires = End(end) });
+        trader.Of(new SliceTerms(MonthId(account, start), SliceKind.Period, limit) { Expires = End(end) });
+
+    public static string WindowId(string account) => "w:" + account;
+
+    public static string WeekId(string account, DateTimeOffset start) => $"W:{account}:{start.ToUnixTimeSeconds()}";
+
+    public static string MonthId(string account, DateTimeOffset start) => $"M:{account}:{start.ToUnixTimeSeconds()}";
 
     public static Slice OfFunds(SliceTrader trader, string account, string currency) =>
         trader.Of(new SliceTerms($"f:{account}:{currency}", SliceKind.Funds, 0) { Owner = account, Currency = currency });

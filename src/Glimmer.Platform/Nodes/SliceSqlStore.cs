@@ -78,6 +78,11 @@ internal sealed class SliceSqlStore(PlatformStore store) : ISliceStore
         return [.. session.List<NodeLeaseRow>($"SELECT {NodeColumns} FROM nodes ORDER BY id").Select(node => (node, now, parts.GetValueOrDefault(node.Id).Limits, parts.GetValueOrDefault(node.Id).Units))];
     }
 
+    /// <summary>Units of limits that other nodes hold, those of dead ones that still count included.</summary>
+    public static Dictionary<string, long> Elsewhere(StoreSession session, long node, string[] limits) => session.List<(string Id, long Units)>(
+        "SELECT l.id, l.held - COALESCE(h.units, 0) FROM slice_limits l LEFT JOIN slice_holdings h ON h.limit_id = l.id AND h.node = @node WHERE l.id = ANY(@limits)",
+        new { node, limits }).ToDictionary(row => row.Id, row => row.Units, StringComparer.Ordinal);
+
     private static SliceView View(StoreSession session, SliceMessage message)
     {
         SliceTerms[] terms = [.. message.Asks.Select(ask => ask.Terms)];

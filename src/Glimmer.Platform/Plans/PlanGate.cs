@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using System.Globalization;
 using Glimmer.Platform.Nodes;
+using Glimmer.Platform.Store;
 using Glimmer.Protocol.Errors;
 
 namespace Glimmer.Platform.Plans;
@@ -76,13 +77,12 @@ public sealed class PlanGate(PlanRules initial)
     private readonly ConcurrentDictionary<string, Subscriber> _subscribers = new(StringComparer.Ordinal);
     private volatile PlanRules _rules = initial;
     private readonly SliceTrader? _slices;
+    private readonly NodeShare? _nodes;
     private readonly TimeProvider _time = TimeProvider.System;
 
     /// <summary>On a node that shares limits with others.</summary>
     public PlanGate(PlanRules initial, NodeShare? nodes, TimeProvider time)
-        : this(initial, nodes?.Trader, time)
-    {
-    }
+        : this(initial, nodes?.Trader, time) => _nodes = nodes;
 
     internal PlanGate(PlanRules initial, SliceTrader? slices, TimeProvider time)
         : this(initial)
@@ -279,8 +279,33 @@ public sealed class PlanGate(PlanRules initial)
         }
     }
 
-    /// <summary>How an account stands; null without a running plan.</summary>
-    public PlanStanding? Standing(string account, DateTimeOffset now)
+    /// <summary>
+    /// How an account stands; null without a running plan. What other nodes have is asked of the database, also where this one has had nothing to do with the account; while the
+    /// database is away, it is what this node heard last.
+    /// </summary>
+    public async Task<PlanStanding?> StandingAsync(string account, DateTimeOffset now, CancellationToken cancel = default)
+    {
+        PlanRules rules = _rules;
+        if (_nodes is not { IsShared: true } || !_subscribers.TryGetValue(account, out Subscriber? subscriber) || subscriber.Subscription.TermAt(now) is not { } term || rules.Find(term.Plan) is not { } plan)
+            return Standing(account, now);
+        string window = SlicePlaces.WindowId(account);
+        string week = SlicePlaces.WeekId(account, Week(rules, subscriber.Subscription, term, plan, now).Start);
+        string month = SlicePlaces.MonthId(account, Month(rules, subscriber.Subscription, now).Start);
+        try
+        {
+            Dictionary<string, long> units = await _nodes.ReadElsewhereAsync([window, week, month], cancel);
+            return Standing(account, now, (units.GetValueOrDefault(window), units.GetValueOrDefault(week), units.GetValueOrDefault(month)));
+        }
+        catch (StoreAwayException)
+        {
+            return Standing(account, now);
+        }
+    }
+
+    /// <summary>How an account stands as far as this node knows, in memory; null without a running plan.</summary>
+    public PlanStanding? Standing(string account, DateTimeOffset now) => Standing(account, now, null);
+
+    private PlanStanding? Standing(string account, DateTimeOffset now, (long Window, long Week, long Month)? elsewhere)
     {
         PlanRules rules = _rules;
         if (!_subscribers.TryGetValue(account, out Subscriber? subscriber) || subscriber.Subscription.TermAt(now) is not { } term || rules.Find(term.Plan) is not { } plan)
@@ -290,7 +315,7 @@ public sealed class PlanGate(PlanRules initial)
         var tools = new SortedDictionary<string, int>(StringComparer.Ordinal);
         lock (subscriber.Gate)
         {
-            (long window, long week, long month) = subscriber.Slices?.Elsewhere ?? default;
+            (long window, long week, long month) = elsewhere ?? subscriber.Slices?.Elsewhere ?? default;
             return new PlanStanding(
                 plan,
                 term,

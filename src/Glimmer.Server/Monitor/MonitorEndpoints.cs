@@ -22,9 +22,9 @@ internal sealed class MonitorEndpoints(Authenticator authenticator, ICallerPolic
     private static readonly string[] Tools = ["search-prime", "web-reader", "zread"];
 
     /// <summary>The windows of the caller's plan.</summary>
-    public Task QuotaAsync(HttpContext context) => AnswerAsync(context, (caller, json) =>
+    public Task QuotaAsync(HttpContext context) => AnswerAsync(context, async (caller, json) =>
     {
-        PlanStanding? standing = plans.Standing(caller.AccountId, time.GetUtcNow());
+        PlanStanding? standing = await plans.StandingAsync(caller.AccountId, time.GetUtcNow(), context.RequestAborted);
         json.WriteStartObject("data"u8);
         json.WriteString("level"u8, standing?.Plan.Level ?? "free");
         json.WriteStartArray("limits"u8);
@@ -38,7 +38,7 @@ internal sealed class MonitorEndpoints(Authenticator authenticator, ICallerPolic
 
         json.WriteEndArray();
         json.WriteEndObject();
-        return Task.FromResult<PlatformError?>(null);
+        return null;
     });
 
     /// <summary>Calls and tokens of a time, by hour or day and by model.</summary>
