@@ -78,6 +78,8 @@ public sealed class CallRates(PlanCalendar calendar)
             {
                 dry = slice;
                 bucket.GiveDay();
+                if (!slice.IsUsedUp)
+                    return SlicePlaces.Elsewhere(slice);
             }
         }
 

@@ -18,7 +18,7 @@ public interface ILedger
     /// <param name="worstCase">Price and most units.</param>
     /// <param name="requestId">The request's id, stored with its usage.</param>
     /// <param name="reservation">What was set aside; settle or release it exactly once, in every outcome.</param>
-    /// <param name="error">1113 when the account is in arrears or the key's spend cap is reached.</param>
+    /// <param name="error">1113 when the account is in arrears or the key's spend cap is reached; 1305 when other nodes have set aside what is left.</param>
     bool TryReserve(
         in Payer payer,
         in Quote worstCase,

@@ -89,7 +89,12 @@ internal sealed class LedgerJournal : IDisposable
         lock (_gate)
         {
             if (_closed)
+            {
+                // The ledger stopped waiting for a database that then took everything after all, before the store was closed.
+                NodeJournal.Remove(_file.Path);
                 return;
+            }
+
             _file.Clear();
             Interlocked.Exchange(ref _bytes, _file.Length);
         }

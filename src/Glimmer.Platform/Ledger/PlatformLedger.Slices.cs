@@ -45,8 +45,9 @@ public sealed partial class PlatformLedger
         Slice funds = SlicePlaces.OfFunds(Slices!, held.Payer.AccountId, held.Wallet.Currency.Code);
         if (_settings.CoverWorstCase ? !funds.TryTake(held.HeldUnits) : !funds.TryOverdraw(held.HeldUnits))
         {
+            // The wallet has the money: others have set it aside, or died with it. It hears itself of what they charge.
             _dry = funds;
-            error = PlatformError.Of(BusinessCode.AccountInArrears);
+            error = SlicePlaces.Elsewhere(funds);
             return false;
         }
 
@@ -57,7 +58,7 @@ public sealed partial class PlatformLedger
             {
                 funds.Give(held.HeldUnits);
                 _dry = slice;
-                error = CapReached(cap);
+                error = SlicePlaces.Elsewhere(slice);
                 return false;
             }
 

@@ -227,8 +227,13 @@ public sealed partial class PlatformLedger : ILedger, IAsyncDisposable
 
         // A database that is away is waited for a while; what waits then fails when the store is closed, or is in the journal.
         TimeSpan patience = _journal is not null && _store.Presence.IsAway ? TimeSpan.FromSeconds(1) : _patience;
-        await _pump.DrainAsync().WaitAsync(patience, CancellationToken.None).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        Task drained = _pump.DrainAsync();
+        await drained.WaitAsync(patience, CancellationToken.None).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         _journal?.Dispose();
+
+        // The store, when it is closed, gives the database some more time: what it then takes is known before the process ends.
+        if (_journal is not null && !drained.IsCompleted)
+            _store.WhenWritten(() => drained);
         _stop.Dispose();
     }
 

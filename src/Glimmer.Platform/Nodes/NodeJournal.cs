@@ -113,6 +113,20 @@ internal sealed class NodeJournal : IDisposable
             File.Delete(Path);
     }
 
+    /// <summary>Removes a file that was closed; left alone when another process has taken it meanwhile, which removes it itself.</summary>
+    public static void Remove(string path)
+    {
+        try
+        {
+            using var file = new FileStream(path, FileMode.Open, FileAccess.ReadWrite, FileShare.None);
+            File.Delete(path);
+        }
+        catch (Exception fault) when (fault is IOException or UnauthorizedAccessException)
+        {
+            // It stays for the next start, which settles nothing twice.
+        }
+    }
+
     /// <summary>Opens the files in a folder whose processes are gone. The caller closes them, and removes those it has done with.</summary>
     public static IEnumerable<NodeJournalReader> Orphans(string folder)
     {

@@ -29,6 +29,9 @@ internal sealed class Slice
         Holding = whole ? Whole : 0;
     }
 
+    /// <summary>How often its node hears of others at least.</summary>
+    public TimeSpan Beat => _trader.Settings.Beat;
+
     /// <summary>What it is a part of.</summary>
     public SliceTerms Terms { get; }
 
@@ -63,6 +66,19 @@ internal sealed class Slice
 
     /// <summary>Whether several answers in a row said so: others had the time to give back what they do not use.</summary>
     public bool IsExhausted => IsDry && Volatile.Read(ref Lacks) >= 3;
+
+    /// <summary>
+    /// Whether a window or a period is used up over all nodes, as far as can be known: the store has nothing left of it, and either this node has all of it, or those that live had
+    /// the time to give back what they do not use. What a dead node had counts as used.
+    /// </summary>
+    public bool IsUsedUp
+    {
+        get
+        {
+            long since = Volatile.Read(ref DrySince);
+            return since != long.MaxValue && _trader.MayAdmit && (HeldByAll <= Holding || _trader.Timestamp - since >= _trader.TimeToYield);
+        }
+    }
 
     // The trader's own, under its lock.
 
@@ -110,6 +126,9 @@ internal sealed class Slice
     internal long Piece { get; set; } = 1;
 
     internal long DryUntil;
+
+    /// <summary>When the first of the answers came that had too little; the greatest number when the last one had enough.</summary>
+    internal long DrySince = long.MaxValue;
 
     /// <summary>Answers in a row that had too little.</summary>
     internal int Lacks;

@@ -1,4 +1,5 @@
 using Glimmer.Platform.Admission;
+using Glimmer.Protocol.Errors;
 
 namespace Glimmer.Platform.Nodes;
 
@@ -36,6 +37,17 @@ internal static class SlicePlaces
 
     public static Slice OfCap(SliceTrader trader, string key, string currency, int period, long number, long limit) =>
         trader.Of(new SliceTerms($"c:{key}:{currency}:{period}:{number}", SliceKind.Cap, limit) { Owner = key, Currency = currency, Period = period, PeriodNumber = number });
+
+    /// <summary>
+    /// 1305: there is something left of a limit or of funds, but other nodes have it, and give it back when they do not use it. Whoever is told so is to try again; the codes of
+    /// limits and arrears, upon which a client gives up, are for what is used up over all nodes.
+    /// </summary>
+    public static PlatformError Elsewhere(Slice slice) => PlatformError.Of(BusinessCode.Overloaded) with
+    {
+        Message = "What is left of this account's limits is in use at other nodes of the platform for the moment, please try again",
+        Chinese = "该账户剩余的额度暂由平台其他节点占用，请稍后重试",
+        RetryAfter = slice.Beat,
+    };
 
     /// <summary>Waits for news about a limit; false when none would help.</summary>
     public static async ValueTask<bool> WaitAsync(Slice slice, TimeProvider time, CancellationToken cancel)

@@ -67,6 +67,9 @@ internal sealed class SliceTrader
 
     internal SliceSettings Settings => _settings;
 
+    /// <summary>In timestamp ticks, after how long others have heard that a limit is lacked, and have given back what they do not use: they hear it with their next heartbeat.</summary>
+    internal long TimeToYield => Ticks(2 * _settings.Beat);
+
     /// <summary>Whether units may be taken now: the node owns everything, or its lease runs for sure.</summary>
     public bool MayAdmit => !Volatile.Read(ref _shared) || _time.GetTimestamp() < Volatile.Read(ref _leaseUntil);
 
@@ -416,6 +419,8 @@ internal sealed class SliceTrader
             slice.Pause = waiting ? Ticks(_settings.DryPause) : Math.Clamp(slice.Pause * 2, Ticks(_settings.DryPause), Ticks(_settings.Beat));
             Volatile.Write(ref slice.Lacks, slice.Lacks + 1);
             Volatile.Write(ref slice.DryUntil, now + slice.Pause);
+            if (!waiting && slice.DrySince == long.MaxValue)
+                Volatile.Write(ref slice.DrySince, now);
 
             // Asked once more in any case, so that the store learns when nobody lacks it any longer.
             _later.TryAdd(slice.Terms.Id, slice);
@@ -427,6 +432,7 @@ internal sealed class SliceTrader
             slice.Pause = 0;
             Volatile.Write(ref slice.Lacks, 0);
             Volatile.Write(ref slice.DryUntil, 0);
+            Volatile.Write(ref slice.DrySince, long.MaxValue);
         }
 
         if (!slice.IsActive && (slice.Holding != 0 || lacks))

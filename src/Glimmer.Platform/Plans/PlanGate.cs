@@ -173,6 +173,8 @@ public sealed class PlanGate(PlanRules initial)
             }
         }
 
+        if (dry is { IsUsedUp: false })
+            return PlanDecision.Refuse(SlicePlaces.Elsewhere(dry), dry);
         return limit switch
         {
             QuotaLimit.None => new PlanDecision(subscriber, receipt, rules.ConcurrencyOf(plan, now), null),
@@ -215,7 +217,7 @@ public sealed class PlanGate(PlanRules initial)
             if (subscriber.Slices?.Month(start, end, plan.ToolCalls) is not { } month || month.TryTake(1))
                 return null;
             subscriber.Meter.ReleaseTool(tool, start);
-            return LimitError(rules, end, now);
+            return month.IsUsedUp ? LimitError(rules, end, now) : SlicePlaces.Elsewhere(month);
         }
     }
 

@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Data.Common;
 using Microsoft.Data.Sqlite;
 using Npgsql;
@@ -13,6 +14,7 @@ public sealed class PlatformStore : IAsyncDisposable, IDisposable
 {
     private readonly StoreConnections _connections;
     private readonly SemaphoreSlim _readers = new(16);
+    private readonly ConcurrentQueue<Func<Task>> _afterWrites = new();
     private int _disposed;
 
     private PlatformStore(StoreSettings settings, StoreConnections connections, IReadOnlyList<string> upgrades)
@@ -265,10 +267,15 @@ public sealed class PlatformStore : IAsyncDisposable, IDisposable
         if (Interlocked.Exchange(ref _disposed, 1) != 0)
             return;
         await Writes.DisposeAsync();
+        while (_afterWrites.TryDequeue(out Func<Task>? followed))
+            await followed().WaitAsync(TimeSpan.FromSeconds(5)).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         Changes.Dispose();
         _connections.Dispose();
         _readers.Dispose();
     }
+
+    /// <summary>Has the closing of the store wait, once its last writes are stored or have failed, for what follows them.</summary>
+    internal void WhenWritten(Func<Task> followed) => _afterWrites.Enqueue(followed);
 
     /// <inheritdoc cref="DisposeAsync"/>
     public void Dispose() => DisposeAsync().AsTask().GetAwaiter().GetResult();

@@ -91,6 +91,34 @@ public sealed class AwayTests : IDisposable
     }
 
     [Fact]
+    public async Task A_database_that_comes_back_while_the_store_is_closed_leaves_no_journal()
+    {
+        PlatformStore store = Open();
+        store.Writes.StopPatience = TimeSpan.FromMinutes(1);
+        PlatformLedger ledger = Ledger(store);
+        await ledger.DepositAsync("a", Money.Of(100, Currency.Usd), "d");
+        _postgres.Halt();
+        for (int i = 0; i < 20; i++)
+            await Charge(ledger, $"away-{i}");
+        await UntilAsync(() => store.Presence.IsAway);
+
+        // The ledger gives the database a second, and closes its journal.
+        await ledger.DisposeAsync();
+        Assert.NotEqual(0, ledger.JournalWaiting);
+        Assert.Single(Directory.GetFiles(JournalFolder));
+        _postgres.Resume();
+        await UntilAsync(() => store.Writes.Trouble is null);
+        await store.DisposeAsync();
+        Assert.Equal(0, ledger.JournalWaiting);
+        Assert.Empty(Directory.GetFiles(JournalFolder));
+
+        using PlatformStore again = Open();
+        await using PlatformLedger fresh = Ledger(again);
+        Assert.Empty(fresh.Replays);
+        await Check(fresh, again, 20);
+    }
+
+    [Fact]
     public async Task A_journal_of_another_store_is_left_alone()
     {
         PlatformStore dead = Open();

@@ -29,6 +29,62 @@ public sealed class SliceTraderTests
     }
 
     [Fact]
+    public void A_period_is_used_up_when_this_node_has_all_of_it_or_others_had_the_time_to_yield()
+    {
+        SliceTrader first = Join(shared: true), second = Join(shared: true);
+        var day = new SliceTerms("d:x", SliceKind.Period, 10) { Expires = long.MaxValue };
+        Slice one = first.Of(day), two = second.Of(day);
+        Assert.False(one.IsUsedUp);
+        Assert.False(one.TryTake(6));
+        Assert.False(one.IsUsedUp);
+        Exchange(first);
+        Assert.True(one.TryTake(6));
+
+        // The second one lacks what the first may have to spare, and hears no more of it at once.
+        Assert.False(two.TryTake(9));
+        Exchange(second);
+        Assert.False(two.TryTake(9));
+        Assert.True(two.IsDry);
+        Assert.False(two.IsUsedUp);
+        Pass(TimeSpan.FromSeconds(3.9));
+        Exchange(second);
+        Assert.False(two.TryTake(9));
+        Assert.False(two.IsUsedUp);
+        Pass(TimeSpan.FromSeconds(0.2));
+        Assert.True(two.IsUsedUp);
+
+        // Something came of it: it is not used up any more.
+        one.Give(6);
+        Pass(TimeSpan.FromSeconds(2.1));
+        Exchange(first);
+        Exchange(first);
+        Pass(TimeSpan.FromSeconds(2.1));
+        Exchange(second);
+        Assert.True(two.TryTake(9));
+        Assert.False(two.IsUsedUp);
+
+        // A node that may not admit knows nothing.
+        Assert.False(two.TryTake(9));
+        Exchange(second);
+        Pass(TimeSpan.FromSeconds(80));
+        Assert.False(two.IsUsedUp);
+    }
+
+    [Fact]
+    public void A_period_of_which_this_node_has_all_is_used_up_at_once()
+    {
+        SliceTrader only = Join(shared: true);
+        Slice day = only.Of(new SliceTerms("d:x", SliceKind.Period, 3) { Expires = long.MaxValue });
+        Assert.False(day.TryTake(3));
+        Exchange(only);
+        Assert.True(day.TryTake(3));
+        Assert.False(day.TryTake(1));
+        Assert.False(day.IsUsedUp);
+        Exchange(only);
+        Assert.True(day.IsUsedUp);
+    }
+
+    [Fact]
     public void Alone_it_owns_all_and_with_company_what_it_uses()
     {
         SliceTrader first = Join(shared: false);
