@@ -1,4 +1,5 @@
 using Glimmer.Platform.Ledger;
+using Glimmer.Shared.Yaml;
 
 namespace Glimmer.Platform.Catalog;
 

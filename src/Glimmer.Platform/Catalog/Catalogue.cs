@@ -137,7 +137,7 @@ public sealed class Catalogue
                 if (new FileInfo(overridePath).Length > MaxFileBytes)
                     throw new CatalogException($"{overridePath} is larger than {MaxFileBytes >> 20} MiB; it is not a catalogue.");
                 using var text = new StreamReader(overridePath);
-                new CatalogFile(overridePath).ReadInto(draft, YamlTree.Read(text, overridePath));
+                new CatalogFile(overridePath).ReadInto(draft, CatalogText.Read(text, overridePath));
             }
             catch (Exception fault) when (fault is IOException or UnauthorizedAccessException)
             {
@@ -149,7 +149,7 @@ public sealed class Catalogue
         {
             string name = string.Create(System.Globalization.CultureInfo.InvariantCulture, $"catalogue version {number}");
             using var text = new StringReader(version);
-            new CatalogFile(name).ReadInto(draft, YamlTree.Read(text, name));
+            new CatalogFile(name).ReadInto(draft, CatalogText.Read(text, name));
         }
 
         return new Catalogue(draft, number);
@@ -160,7 +160,7 @@ public sealed class Catalogue
     public static Catalogue Parse(TextReader text, string name)
     {
         var draft = new CatalogDraft();
-        new CatalogFile(name).ReadInto(draft, YamlTree.Read(text, name));
+        new CatalogFile(name).ReadInto(draft, CatalogText.Read(text, name));
         return new Catalogue(draft, 0);
     }
 

@@ -1,3 +1,5 @@
+using Glimmer.Shared.Yaml;
+
 namespace Glimmer.Platform.Catalog;
 
 /// <summary>

@@ -1,4 +1,5 @@
 using System.Globalization;
+using Glimmer.Shared.Yaml;
 
 namespace Glimmer.Platform.Catalog;
 

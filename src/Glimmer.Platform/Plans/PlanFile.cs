@@ -1,6 +1,7 @@
 using System.Collections.Frozen;
 using Glimmer.Platform.Billing;
 using Glimmer.Platform.Catalog;
+using Glimmer.Shared.Yaml;
 
 namespace Glimmer.Platform.Plans;
 

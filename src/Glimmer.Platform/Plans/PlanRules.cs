@@ -257,7 +257,7 @@ public sealed class PlanRules
     /// <param name="version">Name of the version.</param>
     /// <exception cref="CatalogException">The text is wrong.</exception>
     public static PlanRules Parse(TextReader text, string name, string version) =>
-        new PlanFile(name).Read(YamlTree.Read(text, name) ?? throw new CatalogException(name, 1, "it is empty; it needs plans."), version);
+        new PlanFile(name).Read(CatalogText.Read(text, name) ?? throw new CatalogException(name, 1, "it is empty; it needs plans."), version);
 }
 
 /// <summary>Hours of a day; the end is excluded, and may lie past midnight.</summary>

@@ -2,13 +2,11 @@ using System.Buffers;
 using System.Buffers.Binary;
 using System.Text.Json;
 using Glimmer.Inference;
-using Glimmer.Platform.Admission;
 using Glimmer.Platform.Catalog;
 using Glimmer.Platform.Keys;
-using Glimmer.Platform.Ledger;
-using Glimmer.Platform.Plans;
 using Glimmer.Protocol.Errors;
 using Glimmer.Protocol.Json;
+using Glimmer.Server.Answers;
 using Glimmer.Server.Hosting;
 using Glimmer.Server.Routing;
 using Glimmer.Server.Transport;
@@ -18,8 +16,8 @@ namespace Glimmer.Server.Embeddings;
 /// <summary>
 /// <c>POST /embeddings</c> (spec: api.md §12.1): vectors of a model that the operator named for it. Without one the answer says so; none are invented.
 /// </summary>
-internal sealed partial class EmbeddingsEndpoint(
-    RequestGate gate, CatalogueSource catalogue, IChatBackendProvider backends, CallAdmission calls, GlimmerOptions options, ILogger<EmbeddingsEndpoint> log)
+internal sealed class EmbeddingsEndpoint(
+    RequestGate gate, CatalogueSource catalogue, IChatBackendProvider backends, InputRunner runner, GlimmerOptions options)
 {
     private const int MostTexts = 2048;
     private const int MostCharacters = 1 << 20;
@@ -51,50 +49,15 @@ internal sealed partial class EmbeddingsEndpoint(
         }
 
         model ??= new CatalogModel { Code = backend.Model, Kind = ModelKind.Embedding };
-        var record = RequestRecord.Of(context);
-        record.Model = model.Code;
-        record.Backend = backend.Name;
-        await RunAsync(context, key, asked, model, backend, write);
-    }
-
-    private async Task RunAsync(HttpContext context, AccessKey key, EmbeddingsCall asked, CatalogModel model, IEmbeddingBackend backend, Action<IBufferWriter<byte>, string, EmbeddingOutcome> write)
-    {
-        var record = RequestRecord.Of(context);
-        var most = new UsageUnits { Input = (int)Math.Clamp((context.Request.ContentLength ?? 0) / 2, 1, int.MaxValue) };
-        CallEntry entry = await calls.EnterAsync(
-            new CallRequest(key, model, ApiSurface.General, record.Id, most, asked.RequestId, asked.EndUser, "embeddings"), context.RequestAborted);
-        if (entry.Call is not { } call)
-        {
-            await ErrorResponse.WriteAsync(context, entry.Error!);
-            return;
-        }
-
-        using (call)
-        {
-            EmbeddingOutcome outcome;
-            try
+        await runner.RunAsync<MadeVectors>(
+            context,
+            new InputCall(key, model, backend.Name, "embeddings", asked.RequestId, asked.EndUser),
+            async cancel =>
             {
-                outcome = await backend.EmbedAsync(asked.Texts, asked.Dimensions, context.RequestAborted);
-            }
-            catch (Exception fault) when (!context.RequestAborted.IsCancellationRequested)
-            {
-                Log.BackendFault(log, record.Id, backend.Name, FaultText.Of(fault));
-                outcome = new EmbeddingOutcome(null, 0, PlatformError.Of(BusinessCode.Network, record.Id));
-            }
-
-            if (outcome.Vectors is not { } vectors)
-            {
-                call.Release();
-                await ErrorResponse.WriteAsync(context, outcome.Error!);
-                return;
-            }
-
-            record.Usage = new ChatUsage(outcome.Tokens, 0, 0, 0);
-            await call.Settle(new UsageUnits { Input = outcome.Tokens });
-            var body = new ArrayBufferWriter<byte>(vectors.Count * vectors[0].Length * 12);
-            write(body, model.Code, outcome);
-            await JsonResponse.WriteAsync(context, body);
-        }
+                EmbeddingOutcome outcome = await backend.EmbedAsync(asked.Texts, asked.Dimensions, cancel);
+                return new InputOutcome<MadeVectors>(outcome.Vectors is null ? null : new MadeVectors(outcome), outcome.Tokens, outcome.Error);
+            },
+            (body, made) => write(body, model.Code, made.Outcome));
     }
 
     private static (Asked? Request, PlatformError? Error) Read(FieldReader body)
@@ -181,11 +144,7 @@ internal sealed partial class EmbeddingsEndpoint(
 
     private sealed record Asked(EmbeddingsCall Call, bool AsBase64);
 
-    private static partial class Log
-    {
-        [LoggerMessage(2201, LogLevel.Error, "Request {RequestId}: the backend {Backend} failed to make embeddings: {Fault}")]
-        public static partial void BackendFault(ILogger log, string requestId, string backend, string fault);
-    }
+    private sealed record MadeVectors(EmbeddingOutcome Outcome);
 }
 
 /// <summary>A request for vectors.</summary>

@@ -197,6 +197,7 @@ public sealed class GlimmerServer : IAsyncDisposable
             .AddSingleton<ModelsEndpoint>()
             .AddSingleton<ChatRunner>()
             .AddSingleton<PromptCounter>()
+            .AddSingleton<InputRunner>()
             .AddSingleton<ChatEndpoint>()
             .AddSingleton<TokenizerEndpoint>()
             .AddSingleton<ModelNames>()

@@ -1,11 +1,8 @@
-using System.Buffers;
 using Glimmer.Inference;
-using Glimmer.Platform.Admission;
 using Glimmer.Platform.Catalog;
 using Glimmer.Platform.Keys;
-using Glimmer.Platform.Ledger;
-using Glimmer.Platform.Plans;
 using Glimmer.Protocol.Errors;
+using Glimmer.Server.Answers;
 using Glimmer.Server.Hosting;
 using Glimmer.Server.Routing;
 using Glimmer.Server.Transport;
@@ -16,8 +13,8 @@ namespace Glimmer.Server.Rerank;
 /// <c>POST /rerank</c> (spec: api.md §12.2) and <c>POST /v1/rerank</c>, the form of Jina, Cohere, vLLM and llama.cpp's server: documents in the order of how well they
 /// fit a query. Without a backend that scores, the answer says so; no scores are invented.
 /// </summary>
-internal sealed partial class RerankEndpoint(
-    RequestGate gate, CatalogueSource catalogue, IChatBackendProvider backends, CallAdmission calls, GlimmerOptions options, TimeProvider time, ILogger<RerankEndpoint> log)
+internal sealed class RerankEndpoint(
+    RequestGate gate, CatalogueSource catalogue, IChatBackendProvider backends, InputRunner runner, GlimmerOptions options, TimeProvider time)
 {
     private const string UsualModel = "rerank";
 
@@ -60,54 +57,22 @@ internal sealed partial class RerankEndpoint(
         }
 
         model ??= new CatalogModel { Code = backend!.Model, Kind = ModelKind.Rerank };
-        var record = RequestRecord.Of(context);
-        record.Model = model.Code;
-        record.Backend = backend!.Name;
-        await AnswerAsync(context, key, asked!, model, backend, isNative);
-    }
-
-    private async Task AnswerAsync(HttpContext context, AccessKey key, RerankRequest asked, CatalogModel model, IRerankBackend backend, bool isNative)
-    {
-        var record = RequestRecord.Of(context);
-        var most = new UsageUnits { Input = (int)Math.Clamp((context.Request.ContentLength ?? 0) / 2, 1, int.MaxValue) };
-        CallEntry entry = await calls.EnterAsync(
-            new CallRequest(key, model, ApiSurface.General, record.Id, most, asked.RequestId, asked.EndUser, "rerank"), context.RequestAborted);
-        if (entry.Call is not { } call)
-        {
-            await ErrorResponse.WriteAsync(context, entry.Error!);
-            return;
-        }
-
-        using (call)
-        {
-            RerankOutcome outcome;
-            try
+        await runner.RunAsync<RerankAnswer>(
+            context,
+            new InputCall(key, model, backend!.Name, "rerank", asked!.RequestId, asked.EndUser),
+            async cancel =>
             {
-                outcome = await backend.ScoreAsync(asked.Query, asked.Documents, context.RequestAborted);
-            }
-            catch (Exception fault) when (!context.RequestAborted.IsCancellationRequested)
+                RerankOutcome outcome = await backend.ScoreAsync(asked.Query, asked.Documents, cancel);
+                RerankAnswer? answer = outcome.Scores is { } scores ? new RerankAnswer(asked, asked.RawScores ? outcome.RawScores! : scores, outcome.RawScores!, outcome.Tokens) : null;
+                return new InputOutcome<RerankAnswer>(answer, outcome.Tokens, outcome.Error);
+            },
+            (body, answer) =>
             {
-                Log.BackendFault(log, record.Id, backend.Name, FaultText.Of(fault));
-                outcome = new RerankOutcome(null, null, 0, PlatformError.Of(BusinessCode.Network, record.Id));
-            }
-
-            if (outcome.Scores is not { } scores)
-            {
-                call.Release();
-                await ErrorResponse.WriteAsync(context, outcome.Error!);
-                return;
-            }
-
-            record.Usage = new ChatUsage(outcome.Tokens, 0, 0, 0);
-            await call.Settle(new UsageUnits { Input = outcome.Tokens });
-            var answer = new RerankAnswer(asked, asked.RawScores ? outcome.RawScores! : scores, outcome.RawScores!, outcome.Tokens);
-            var body = new ArrayBufferWriter<byte>(256 + asked.Documents.Count * 48);
-            if (isNative)
-                answer.WriteNative(body, record.Id, time.GetUtcNow());
-            else
-                answer.WriteOther(body, record.Id, model.Code);
-            await JsonResponse.WriteAsync(context, body);
-        }
+                if (isNative)
+                    answer.WriteNative(body, RequestRecord.Of(context).Id, time.GetUtcNow());
+                else
+                    answer.WriteOther(body, RequestRecord.Of(context).Id, model.Code);
+            });
     }
 
     private static PlatformError NotServed(HttpContext context, string asked, CatalogModel? model)
@@ -123,11 +88,5 @@ internal sealed partial class RerankEndpoint(
             },
             _ => PlatformError.Of(BusinessCode.ModelUnsupported, "rerank") with { Field = "model" },
         };
-    }
-
-    private static partial class Log
-    {
-        [LoggerMessage(2202, LogLevel.Error, "Request {RequestId}: the backend {Backend} failed to score documents: {Fault}")]
-        public static partial void BackendFault(ILogger log, string requestId, string backend, string fault);
     }
 }

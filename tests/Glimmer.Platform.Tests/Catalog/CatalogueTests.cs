@@ -1,4 +1,5 @@
 using Glimmer.Platform.Catalog;
+using Glimmer.Shared.Yaml;
 
 namespace Glimmer.Platform.Tests.Catalog;
 
@@ -31,7 +32,7 @@ public sealed class CatalogueTests
     {
         using StreamReader first = Catalogue.OpenBuiltIn();
         using StreamReader second = Catalogue.OpenBuiltIn();
-        Assert.Equal(Dump(YamlTree.Read(first, "a")!), Dump(LineForm.Read(second, "a")));
+        Assert.Equal(Dump(CatalogText.Read(first, "a")!), Dump(LineForm.Read(second, "a")));
 
         static string Dump(YamlTree tree) =>
             tree.Scalar is { } text ? $"'{text}'"

@@ -1,4 +1,5 @@
 using System.Globalization;
+using Glimmer.Shared.Yaml;
 
 namespace Glimmer.Inference.Routing.Definitions;
 
@@ -9,33 +10,33 @@ internal sealed class BackendFields(string file)
 
     public string File => file;
 
-    public IEnumerable<(string Key, YamlNodeTree Value)> Members(YamlNodeTree node, string what) =>
+    public IEnumerable<(string Key, YamlTree Value)> Members(YamlTree node, string what) =>
         node.Members ?? throw Wrong(node, $"{what} must be keys with values.");
 
-    public List<YamlNodeTree> Items(YamlNodeTree node, string key, int most)
+    public List<YamlTree> Items(YamlTree node, string key, int most)
     {
-        List<YamlNodeTree> items = node.Items ?? throw Wrong(node, $"{key} must be a list.");
+        List<YamlTree> items = node.Items ?? throw Wrong(node, $"{key} must be a list.");
         return items.Count <= most ? items : throw Wrong(node, $"{key} has {items.Count} entries; at most {most} are allowed.");
     }
 
-    public string Text(YamlNodeTree node, string key, int most = 2048) =>
+    public string Text(YamlTree node, string key, int most = 2048) =>
         node.Scalar is not { Length: > 0 } text ? throw Wrong(node, $"{key} must be a text.")
         : text.Length > most ? throw Wrong(node, $"{key} is longer than {most} characters.")
         : text.Any(char.IsControl) ? throw Wrong(node, $"{key} has control characters in it.")
         : text;
 
-    public int Whole(YamlNodeTree node, string key, int least, int most) =>
+    public int Whole(YamlTree node, string key, int least, int most) =>
         int.TryParse(Text(node, key), NumberStyles.None, CultureInfo.InvariantCulture, out int number) && number >= least && number <= most
             ? number
             : throw Wrong(node, $"{key} is \"{node.Scalar}\"; use a whole number from {least} to {most}.");
 
-    public double Number(YamlNodeTree node, string key, double least, double most) =>
+    public double Number(YamlTree node, string key, double least, double most) =>
         double.TryParse(Text(node, key), NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out double number) && number >= least && number <= most
             ? number
             : throw Wrong(node, string.Create(CultureInfo.InvariantCulture, $"{key} is \"{node.Scalar}\"; use a number from {least} to {most}."));
 
     /// <summary>A time: <c>5</c> and <c>5s</c> are seconds, <c>250ms</c> and <c>2m</c> say their unit.</summary>
-    public TimeSpan Time(YamlNodeTree node, string key, TimeSpan least, TimeSpan most)
+    public TimeSpan Time(YamlTree node, string key, TimeSpan least, TimeSpan most)
     {
         string text = Text(node, key);
         (string number, double unit) = text switch
@@ -54,7 +55,7 @@ internal sealed class BackendFields(string file)
     /// <param name="node">Where it stands.</param>
     /// <param name="key">Its key.</param>
     /// <param name="literal">Whether it stands in the file itself.</param>
-    public string Secret(YamlNodeTree node, string key, out bool literal)
+    public string Secret(YamlTree node, string key, out bool literal)
     {
         string text = Text(node, key, 16384);
         literal = false;
@@ -89,14 +90,14 @@ internal sealed class BackendFields(string file)
     /// <summary>A path as it is meant: relative ones begin at the file's folder.</summary>
     public string PathOf(string path) => Path.GetFullPath(path, Path.GetDirectoryName(Path.GetFullPath(file)) ?? Environment.CurrentDirectory);
 
-    public BackendFileException Unknown(YamlNodeTree node, string key, string legal) => Wrong(node, $"there is no key \"{Short(key)}\" here; use {legal}.");
+    public BackendFileException Unknown(YamlTree node, string key, string legal) => Wrong(node, $"there is no key \"{Short(key)}\" here; use {legal}.");
 
-    public BackendFileException Wrong(YamlNodeTree node, string problem, Exception? inner = null) => new($"{file}, line {node.Line}: {problem}", inner);
+    public BackendFileException Wrong(YamlTree node, string problem, Exception? inner = null) => new($"{file}, line {node.Line}: {problem}", inner);
 
     private static string Short(string text) => text.Length <= 64 ? text : text[..64] + "…";
 
     private static string Say(TimeSpan time) => string.Create(CultureInfo.InvariantCulture, $"{time.TotalSeconds:0.###}s");
 
-    private string Fit(string value, YamlNodeTree node, string key) =>
+    private string Fit(string value, YamlTree node, string key) =>
         value.Length <= 16384 && !value.Any(char.IsControl) ? value : throw Wrong(node, $"{key}: the value it names is too long or has control characters in it.");
 }

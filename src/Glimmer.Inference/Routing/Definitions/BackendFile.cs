@@ -1,5 +1,6 @@
 using System.Globalization;
 using Glimmer.Inference.Backends;
+using Glimmer.Shared.Yaml;
 
 namespace Glimmer.Inference.Routing.Definitions;
 
@@ -52,14 +53,25 @@ public sealed class BackendFile
     /// <param name="text">YAML of one document.</param>
     /// <param name="file">Its name, for messages; relative paths in it begin at its folder.</param>
     /// <exception cref="BackendFileException">Something in it is wrong.</exception>
-    public static BackendSet Read(TextReader text, string file) => new BackendFile(file).ReadSet(YamlNodeTree.Read(text, file));
+    public static BackendSet Read(TextReader text, string file)
+    {
+        try
+        {
+            YamlTree tree = YamlTree.Read(text) ?? throw new BackendFileException($"{file}, line 1: the file is empty; it needs the list backends.");
+            return new BackendFile(file).ReadSet(tree);
+        }
+        catch (YamlTreeException fault)
+        {
+            throw new BackendFileException($"{file}, line {fault.Line}: {fault.Message}", fault);
+        }
+    }
 
-    private BackendSet ReadSet(YamlNodeTree root)
+    private BackendSet ReadSet(YamlTree root)
     {
         List<BackendDefinition>? backends = null;
         RoutingOptions routing = new();
-        YamlNodeTree? standIn = null;
-        foreach ((string key, YamlNodeTree value) in _fields.Members(root, "the file"))
+        YamlTree? standIn = null;
+        foreach ((string key, YamlTree value) in _fields.Members(root, "the file"))
         {
             switch (key)
             {
@@ -82,11 +94,11 @@ public sealed class BackendFile
         return new BackendSet(backends, routing) { Warnings = _warnings };
     }
 
-    private List<BackendDefinition> ReadBackends(YamlNodeTree node)
+    private List<BackendDefinition> ReadBackends(YamlTree node)
     {
         List<BackendDefinition> backends = [];
         HashSet<string> names = new(StringComparer.OrdinalIgnoreCase);
-        foreach (YamlNodeTree item in _fields.Items(node, "backends", MostBackends))
+        foreach (YamlTree item in _fields.Items(node, "backends", MostBackends))
         {
             BackendDefinition backend = ReadBackend(item);
             if (!names.Add(backend.Name))
@@ -97,13 +109,13 @@ public sealed class BackendFile
         return backends;
     }
 
-    private BackendDefinition ReadBackend(YamlNodeTree node)
+    private BackendDefinition ReadBackend(YamlTree node)
     {
         const string Keys = "name, kind, url, api_key, headers, models, weight, max_in_flight, mode, connect_timeout, first_token_timeout, stall_timeout";
         BackendDefinition backend = new() { Name = "", Kind = BackendKind.OpenAI, Url = new Uri("http://127.0.0.1"), Models = [] };
         HashSet<string> given = [];
-        YamlNodeTree? mode = null;
-        foreach ((string key, YamlNodeTree value) in _fields.Members(node, "a backend"))
+        YamlTree? mode = null;
+        foreach ((string key, YamlTree value) in _fields.Members(node, "a backend"))
         {
             given.Add(key);
             switch (key)
@@ -168,7 +180,7 @@ public sealed class BackendFile
         return backend;
     }
 
-    private string Name(YamlNodeTree node)
+    private string Name(YamlTree node)
     {
         string name = _fields.Text(node, "name");
         return name.Length <= 64 && name.All(static c => char.IsAsciiLetterOrDigit(c) || c is '-' or '_' or '.')
@@ -176,14 +188,14 @@ public sealed class BackendFile
             : throw _fields.Wrong(node, $"name is \"{(name.Length <= 80 ? name : name[..80] + "…")}\"; use letters, digits, -, _ and ., at most 64.");
     }
 
-    private BackendKind Kind(YamlNodeTree node)
+    private BackendKind Kind(YamlTree node)
     {
         string word = _fields.Text(node, "kind");
         int place = Array.FindIndex(_kinds, known => known.Word == word);
         return place >= 0 ? _kinds[place].Kind : throw _fields.Wrong(node, $"kind is \"{word}\"; use {string.Join(", ", _kinds.Select(static known => known.Word))}.");
     }
 
-    private Uri Url(YamlNodeTree node)
+    private Uri Url(YamlTree node)
     {
         string text = _fields.Text(node, "url");
         return Uri.TryCreate(text, UriKind.Absolute, out Uri? url) && url.Scheme is "http" or "https" && url.Host.Length > 0 && url.Query.Length == 0 && url.Fragment.Length == 0 && url.UserInfo.Length == 0
@@ -191,10 +203,10 @@ public sealed class BackendFile
             : throw _fields.Wrong(node, $"url is no address that can be used; use http or https with a host, a port and a path, such as http://10.0.0.5:8000 (the key goes into api_key).");
     }
 
-    private Dictionary<string, string> Headers(YamlNodeTree node)
+    private Dictionary<string, string> Headers(YamlTree node)
     {
         Dictionary<string, string> headers = new(StringComparer.OrdinalIgnoreCase);
-        foreach ((string key, YamlNodeTree value) in _fields.Members(node, "headers"))
+        foreach ((string key, YamlTree value) in _fields.Members(node, "headers"))
         {
             if (key.Length is 0 or > 128 || !key.All(static c => char.IsAsciiLetterOrDigit(c) || "!#$%&'*+-.^_`|~".Contains(c, StringComparison.Ordinal)))
                 throw _fields.Wrong(value, $"\"{(key.Length <= 64 ? key : key[..64] + "…")}\" is no name of a header.");
@@ -209,11 +221,11 @@ public sealed class BackendFile
         return headers;
     }
 
-    private List<BackendModel> Models(YamlNodeTree node)
+    private List<BackendModel> Models(YamlTree node)
     {
         List<BackendModel> models = [];
         HashSet<string> codes = new(StringComparer.OrdinalIgnoreCase);
-        foreach (YamlNodeTree item in _fields.Items(node, "models", MostModels))
+        foreach (YamlTree item in _fields.Items(node, "models", MostModels))
         {
             BackendModel model = item.Scalar is null ? Model(item) : new BackendModel { Code = Code(item) };
             if (!codes.Add(model.Code))
@@ -224,10 +236,10 @@ public sealed class BackendFile
         return models.Count > 0 ? models : throw _fields.Wrong(node, "models is empty; name at least one model.");
     }
 
-    private BackendModel Model(YamlNodeTree node)
+    private BackendModel Model(YamlTree node)
     {
         BackendModel model = new() { Code = "" };
-        foreach ((string key, YamlNodeTree value) in _fields.Members(node, "a model"))
+        foreach ((string key, YamlTree value) in _fields.Members(node, "a model"))
         {
             model = key switch
             {
@@ -251,7 +263,7 @@ public sealed class BackendFile
             : model;
     }
 
-    private string Code(YamlNodeTree node)
+    private string Code(YamlTree node)
     {
         string code = _fields.Text(node, "code");
         return code.Length <= 128 && code.All(static c => char.IsAsciiLetterOrDigit(c) || c is '-' or '_' or '.' or '/' or ':')
@@ -259,7 +271,7 @@ public sealed class BackendFile
             : throw _fields.Wrong(node, $"the code of a model is \"{(code.Length <= 80 ? code : code[..80] + "…")}\"; use letters, digits, -, _, ., / and :, at most 128.");
     }
 
-    private string Generation(YamlNodeTree node)
+    private string Generation(YamlTree node)
     {
         string name = _fields.Text(node, "generation");
         try

@@ -1,3 +1,5 @@
+using Glimmer.Shared.Yaml;
+
 namespace Glimmer.Inference.Routing.Definitions;
 
 /// <summary>Reads the section <c>routing</c> of a file of backends.</summary>
@@ -7,10 +9,10 @@ internal sealed class RoutingReader(BackendFields fields)
     private static readonly TimeSpan _least = TimeSpan.FromMilliseconds(1);
     private static readonly TimeSpan _hour = TimeSpan.FromHours(1);
 
-    public RoutingOptions Read(YamlNodeTree node)
+    public RoutingOptions Read(YamlTree node)
     {
         RoutingOptions options = new();
-        foreach ((string key, YamlNodeTree value) in fields.Members(node, "routing"))
+        foreach ((string key, YamlTree value) in fields.Members(node, "routing"))
         {
             options = key switch
             {
@@ -33,17 +35,17 @@ internal sealed class RoutingReader(BackendFields fields)
         return options;
     }
 
-    private RoutingPolicy Policy(YamlNodeTree node) => fields.Text(node, "policy") switch
+    private RoutingPolicy Policy(YamlTree node) => fields.Text(node, "policy") switch
     {
         "affinity" => RoutingPolicy.Affinity,
         "load" => RoutingPolicy.Load,
         var other => throw fields.Wrong(node, $"policy is \"{other}\"; use affinity or load."),
     };
 
-    private ProbeOptions Probe(YamlNodeTree node)
+    private ProbeOptions Probe(YamlTree node)
     {
         ProbeOptions options = new();
-        foreach ((string key, YamlNodeTree value) in fields.Members(node, "probe"))
+        foreach ((string key, YamlTree value) in fields.Members(node, "probe"))
         {
             options = key switch
             {
@@ -58,10 +60,10 @@ internal sealed class RoutingReader(BackendFields fields)
         return options;
     }
 
-    private EjectOptions Eject(YamlNodeTree node)
+    private EjectOptions Eject(YamlTree node)
     {
         EjectOptions options = new();
-        foreach ((string key, YamlNodeTree value) in fields.Members(node, "eject"))
+        foreach ((string key, YamlTree value) in fields.Members(node, "eject"))
         {
             options = key switch
             {

@@ -1,31 +1,27 @@
 using YamlDotNet.Core;
 using YamlDotNet.Core.Events;
 
-namespace Glimmer.Platform.Catalog;
+namespace Glimmer.Shared.Yaml;
 
-/// <summary>The catalogue's text is not what it should be. The message names file and line.</summary>
-public sealed class CatalogException : Exception
+/// <summary>A text is not YAML of the plain kind. Each room tells it in an error of its own.</summary>
+/// <param name="line">The line, from 1.</param>
+/// <param name="problem">What is wrong there.</param>
+/// <param name="inner">What the parser said.</param>
+internal sealed class YamlTreeException(long line, string problem, Exception? inner = null) : Exception(problem, inner)
 {
-    /// <summary>At a line of a file.</summary>
-    public CatalogException(string file, long line, string problem)
-        : base($"{file}, line {line}: {problem}")
-    {
-    }
-
-    /// <summary>About the whole file.</summary>
-    public CatalogException(string message, Exception? inner = null)
-        : base(message, inner)
-    {
-    }
+    /// <summary>The line, from 1.</summary>
+    public long Line { get; } = line;
 }
 
 /// <summary>
 /// A node of a YAML document with its line. Built straight from the parser's events, so that every error knows its line.
-/// Anchors are refused: a small file cannot become a large tree.
+/// Anchors are refused, and depth and number of nodes are bounded: a small file cannot become a large tree.
 /// </summary>
+/// <remarks>Compiled into each room that reads such files: the rooms may not know each other, and the client library needs no parser.</remarks>
 internal sealed class YamlTree
 {
     private const int MaxDepth = 8;
+    private const int MaxNodes = 100_000;
 
     private YamlTree(long line) => Line = line;
 
@@ -46,41 +42,44 @@ internal sealed class YamlTree
 
     public static YamlTree OfMembers(long line, List<(string Key, YamlTree Value)> members) => new(line) { Members = members };
 
-    /// <summary>Reads a file of one document; null when it is empty.</summary>
-    /// <exception cref="CatalogException">It is not YAML of the plain kind.</exception>
-    public static YamlTree? Read(TextReader text, string file)
+    /// <summary>Reads a text of one document; null when it is empty.</summary>
+    /// <exception cref="YamlTreeException">It is not YAML of the plain kind.</exception>
+    public static YamlTree? Read(TextReader text)
     {
         var parser = new Parser(text);
+        int nodes = 0;
         try
         {
             parser.Consume<StreamStart>();
             if (parser.Accept<StreamEnd>(out _))
                 return null;
             parser.Consume<DocumentStart>();
-            YamlTree tree = ReadNode(parser, file, 0);
+            YamlTree tree = ReadNode(parser, 0, ref nodes);
             parser.Consume<DocumentEnd>();
             if (!parser.Accept<StreamEnd>(out _))
-                throw new CatalogException(file, parser.Current!.Start.Line, "there is a second document; keep one.");
+                throw new YamlTreeException(parser.Current!.Start.Line, "there is a second document; keep one.");
             return tree;
         }
         catch (YamlException fault)
         {
-            throw new CatalogException(file, fault.Start.Line, $"this is not YAML: {fault.Message}");
+            throw new YamlTreeException(fault.Start.Line, $"this is not YAML: {fault.Message.ReplaceLineEndings(" ")}", fault);
         }
         catch (Exception fault) when (fault is InvalidOperationException or ArgumentException or IndexOutOfRangeException)
         {
             // The scanner's own way to say that a character stands where none may, a tab for instance.
-            throw new CatalogException(file, parser.Current?.End.Line ?? 1, "this is not YAML, on this line or the next.");
+            throw new YamlTreeException(parser.Current?.End.Line ?? 1, "this is not YAML, on this line or the next.", fault);
         }
     }
 
-    private static YamlTree ReadNode(Parser parser, string file, int depth)
+    private static YamlTree ReadNode(Parser parser, int depth, ref int nodes)
     {
         long line = parser.Current?.Start.Line ?? 0;
         if (parser.Current is not NodeEvent { Anchor.IsEmpty: true } node)
-            throw new CatalogException(file, line, "anchors (& and *) are not allowed here.");
+            throw new YamlTreeException(line, "anchors (& and *) are not allowed here.");
         if (depth > MaxDepth)
-            throw new CatalogException(file, line, $"it is nested deeper than {MaxDepth} levels.");
+            throw new YamlTreeException(line, $"it is nested deeper than {MaxDepth} levels.");
+        if (++nodes > MaxNodes)
+            throw new YamlTreeException(line, $"it has more than {MaxNodes} values.");
 
         switch (node)
         {
@@ -91,19 +90,20 @@ internal sealed class YamlTree
                 parser.MoveNext();
                 var items = new List<YamlTree>();
                 while (!parser.TryConsume<SequenceEnd>(out _))
-                    items.Add(ReadNode(parser, file, depth + 1));
+                    items.Add(ReadNode(parser, depth + 1, ref nodes));
                 return OfItems(line, items);
             default:
                 parser.Consume<MappingStart>();
                 var members = new List<(string Key, YamlTree Value)>();
+                var keys = new HashSet<string>(StringComparer.Ordinal);
                 while (!parser.TryConsume<MappingEnd>(out _))
                 {
-                    YamlTree key = ReadNode(parser, file, depth + 1);
+                    YamlTree key = ReadNode(parser, depth + 1, ref nodes);
                     if (key.Scalar is not { } name)
-                        throw new CatalogException(file, key.Line, "a key must be a word.");
-                    if (members.Exists(member => string.Equals(member.Key, name, StringComparison.Ordinal)))
-                        throw new CatalogException(file, key.Line, $"the key \"{name}\" comes twice.");
-                    members.Add((name, ReadNode(parser, file, depth + 1)));
+                        throw new YamlTreeException(key.Line, "a key must be a word.");
+                    if (!keys.Add(name))
+                        throw new YamlTreeException(key.Line, $"the key \"{name}\" comes twice.");
+                    members.Add((name, ReadNode(parser, depth + 1, ref nodes)));
                 }
 
                 return OfMembers(line, members);
