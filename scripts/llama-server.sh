@@ -11,4 +11,6 @@ require_sdk
 GLIMMER_LLAMA_SERVER=$(realpath "$1")
 export GLIMMER_LLAMA_SERVER
 dotnet build tests/Glimmer.Inference.Tests -c Release -v q --nologo
-exec tests/Glimmer.Inference.Tests/bin/Release/net10.0/Glimmer.Inference.Tests --filter-class "*.LlamaServerTests"
+dotnet build tests/Glimmer.Server.Tests -c Release -v q --nologo
+tests/Glimmer.Inference.Tests/bin/Release/net10.0/Glimmer.Inference.Tests --filter-class "*.LlamaServerTests"
+exec tests/Glimmer.Server.Tests/bin/Release/net10.0/Glimmer.Server.Tests --filter-class "*.WholeServerTests"

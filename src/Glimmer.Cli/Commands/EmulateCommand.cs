@@ -4,6 +4,7 @@ using Glimmer.Cli.Emulator;
 using Glimmer.Cli.Hosting;
 using Glimmer.Dialogue.Tokenization;
 using Glimmer.Inference.Backends;
+using Glimmer.Inference.Routing.Definitions;
 using Glimmer.Inference.Script;
 using Glimmer.Server.Hosting;
 using Microsoft.Extensions.Configuration;
@@ -32,15 +33,16 @@ internal static class EmulateCommand
         delays.AcceptOnlyFromAmong("real", "virtual", "none");
         Option<string?> key = new("--key") { Description = $"Credential ID.SECRET of the key. Default: {EmulatorOptions.WellKnownKey}." };
         Option<string?> ready = new("--ready-file") { Description = "File to write address and key to, as JSON, once it listens." };
-        Option<string?> record = new("--record") { Description = "File to record answers of --backend to: a scenario that says them again." };
+        Option<string?> record = new("--record") { Description = "File to record answers of --backend or --backends to: a scenario that says them again." };
         Option<string?> backend = new("--backend") { Description = "Base address of the service to record from, such as https://api.z.ai/api/paas/v4." };
+        Option<string?> backends = new("--backends") { Description = "File of backends to record from (docs/backends.md), in place of --backend." };
         Option<string?> kind = new("--backend-kind") { Description = "What it speaks: openai, anthropic or zai. Default: by its address." };
         kind.AcceptOnlyFromAmong([.. Kinds.Select(pair => pair.Word)]);
         Option<string?> backendKey = new("--backend-key") { Description = $"Its key. Default: the variable {BackendKeyVariable}." };
         Option<string[]> models = new("--model") { Description = "Model code to record, again for more. Default: glm-4.7." };
         Command command = new("emulate", "Start the platform as a test double: a scenario answers, no model is loaded.")
         {
-            scenario, port, host, data, tokenizer, strict, seed, clock, delays, key, ready, record, backend, kind, backendKey, models,
+            scenario, port, host, data, tokenizer, strict, seed, clock, delays, key, ready, record, backend, backends, kind, backendKey, models,
         };
         command.SetAction(result => GuardAsync(() =>
         {
@@ -62,11 +64,14 @@ internal static class EmulateCommand
                 ReadyFile = result.GetValue(ready),
                 Record = result.GetValue(record),
                 Upstream = Upstream(result.GetValue(backend), result.GetValue(kind), result.GetValue(backendKey), result.GetValue(models)),
+                Upstreams = Upstreams(result.GetValue(backends)),
             };
             if (options.ScenarioPath is null && options.Record is null)
                 throw new GlimmerStartupException("Name a scenario, or record one: glimmer emulate SCENARIO.yaml, or glimmer emulate --record OUT.yaml --backend URL.", 64);
-            if (options.Record is not null != options.Upstream is not null)
-                throw new GlimmerStartupException("--record and --backend belong together: one names the file, the other the service that is asked.", 64);
+            if (options.Upstreams is not null && (result.GetValue(backend) ?? result.GetValue(kind) ?? result.GetValue(backendKey) ?? result.GetValue(models)?.FirstOrDefault()) is not null)
+                throw new GlimmerStartupException("--backends names a file that says all of its backends; leave out --backend, --backend-kind, --backend-key and --model.", 64);
+            if (options.Record is not null != (options.Upstream is not null || options.Upstreams is not null))
+                throw new GlimmerStartupException("--record and --backend or --backends belong together: one names the file, the other the service that is asked.", 64);
 
             // Whoever knows the well-known key could ask the service on the recorder's account.
             if (options.Record is not null && result.GetValue(key) is null && options.Options.Host is not ("127.0.0.1" or "localhost" or "::1"))
@@ -93,6 +98,23 @@ internal static class EmulateCommand
             ApiKey = key ?? Environment.GetEnvironmentVariable(BackendKeyVariable),
             Models = [.. (models is { Length: > 0 } ? models : ["glm-4.7"]).Select(code => new BackendModel { Code = code })],
         };
+    }
+
+    private static BackendSet? Upstreams(string? path)
+    {
+        if (path is null)
+            return null;
+        try
+        {
+            BackendSet set = BackendFile.ReadFile(path);
+            return set.Backends.Any(static backend => backend.Models.Any(static model => model.Kind == BackendModelKind.Chat))
+                ? set
+                : throw new GlimmerStartupException($"{path} has no chat model; only their answers are recorded.", 78);
+        }
+        catch (BackendFileException fault)
+        {
+            throw new GlimmerStartupException(fault.Message, 78, fault);
+        }
     }
 
     private static T? Read<T>(string? text, string option, string legal, Func<string, T?> read)

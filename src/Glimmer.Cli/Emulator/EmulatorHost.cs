@@ -2,6 +2,7 @@ using System.Text.Json;
 using Glimmer.Cli.Hosting;
 using Glimmer.Dialogue.Tokenization;
 using Glimmer.Engine.Packages;
+using Glimmer.Inference.Backends;
 using Glimmer.Inference.Relay;
 using Glimmer.Inference.Script;
 using Glimmer.Platform.Store;
@@ -40,7 +41,7 @@ internal static partial class EmulatorHost
         using TemporaryFolder? folder = emulator.KeepsData ? null : TemporaryFolder.Make();
         GlimmerOptions options = folder is null ? emulator.Options : emulator.Options with { DataFolder = folder.Path, StoreDurability = StoreDurability.Off, StoreConnectionString = "" };
         ILoggerFactory? logs = null;
-        using var live = new LateBackend(scenario.Models, () => RelayBackends.Create(emulator.Upstream!, TimeProvider.System, logs!));
+        using var live = new LateBackend(scenario.Models, () => emulator.Upstreams is { } set ? new LivePool(set, logs!) : RelayBackends.Create(emulator.Upstream!, TimeProvider.System, logs!));
         ScriptChatBackend backend = new(scenario, tokenizer, new ScriptOptions
         {
             Clock = clock,
@@ -99,7 +100,11 @@ internal static partial class EmulatorHost
 
     /// <summary>The scenario of a file that is recorded from nothing.</summary>
     private static string StartOf(EmulatorOptions emulator) =>
-        $"# Recorded answers. Rules may be written above them; they are tried first.\nmodels: [{string.Join(", ", emulator.Upstream!.Models.Select(model => RecordingQuote(model.Code)))}]\n";
+        $"# Recorded answers. Rules may be written above them; they are tried first.\nmodels: [{string.Join(", ", CodesOf(emulator).Select(RecordingQuote))}]\n";
+
+    private static IEnumerable<string> CodesOf(EmulatorOptions emulator) => emulator.Upstreams is { } set
+        ? set.Backends.SelectMany(static backend => backend.Models).Where(static model => model.Kind == BackendModelKind.Chat).Select(static model => model.Code).Distinct(StringComparer.OrdinalIgnoreCase)
+        : emulator.Upstream!.Models.Select(static model => model.Code);
 
     private static string RecordingQuote(string code) => JsonSerializer.Serialize(code, ReadyJson.Default.String);
 

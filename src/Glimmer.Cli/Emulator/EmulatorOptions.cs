@@ -1,4 +1,5 @@
 using Glimmer.Inference.Backends;
+using Glimmer.Inference.Routing.Definitions;
 using Glimmer.Server.Hosting;
 
 namespace Glimmer.Cli.Emulator;
@@ -55,4 +56,7 @@ internal sealed record EmulatorOptions(GlimmerOptions Options)
 
     /// <summary>The service that is asked while recording.</summary>
     public BackendDefinition? Upstream { get; init; }
+
+    /// <summary>The backends that are asked in its place.</summary>
+    public BackendSet? Upstreams { get; init; }
 }

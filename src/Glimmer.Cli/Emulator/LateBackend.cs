@@ -15,6 +15,8 @@ internal sealed class LateBackend(IReadOnlyList<string> models, Func<IChatBacken
 
     public bool IsReady => true;
 
+    public bool TakesRawPrompts => _backend.Value.TakesRawPrompts;
+
     public ValueTask<ChatStart> StartAsync(ChatRequest request, CancellationToken cancel) => _backend.Value.StartAsync(request, cancel);
 
     public ValueTask<int> CountTokensAsync(ChatRequest request, CancellationToken cancel) => _backend.Value.CountTokensAsync(request, cancel);

@@ -275,7 +275,7 @@ internal sealed class LlamaEndpoints(RequestGate gate, ModelOffers offers, IChat
             return (null, PlatformError.Unsupported("model", "tokenize", $"the backend of {offer.Model.Code} does not show its vocabulary"));
         try
         {
-            return (new Wrapped<T>(await backend.UseTokenizerAsync(use, cancel)), null);
+            return (new Wrapped<T>(await backend.UseTokenizerAsync(offer.Route.Model, use, cancel)), null);
         }
         catch (ChatRequestException refused)
         {

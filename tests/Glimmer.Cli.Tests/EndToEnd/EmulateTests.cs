@@ -44,8 +44,10 @@ public sealed class EmulateTests : ProgramTests
         Assert.Equal(69, (await RunAsync("health", url)).ExitCode);
     }
 
-    [Fact]
-    public async Task Answers_are_recorded_from_a_service_and_said_again_without_it()
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task Answers_are_recorded_from_a_service_and_said_again_without_it(bool file)
     {
         string scenario = Write("live.yaml", "rules:\n  - { when: { last: tools }, reply: { thinking: hm, text: Look., tool_calls: [{ name: f, arguments: { a: 1 } }] } }\n  - { when: { last: busy }, reply: { error: { code: 1302, retry_after: 7 } } }\nfallback: { thinking: Well., text: \"Hello, 世界 🌍!\" }");
         string recorded = Path.Combine(Folder, "out.yaml");
@@ -56,8 +58,11 @@ public sealed class EmulateTests : ProgramTests
         {
             await upstream.ReadyAsync();
             string url = UrlOf(upstream);
+            string[] from = file
+                ? ["--backends", Write("backends.yaml", $"backends:\n- {{name: up, kind: zai, url: '{url}/api/paas/v4', api_key: env:GLIMMER_BACKEND_KEY, models: [glm-4.7]}}")]
+                : ["--backend", url + "/api/paas/v4"];
             await using GlimmerProcess recorder = GlimmerProcess.Start(
-                Folder, ["emulate", "--record", recorded, "--backend", url + "/api/paas/v4", "--key", Key, "--port", "0"], null, ("GLIMMER_BACKEND_KEY", WellKnownKey));
+                Folder, ["emulate", "--record", recorded, .. from, "--key", Key, "--port", "0"], null, ("GLIMMER_BACKEND_KEY", WellKnownKey));
             await recorder.ReadyAsync();
             using HttpClient client = Client(UrlOf(recorder), Key);
             foreach (string question in questions)
@@ -84,6 +89,9 @@ public sealed class EmulateTests : ProgramTests
     [Theory]
     [InlineData(64, "emulate")]
     [InlineData(64, "emulate", "--record", "x.yaml")]
+    [InlineData(64, "emulate", "s.yaml", "--backends", "b.yaml")]
+    [InlineData(64, "emulate", "--record", "x.yaml", "--backends", "b.yaml", "--model", "glm-4.7")]
+    [InlineData(78, "emulate", "--record", "x.yaml", "--backends", "missing.yaml")]
     [InlineData(64, "emulate", "s.yaml", "--seed", "many")]
     [InlineData(64, "emulate", "s.yaml", "--clock", "noon")]
     [InlineData(64, "emulate", "--record", "x.yaml", "--backend", "ftp://x")]
@@ -95,6 +103,7 @@ public sealed class EmulateTests : ProgramTests
     public async Task A_mistake_is_one_line(int code, params string[] arguments)
     {
         Write("s.yaml", "fallback: x");
+        Write("b.yaml", "backends: [{name: a, kind: zai, url: 'http://127.0.0.1:1', models: [glm-4.7]}]");
         (await RunAsync(arguments)).AssertOneClearLine(code, arguments[0]);
     }
 

@@ -18,7 +18,7 @@ public sealed class LlamaServerTests(LlamaServerProcess server, BundledBackend b
     {
         get
         {
-            Assert.SkipWhen(server.Backend is null, $"Set {LlamaServerProcess.Variable} to the path of a llama-server to run this.");
+            Assert.SkipWhen(server.Backend is null, LlamaServer.Missing);
             return server.Backend;
         }
     }

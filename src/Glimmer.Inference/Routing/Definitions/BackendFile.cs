@@ -114,7 +114,7 @@ public sealed class BackendFile
         const string Keys = "name, kind, url, api_key, headers, models, weight, max_in_flight, mode, connect_timeout, first_token_timeout, stall_timeout";
         BackendDefinition backend = new() { Name = "", Kind = BackendKind.OpenAI, Url = new Uri("http://127.0.0.1"), Models = [] };
         HashSet<string> given = [];
-        YamlTree? mode = null;
+        YamlTree? mode = null, url = null;
         foreach ((string key, YamlTree value) in _fields.Members(node, "a backend"))
         {
             given.Add(key);
@@ -127,6 +127,7 @@ public sealed class BackendFile
                     backend = backend with { Kind = Kind(value) };
                     break;
                 case "url":
+                    url = value;
                     backend = backend with { Url = Url(value) };
                     break;
                 case "api_key":
@@ -170,6 +171,8 @@ public sealed class BackendFile
                 throw _fields.Wrong(node, $"the backend{(backend.Name.Length > 0 ? " " + backend.Name : "")} has no {needed}; it needs name, kind, url and models.");
         }
 
+        if (backend.Url.Query.Length > 0 && backend.Kind != BackendKind.OpenAI)
+            throw _fields.Wrong(url!, "url has a query, which only the kind openai may have (such as ?api-version=2024-10-21); leave it out.");
         bool raw = Array.Find(_kinds, known => known.Kind == backend.Kind).Raw;
         if (mode is not null && !raw)
             throw _fields.Wrong(mode, $"mode is for vllm, sglang and llama-server; leave it out for {WordOf(backend.Kind)}.");
@@ -198,7 +201,7 @@ public sealed class BackendFile
     private Uri Url(YamlTree node)
     {
         string text = _fields.Text(node, "url");
-        return Uri.TryCreate(text, UriKind.Absolute, out Uri? url) && url.Scheme is "http" or "https" && url.Host.Length > 0 && url.Query.Length == 0 && url.Fragment.Length == 0 && url.UserInfo.Length == 0
+        return Uri.TryCreate(text, UriKind.Absolute, out Uri? url) && url.Scheme is "http" or "https" && url.Host.Length > 0 && url.Fragment.Length == 0 && url.UserInfo.Length == 0
             ? url
             : throw _fields.Wrong(node, $"url is no address that can be used; use http or https with a host, a port and a path, such as http://10.0.0.5:8000 (the key goes into api_key).");
     }

@@ -97,6 +97,12 @@ public sealed class BackendFileTests : IDisposable
     }
 
     [Theory]
+    [InlineData("url: 'https://x.example/openai/deployments/d?api-version=2024-10-21', kind: openai")]
+    [InlineData("kind: openai, url: 'https://x.example/openai/deployments/d?api-version=2024-10-21'")]
+    public void An_address_of_openai_may_have_a_query(string keys) =>
+        Assert.Equal("?api-version=2024-10-21", Assert.Single(Read($"backends:\n- {{name: a, {keys}, models: [m]}}").Backends).Url.Query);
+
+    [Theory]
     [InlineData("", 1, "empty")]
     [InlineData("backends: [", 2, "not YAML")]
     [InlineData("a: &x 1\nbackends: *x", 1, "anchors")]
@@ -109,7 +115,9 @@ public sealed class BackendFileTests : IDisposable
     [InlineData("backends:\n- name: a\n  kind: vlm", 3, "vllm, sglang, llama-server")]
     [InlineData("backends:\n- name: a\n  kind: vllm\n  url: gpu-1:8000", 4, "http")]
     [InlineData("backends:\n- name: a\n  kind: vllm\n  url: http://u:p@x", 4, "api_key")]
-    [InlineData("backends:\n- url: http://x?y=1", 2, "url")]
+    [InlineData("backends:\n- url: http://x#y", 2, "url")]
+    [InlineData("backends:\n- name: a\n  kind: zai\n  url: http://x?y=1\n  models: [m]", 4, "only the kind openai")]
+    [InlineData("backends:\n- {name: a, url: 'http://x?y=1', kind: vllm, models: [m]}", 2, "only the kind openai")]
     [InlineData("backends:\n- weight: 1001", 2, "0 to 1000")]
     [InlineData("backends:\n- weight: -1", 2, "0 to 1000")]
     [InlineData("backends:\n- weight: [1]", 2, "must be a text")]
