@@ -1,5 +1,6 @@
 using System.CommandLine;
 using Glimmer.Cli.Commands;
+using Glimmer.Server.Hosting;
 
 (string Name, Func<Command> Create)[] commands =
 [
@@ -36,6 +37,8 @@ using Glimmer.Cli.Commands;
 
 // Only the command that was asked for is built; the others' options would only delay its start.
 string? wanted = args.Length > 0 && commands.Any(command => command.Name == args[0]) ? args[0] : null;
+if (wanted is "serve" or "emulate")
+    GlimmerServer.WarmUp();
 RootCommand root = new("Glimmer: the GLM open platform on your own hardware.");
 foreach ((string name, Func<Command> create) in commands)
 {

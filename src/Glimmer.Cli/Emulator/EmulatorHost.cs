@@ -25,7 +25,7 @@ internal static partial class EmulatorHost
     /// <exception cref="GlimmerStartupException">The platform cannot start.</exception>
     public static async Task<int> RunAsync(EmulatorOptions emulator)
     {
-        // :: Step 1: what is played. The tokenizer is loaded beside the platform's start, or where a file was named, before it.
+        // :: Step 1: what is played. The bundled tokenizer is loaded once the platform listens, or with the first request; a file that was named is, before it.
         var warnings = new LateLog();
         await using RecordingFile? recordings = emulator.Record is { } record ? RecordingFile.Open(record, StartOf(emulator), warnings.Warn) : null;
         Scenario scenario = emulator.ScenarioPath is { } path ? ScenarioReader.ReadFile(path) : recordings!.Scenario;
@@ -33,8 +33,6 @@ internal static partial class EmulatorHost
         Lazy<ITokenizer> tokenizer = emulator.Tokenizer is { } vocabulary
             ? new Lazy<ITokenizer>(TokenizerFiles.Open(vocabulary))
             : new Lazy<ITokenizer>(package.LoadTokenizer);
-
-        Task warming = Task.Run(() => _ = tokenizer.Value);
 
         // :: Step 2: its clock, its data, its server.
         VirtualClock clock = emulator.Clock is { } at ? new VirtualClock(at) : new VirtualClock();
@@ -67,6 +65,7 @@ internal static partial class EmulatorHost
 
         // :: Step 3: say where, then wait.
         Tell(emulator, server);
+        Task warming = Task.Run(() => _ = tokenizer.Value);
         Banner.Write(Console.Out, server, options, $"the scenario {emulator.ScenarioPath ?? emulator.Record}: {string.Join(", ", scenario.Models)}", scenario.Models[0], standIn: false);
         TemporaryFolder.Sweep(TimeProvider.System.GetUtcNow());
         Task ended = server.WaitForShutdownAsync();

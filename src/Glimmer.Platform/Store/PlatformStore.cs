@@ -82,6 +82,21 @@ public sealed class PlatformStore : IAsyncDisposable, IDisposable
     /// <summary>Now, for instants that nodes compare with each other: by the database's clock where there are several (<see cref="StoreSettings.DatabaseClock"/>).</summary>
     internal long SharedNow(StoreSession session) => Settings.DatabaseClock ? session.Scalar<long>("SELECT (EXTRACT(EPOCH FROM clock_timestamp()) * 1000)::bigint") : Now;
 
+    /// <summary>
+    /// Loads what opening a SQLite store needs, whichever it is: the native library, the steps of the schema, and the code that asks. For another
+    /// thread, while the settings are still read; opening works without it.
+    /// </summary>
+    /// <exception cref="StoreException">There is no SQLite library.</exception>
+    public static void WarmUp()
+    {
+        _ = SqliteEngine.Version;
+        _ = StoreMigrations.Of(StoreKind.Sqlite);
+        using var memory = new SqliteConnection("Data Source=:memory:");
+        memory.Open();
+        using var connection = new StoreConnection(memory, StoreDialect.Sqlite);
+        StoreMigrations.Create(connection.Session());
+    }
+
     /// <summary>Opens the store and brings its schema up to date.</summary>
     /// <exception cref="StoreException">It cannot be opened, or was written by a newer version.</exception>
     public static PlatformStore Open(StoreSettings settings) => Open(settings, StoreMigrations.Of(settings.Kind));

@@ -1,3 +1,4 @@
+using System.Data.Common;
 using System.Globalization;
 using System.Reflection;
 using System.Security.Cryptography;
@@ -34,10 +35,13 @@ internal sealed record StoreMigration(int Number, string Name, string Sql)
     }
 }
 
+/// <summary>One step that a database has.</summary>
+internal sealed record AppliedMigration(long Number, string Name, string Checksum, long MinReader);
+
 /// <summary>
 /// Brings a database to the schema of this build, forward only. Steps are embedded files
-/// (<c>Store/Migrations/sqlite/0001_accounts.sql</c>), one transaction each, under a lock. A step once released is never
-/// edited: the database remembers its checksum. A build goes on with steps that it does not know where these say that it may
+/// (<c>Store/Migrations/sqlite/0001_accounts.sql</c>), one transaction each, under a lock; a new SQLite file gets them all in one,
+/// so that its first start waits for the disk once. A step once released is never edited: the database remembers its checksum. A build goes on with steps that it does not know where these say that it may
 /// (<see cref="StoreMigration.MinReader"/>), so that nodes of two versions share a database while they are replaced one by one.
 /// </summary>
 internal static class StoreMigrations
@@ -87,28 +91,41 @@ internal static class StoreMigrations
             StoreTransactions.Run(connections, connection, session =>
             {
                 Lock(session);
-                session.Execute(Tables);
-                AddReaders(session);
-                List<StoreMigration> missing = Missing(Applied(session) ?? [], steps);
-                ready = missing.Count == 0;
-                if (ready)
-                    return;
-                StoreMigration step = missing[0];
-                try
+                bool whole = session.Dialect.Kind == StoreKind.Sqlite && Applied(session) is null;
+                List<StoreMigration> missing = Missing(Create(session), steps);
+                int count = whole ? missing.Count : Math.Min(1, missing.Count);
+                for (int i = 0; i < count; i++)
                 {
-                    session.Execute(step.Sql);
-                }
-                catch (System.Data.Common.DbException fault) when (!StoreDialect.IsTransient(fault))
-                {
-                    throw new StoreException($"The store could not be upgraded by step {step}: {fault.Message} Nothing of the step was kept; go back to the former version, or restore a backup.", fault);
+                    ApplyStep(session, missing[i], now);
+                    applied.Add(missing[i]);
                 }
 
-                session.Execute(
-                    "INSERT INTO schema_version (number, name, checksum, applied, min_reader) VALUES (@number, @name, @checksum, @applied, @reader)",
-                    new { number = (long)step.Number, name = step.Name, checksum = step.Checksum, applied = now.ToUnixTimeMilliseconds(), reader = (long)step.MinReader });
-                applied.Add(step);
+                ready = whole || count == 0;
             });
         }
+    }
+
+    /// <summary>Makes the tables that keep the steps, where there are none; gives the steps that the database has.</summary>
+    public static IReadOnlyList<AppliedMigration> Create(StoreSession session)
+    {
+        session.Execute(Tables);
+        AddReaders(session);
+        return Applied(session) ?? [];
+    }
+
+    private static void ApplyStep(StoreSession session, StoreMigration step, DateTimeOffset now)
+    {
+        try
+        {
+            session.Execute(step.Sql);
+        }
+        catch (DbException fault) when (!StoreDialect.IsTransient(fault))
+        {
+            throw new StoreException($"The store could not be upgraded by step {step}: {fault.Message} Nothing of the step was kept; go back to the former version, or restore a backup.", fault);
+        }
+
+        session.Statement("INSERT INTO schema_version (number, name, checksum, applied, min_reader) VALUES (@p0, @p1, @p2, @p3, @p4)")
+            .With(step.Number).With(step.Name).With(step.Checksum).With(now.ToUnixTimeMilliseconds()).With(step.MinReader).Execute();
     }
 
     /// <summary>The steps that a database has and this build does not know, but may go on with.</summary>
@@ -116,15 +133,20 @@ internal static class StoreMigrations
         [.. (Applied(session) ?? []).Where(applied => !steps.Any(step => step.Number == applied.Number)).Select(static applied => Text(applied.Number, applied.Name))];
 
     /// <summary>The steps a database has; null when it is new.</summary>
-    public static IReadOnlyList<(long Number, string Name, string Checksum, long MinReader)>? Applied(StoreSession session)
+    public static IReadOnlyList<AppliedMigration>? Applied(StoreSession session)
     {
         string ask = session.Dialect.Kind == StoreKind.Sqlite
             ? "SELECT COUNT(*) FROM sqlite_master WHERE name = 'schema_version'"
             : "SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = current_schema() AND table_name = 'schema_version'";
-        return session.Scalar<long>(ask) == 0
-            ? null
-            : session.List<(long Number, string Name, string Checksum, long MinReader)>(
-                $"SELECT number, name, checksum, {(HasReaders(session) ? "min_reader" : "0")} FROM schema_version ORDER BY number");
+        if (session.Scalar<long>(ask) == 0)
+            return null;
+
+        // Each start asks this before anything else: read by hand, nothing has to be compiled for it.
+        var applied = new List<AppliedMigration>();
+        using DbDataReader rows = session.Read($"SELECT number, name, checksum, {(HasReaders(session) ? "min_reader" : "CAST(0 AS BIGINT)")} FROM schema_version ORDER BY number");
+        while (rows.Read())
+            applied.Add(new AppliedMigration(rows.GetInt64(0), rows.GetString(1), rows.GetString(2), rows.GetInt64(3)));
+        return applied;
     }
 
     private static string Text(long number, string name) => string.Create(CultureInfo.InvariantCulture, $"{number:0000}_{name}");
@@ -140,7 +162,7 @@ internal static class StoreMigrations
             session.Execute(Patience);
     }
 
-    private static List<StoreMigration> Missing(IReadOnlyList<(long Number, string Name, string Checksum, long MinReader)> applied, IReadOnlyList<StoreMigration> steps)
+    private static List<StoreMigration> Missing(IReadOnlyList<AppliedMigration> applied, IReadOnlyList<StoreMigration> steps)
     {
         foreach ((long number, string name, string checksum, long reader) in applied)
         {

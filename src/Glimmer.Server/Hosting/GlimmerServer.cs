@@ -130,6 +130,12 @@ public sealed class GlimmerServer : IAsyncDisposable
     /// <summary>Where the server listens, once started: <c>http://127.0.0.1:8080</c>.</summary>
     public IReadOnlyList<Uri> Addresses { get; private set; } = [];
 
+    /// <summary>
+    /// Has another thread load and compile what every start of a server needs, while the caller still reads its settings: nothing is opened and
+    /// nobody needs to wait for it. For processes whose first act is to start a server.
+    /// </summary>
+    public static void WarmUp() => _ = Task.Run(ServerWarmUp.Run);
+
     /// <summary>Opens data folder and catalogue and builds the server; nothing listens yet.</summary>
     /// <param name="options">How to run.</param>
     /// <param name="backends">Who answers; may be filled later.</param>
@@ -161,10 +167,7 @@ public sealed class GlimmerServer : IAsyncDisposable
             throw new GlimmerStartupException(fault.Message, 78, fault);
         }
 
-        // Empty: settings were read by the caller, and the file watchers of the default sources cost start-up time.
-        WebApplicationBuilder builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions { ApplicationName = "Glimmer.Server" });
-        builder.WebHost.UseKestrelCore();
-        builder.Services.AddRoutingCore();
+        WebApplicationBuilder builder = NewBuilder();
         ConfigureHost(builder, options, services, certificate);
         builder.Services
             .AddSingleton(options)
@@ -283,6 +286,15 @@ public sealed class GlimmerServer : IAsyncDisposable
 
     private static GlimmerStartupException InUse(GlimmerOptions options, Exception fault) =>
         new($"Port {options.Port} of {options.Host} is already in use. Stop what listens there, or choose another port (Glimmer:Listen:Port, 0 for a free one).", 69, fault);
+
+    internal static WebApplicationBuilder NewBuilder()
+    {
+        // Empty: settings were read by the caller, and the file watchers of the default sources cost start-up time.
+        WebApplicationBuilder builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions { ApplicationName = "Glimmer.Server" });
+        builder.WebHost.UseKestrelCore();
+        builder.Services.AddRoutingCore();
+        return builder;
+    }
 
     internal static void ConfigureHost(WebApplicationBuilder builder, GlimmerOptions options, GlimmerServices services, CertificateSource? certificate = null)
     {

@@ -22,20 +22,18 @@ internal sealed class PlatformParts : IAsyncDisposable
     private readonly TimeProvider _time;
     private Task _clock = Task.CompletedTask;
 
-    private PlatformParts(PlatformAccounts accounts, PlatformLedger ledger, NodeShare? nodes, GlimmerOptions options, GlimmerServices services)
+    private PlatformParts(PlatformAccounts accounts, PlatformLedger ledger, NodeShare? nodes, Offer offer, GlimmerOptions options, GlimmerServices services)
     {
         _time = services.Time;
         PlatformStore store = accounts.Store;
         Store = store;
         Accounts = accounts;
         Ledger = ledger;
-        string catalogueFile = Path.Combine(options.DataFolder, Glimmer.Platform.Catalog.Catalogue.FileName);
-        string plansFile = Path.Combine(options.DataFolder, PlanRules.FileName);
-        Catalogue = new CatalogueSource(Glimmer.Platform.Catalog.Catalogue.Load(catalogueFile));
+        Catalogue = new CatalogueSource(offer.Catalogue);
         Nodes = nodes;
         ledger.Share(nodes);
-        Plans = new PlanGate(PlanRules.Load(plansFile), nodes, services.Time);
-        Versions = CatalogueVersions.Open(store, Catalogue, Plans, catalogueFile, plansFile);
+        Plans = new PlanGate(offer.Rules, nodes, services.Time);
+        Versions = CatalogueVersions.Open(store, Catalogue, Plans, CatalogueFile(options), PlansFile(options));
         accounts.Data.Add(new BillingData(ledger));
         accounts.Data.Add(new ResponsesData(store));
         Billing = new BillingParts(ledger, options.Billing, () => Plans.Rules.Invitation);
@@ -93,6 +91,8 @@ internal sealed class PlatformParts : IAsyncDisposable
     /// <exception cref="CatalogException">Catalogue or plans are wrong.</exception>
     public static PlatformParts Open(GlimmerOptions options, GlimmerServices services)
     {
+        // Files that need no store are read while it is opened.
+        Task<Offer> offer = Task.Run(() => new Offer(Glimmer.Platform.Catalog.Catalogue.Load(CatalogueFile(options)), PlanRules.Load(PlansFile(options))));
         PlatformStore store = PlatformStore.Open(options.Store(services.Time));
         PlatformAccounts? accounts = null;
         PlatformLedger? ledger = null;
@@ -112,7 +112,7 @@ internal sealed class PlatformParts : IAsyncDisposable
 
             // Before what plans used is read: who else lives decides whether it is this node's to count.
             nodes = NodeShare.Join(store, options.Slices with { Name = options.Slices.Name.Length > 0 ? options.Slices.Name : $"{Environment.MachineName}:{options.Port}" });
-            return new PlatformParts(accounts, ledger, nodes, options, services);
+            return new PlatformParts(accounts, ledger, nodes, offer.GetAwaiter().GetResult(), options, services);
         }
         catch
         {
@@ -158,6 +158,10 @@ internal sealed class PlatformParts : IAsyncDisposable
         _stop.Dispose();
     }
 
+    private static string CatalogueFile(GlimmerOptions options) => Path.Combine(options.DataFolder, Glimmer.Platform.Catalog.Catalogue.FileName);
+
+    private static string PlansFile(GlimmerOptions options) => Path.Combine(options.DataFolder, PlanRules.FileName);
+
     private async Task RunClockAsync(Action<Exception> failed)
     {
         using var timer = new PeriodicTimer(ClockEvery, _time);
@@ -183,4 +187,7 @@ internal sealed class PlatformParts : IAsyncDisposable
             failed(fault);
         }
     }
+
+    /// <summary>What is sold: models and plans, as program and data folder bring them.</summary>
+    private sealed record Offer(Catalogue Catalogue, PlanRules Rules);
 }
