@@ -75,6 +75,9 @@ internal sealed class LedgerPump(WriteQueue queue, LedgerWriter writer, LedgerJo
             }
 
             await loop;
+
+            // The loop ends on the store's writer. Whoever drains closes the store next, and would wait there for the thread it is on.
+            await Task.Yield();
         }
     }
 
