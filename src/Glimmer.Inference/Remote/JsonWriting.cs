@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text.Json;
+using Glimmer.Engine;
 
 namespace Glimmer.Inference.Remote;
 
@@ -15,8 +16,26 @@ internal static class JsonWriting
         json.WriteEndArray();
     }
 
+    /// <summary>How tokens are chosen and what ends them, as vLLM and SGLang call it; the seed has names of its own.</summary>
+    public static void WriteSampling(this Utf8JsonWriter json, EngineRequest request)
+    {
+        SamplingOptions sampling = request.Sampling;
+        bool greedy = sampling.Greedy || sampling.Temperature == 0;
+        json.WriteNumber("temperature", greedy ? 0 : sampling.Temperature);
+        json.WriteNumber("top_p", greedy ? 1 : sampling.TopP);
+        json.WriteNumber("top_k", greedy || sampling.TopK == 0 ? -1 : sampling.TopK);
+        json.WriteNumber("min_p", greedy ? 0 : sampling.MinP);
+        json.WriteNumber("repetition_penalty", sampling.RepetitionPenalty);
+        json.WriteNumber("presence_penalty", sampling.PresencePenalty);
+        json.WriteNumber("frequency_penalty", sampling.FrequencyPenalty);
+        json.WriteBias(sampling.LogitBias);
+        json.WriteTokens("stop_token_ids", request.StopTokens);
+        json.WriteBoolean("skip_special_tokens", false);
+        json.WriteBoolean("spaces_between_special_tokens", false);
+    }
+
     /// <summary><c>logit_bias</c> as an object by id; nothing when there is none.</summary>
-    public static void WriteBias(this Utf8JsonWriter json, IReadOnlyDictionary<int, float>? bias)
+    private static void WriteBias(this Utf8JsonWriter json, IReadOnlyDictionary<int, float>? bias)
     {
         if (bias is null || bias.Count == 0)
             return;

@@ -152,23 +152,16 @@ internal sealed class LlamaServerProtocol : IEngineProtocol
     }
 
     /// <inheritdoc/>
-    public async Task<int[]?> TokenizeAsync(EngineTransport transport, string? model, string text, CancellationToken cancel)
-    {
-        using JsonDocument? answer = await transport.FindJsonAsync(
-            "/tokenize",
-            json =>
-            {
-                json.WriteStartObject();
-                if (model is not null)
-                    json.WriteString("model", model);
-                json.WriteString("content", text);
-                json.WriteBoolean("add_special", false);
-                json.WriteBoolean("parse_special", false);
-                json.WriteEndObject();
-            },
-            cancel).ConfigureAwait(false);
-        return answer is null ? null : OpenAITokenize.Read(answer.RootElement);
-    }
+    public Task<int[]?> TokenizeAsync(EngineTransport transport, string? model, string text, CancellationToken cancel) => EngineTokenize.AskAsync(
+        transport,
+        model,
+        json =>
+        {
+            json.WriteString("content", text);
+            json.WriteBoolean("add_special", false);
+            json.WriteBoolean("parse_special", false);
+        },
+        cancel);
 
     /// <summary>
     /// A token that ends inside a character is not sent; the event that completes the character has its own id and the whole text. What

@@ -1,6 +1,5 @@
 using System.Text.Json;
 using Glimmer.Dialogue.Constraints.Gbnf;
-using Glimmer.Engine;
 
 namespace Glimmer.Inference.Remote;
 
@@ -16,8 +15,6 @@ internal sealed class SGLangProtocol : IEngineProtocol
     /// <inheritdoc/>
     public void Write(Utf8JsonWriter json, EngineRequest request)
     {
-        SamplingOptions sampling = request.Sampling;
-        bool greedy = sampling.Greedy || sampling.Temperature == 0;
         json.WriteStartObject();
         json.WriteTokens("input_ids", request.Prompt);
         json.WriteBoolean("stream", true);
@@ -31,20 +28,10 @@ internal sealed class SGLangProtocol : IEngineProtocol
 
         json.WriteStartObject("sampling_params");
         json.WriteNumber("max_new_tokens", request.MaxTokens);
-        json.WriteNumber("temperature", greedy ? 0 : sampling.Temperature);
-        json.WriteNumber("top_p", greedy ? 1 : sampling.TopP);
-        json.WriteNumber("top_k", greedy || sampling.TopK == 0 ? -1 : sampling.TopK);
-        json.WriteNumber("min_p", greedy ? 0 : sampling.MinP);
-        json.WriteNumber("repetition_penalty", sampling.RepetitionPenalty);
-        json.WriteNumber("presence_penalty", sampling.PresencePenalty);
-        json.WriteNumber("frequency_penalty", sampling.FrequencyPenalty);
-        json.WriteTokens("stop_token_ids", request.StopTokens);
-        json.WriteBoolean("skip_special_tokens", false);
-        json.WriteBoolean("spaces_between_special_tokens", false);
-        json.WriteBias(sampling.LogitBias);
+        json.WriteSampling(request);
 
         // Unknown to older versions, so only where it is asked for.
-        if (sampling.Seed is { } seed)
+        if (request.Sampling.Seed is { } seed)
             json.WriteNumber("sampling_seed", (int)(seed & int.MaxValue));
         if (request.Grammar is { } grammar)
             json.WriteString("ebnf", grammar);
@@ -145,5 +132,5 @@ internal sealed class SGLangProtocol : IEngineProtocol
 
     /// <inheritdoc/>
     public Task<int[]?> TokenizeAsync(EngineTransport transport, string? model, string text, CancellationToken cancel) =>
-        OpenAITokenize.AskAsync(transport, model, text, cancel);
+        EngineTokenize.AskPlainAsync(transport, model, text, cancel);
 }

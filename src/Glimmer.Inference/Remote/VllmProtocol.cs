@@ -1,7 +1,6 @@
 using System.Globalization;
 using System.Text.Json;
 using Glimmer.Dialogue.Constraints.Gbnf;
-using Glimmer.Engine;
 
 namespace Glimmer.Inference.Remote;
 
@@ -23,8 +22,6 @@ internal sealed class VllmProtocol : IEngineProtocol
     /// <inheritdoc/>
     public void Write(Utf8JsonWriter json, EngineRequest request)
     {
-        SamplingOptions sampling = request.Sampling;
-        bool greedy = sampling.Greedy || sampling.Temperature == 0;
         json.WriteStartObject();
         json.WriteString("model", request.Model);
         json.WriteTokens("prompt", request.Prompt);
@@ -35,19 +32,9 @@ internal sealed class VllmProtocol : IEngineProtocol
         json.WriteNumber("max_tokens", request.MaxTokens);
 
         // What is left out would be taken from the server's own defaults.
-        json.WriteNumber("temperature", greedy ? 0 : sampling.Temperature);
-        json.WriteNumber("top_p", greedy ? 1 : sampling.TopP);
-        json.WriteNumber("top_k", greedy || sampling.TopK == 0 ? -1 : sampling.TopK);
-        json.WriteNumber("min_p", greedy ? 0 : sampling.MinP);
-        json.WriteNumber("repetition_penalty", sampling.RepetitionPenalty);
-        json.WriteNumber("presence_penalty", sampling.PresencePenalty);
-        json.WriteNumber("frequency_penalty", sampling.FrequencyPenalty);
-        if (sampling.Seed is { } seed)
+        json.WriteSampling(request);
+        if (request.Sampling.Seed is { } seed)
             json.WriteNumber("seed", (long)(seed & long.MaxValue));
-        json.WriteBias(sampling.LogitBias);
-        json.WriteTokens("stop_token_ids", request.StopTokens);
-        json.WriteBoolean("skip_special_tokens", false);
-        json.WriteBoolean("spaces_between_special_tokens", false);
         if (_version is null || _version >= _returnsIds)
             json.WriteBoolean("return_token_ids", true);
         if (request.TopLogProbs is not null || _version is null || _version < _returnsIds)
@@ -159,7 +146,7 @@ internal sealed class VllmProtocol : IEngineProtocol
 
     /// <inheritdoc/>
     public async Task<int[]?> TokenizeAsync(EngineTransport transport, string? model, string text, CancellationToken cancel) =>
-        await OpenAITokenize.AskAsync(transport, model, text, cancel).ConfigureAwait(false);
+        await EngineTokenize.AskPlainAsync(transport, model, text, cancel).ConfigureAwait(false);
 
     private static List<(int Id, float LogProb)> Top(JsonElement top)
     {
