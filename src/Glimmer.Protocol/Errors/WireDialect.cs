@@ -14,6 +14,9 @@ public enum WireDialect
 
     /// <summary>Ollama's (<c>/api/chat</c>, <c>/api/generate</c> …).</summary>
     Ollama,
+
+    /// <summary>Google's Gemini API (<c>/v1beta</c>, and its methods of models elsewhere).</summary>
+    Gemini,
 }
 
 /// <summary>Finds the dialect of a path.</summary>
@@ -24,12 +27,16 @@ public static class WireDialects
         "/api/chat", "/api/generate", "/api/tags", "/api/show", "/api/embed", "/api/embeddings", "/api/version", "/api/ps", "/api/pull", "/api/push", "/api/create", "/api/copy", "/api/delete",
     ];
 
+    private static readonly string[] GeminiMethods = [":generateContent", ":streamGenerateContent", ":countTokens", ":embedContent", ":batchEmbedContents"];
+
     /// <summary>The dialect that errors on this path are told in.</summary>
     /// <param name="path">Normalised path.</param>
     public static WireDialect Of(string path)
     {
         if (IsUnder(path, "/api/anthropic") || IsUnder(path, "/v1/messages"))
             return WireDialect.Anthropic;
+        if (IsUnder(path, "/v1beta") || IsUnder(path, "/v1alpha") || ((IsUnder(path, "/v1/models") || IsUnder(path, "/models")) && Array.Exists(GeminiMethods, method => path.EndsWith(method, StringComparison.Ordinal))))
+            return WireDialect.Gemini;
         if (IsUnder(path, "/v1"))
             return WireDialect.OpenAI;
         return Array.Exists(OllamaPaths, known => path.Equals(known, StringComparison.OrdinalIgnoreCase)) ? WireDialect.Ollama : WireDialect.Native;

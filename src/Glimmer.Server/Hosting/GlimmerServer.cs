@@ -15,6 +15,7 @@ using Glimmer.Server.Answers;
 using Glimmer.Server.Billing;
 using Glimmer.Server.Chat;
 using Glimmer.Server.Emulator;
+using Glimmer.Server.Gemini;
 using Glimmer.Server.Health;
 using Glimmer.Server.Home;
 using Glimmer.Server.Llama;
@@ -208,6 +209,7 @@ public sealed class GlimmerServer : IAsyncDisposable
             .AddSingleton<MessagesModels>()
             .AddOpenAI(seal)
             .AddOllama()
+            .AddGemini()
             .AddLlama()
             .AddTasks(parts.Store, options)
             .AddSingleton<HealthEndpoints>()
@@ -381,6 +383,7 @@ public sealed class GlimmerServer : IAsyncDisposable
 
         OpenAIRoutes.Map(app);
         OllamaRoutes.Map(app);
+        GeminiRoutes.Map(app);
         LlamaRoutes.Map(app);
         app.MapTasks();
         var messages = app.Services.GetRequiredService<MessagesEndpoint>();

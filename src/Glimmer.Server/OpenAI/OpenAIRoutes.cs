@@ -1,5 +1,6 @@
 using Glimmer.Platform.Responses;
 using Glimmer.Server.Embeddings;
+using Glimmer.Server.Gemini;
 using Glimmer.Server.Messages;
 using Glimmer.Server.Models;
 using Glimmer.Server.Rerank;
@@ -43,11 +44,12 @@ internal static class OpenAIRoutes
         foreach (string path in new[] { "/v1/rerank", "/v1/reranking", "/v2/rerank", "/rerank", "/reranking" })
             app.MapMethods(path, post, rerank.HandleOtherAsync);
 
-        // Both vendors' clients ask here; Anthropic's say so in a header.
+        // Three vendors' clients ask here; Anthropic's and Google's say so in a header.
         var models = app.Services.GetRequiredService<ModelsEndpoint>();
         var theirs = app.Services.GetRequiredService<MessagesModels>();
-        app.MapMethods("/v1/models", get, context => IsAnthropic(context) ? theirs.ListAsync(context) : models.ListAsync(context));
-        app.MapMethods("/v1/models/{id}", get, context => IsAnthropic(context) ? theirs.GetAsync(context) : models.GetAsync(context));
+        var gemini = app.Services.GetRequiredService<GeminiModels>();
+        app.MapMethods("/v1/models", get, context => IsAnthropic(context) ? theirs.ListAsync(context) : GeminiRoutes.IsTheirs(context) ? gemini.ListAsync(context) : models.ListAsync(context));
+        app.MapMethods("/v1/models/{id}", get, context => IsAnthropic(context) ? theirs.GetAsync(context) : GeminiRoutes.IsTheirs(context) ? gemini.GetAsync(context) : models.GetAsync(context));
         MapResponses(app);
     }
 
