@@ -9,6 +9,11 @@ namespace Glimmer.Cli.Configuring;
 /// <param name="SmallModel">Code of the model for small things, such as titles.</param>
 internal sealed record ToolSettings(string Address, string Key, string Model, string SmallModel);
 
+/// <summary>A further configuration file of a tool.</summary>
+/// <param name="File">The file, below the home folder.</param>
+/// <param name="Apply">Its new text. Throws <see cref="FormatException"/> when the old one cannot be edited.</param>
+internal sealed record ToolPart(string File, Func<string, ToolSettings, string> Apply);
+
 /// <summary>A coding tool whose configuration file is known.</summary>
 /// <param name="Name">Its name as an argument.</param>
 /// <param name="Title">Its own name.</param>
@@ -19,6 +24,17 @@ internal sealed record ConfiguredTool(string Name, string Title, string File, st
 {
     /// <summary>Another name that the file may have, which is edited where it is there and the first is not; null for none.</summary>
     public string? OtherFile { get; init; }
+
+    /// <summary>Other names as an argument.</summary>
+    public IReadOnlyList<string> OtherNames { get; init; } = [];
+
+    /// <summary>Further files that the tool reads, written with the first.</summary>
+    public IReadOnlyList<ToolPart> Beside { get; init; } = [];
+
+    /// <summary>All files to edit, each with its edit.</summary>
+    /// <param name="home">Home folder.</param>
+    public IEnumerable<(string Path, Func<string, ToolSettings, string> Apply)> FilesIn(string home) =>
+        Beside.Select(part => (Path.Combine(home, part.File), part.Apply)).Prepend((FileIn(home), Apply));
 
     /// <summary>What is left to do by hand when the file is written; null for nothing.</summary>
     public Func<string, ToolSettings, string>? Next { get; init; }
@@ -42,6 +58,7 @@ internal sealed record ConfiguredTool(string Name, string Title, string File, st
         new("codex", "Codex", ".codex/config.toml", "/v1", Codex),
         new("crush", "Crush", ".config/crush/crush.json", "/api/paas/v4", Crush),
         new("droid", "Factory Droid", ".factory/settings.json", "/api/anthropic", Droid),
+        GeminiTool.Create(),
         new("kilo", "Kilo Code", ".config/kilo/kilo.json", "/api/paas/v4", Kilo) { OtherFile = ".config/kilo/kilo.jsonc" },
         new("goose", "Goose", ".config/goose/custom_providers/glimmer.json", "/v1", Goose)
         {
@@ -54,7 +71,7 @@ internal sealed record ConfiguredTool(string Name, string Title, string File, st
     ];
 
     /// <summary>The tool of a name; null for none.</summary>
-    public static ConfiguredTool? Find(string name) => All.FirstOrDefault(tool => tool.Name.Equals(name, StringComparison.OrdinalIgnoreCase));
+    public static ConfiguredTool? Find(string name) => All.FirstOrDefault(tool => tool.OtherNames.Prepend(tool.Name).Contains(name, StringComparer.OrdinalIgnoreCase));
 
     private static string ClaudeCode(string text, ToolSettings settings)
     {
