@@ -2,3 +2,4 @@
 import './claude-code.test.mjs';
 import './opencode.test.mjs';
 import './codex.test.mjs';
+import './gemini-cli.test.mjs';
