@@ -114,7 +114,9 @@ test('prompts are counted exactly', async () => {
 });
 
 test('texts become vectors', async () => {
-  const { embeddings } = await client.models.embedContent({ model: 'gemini-embedding-001', contents: ['a', 'b'], config: { taskType: 'RETRIEVAL_QUERY', outputDimensionality: 8 } });
+  const other = await startEmulator('embeddings.yaml');
+  after(() => other.stop());
+  const { embeddings } = await clientOf(other.key, { baseUrl: other.url }).models.embedContent({ model: 'gemini-embedding-001', contents: ['a', 'b'], config: { taskType: 'RETRIEVAL_QUERY', outputDimensionality: 8 } });
   assert.deepEqual(embeddings.map((one) => one.values.length), [8, 8]);
 });
 
