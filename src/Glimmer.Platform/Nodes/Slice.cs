@@ -62,7 +62,7 @@ internal sealed class Slice
     public Action? Settling { get; set; }
 
     /// <summary>Whether the last answer said that there is nothing to be had now: asking again at once would not help.</summary>
-    public bool IsDry => Volatile.Read(ref DryUntil) > _trader.Timestamp;
+    public bool IsDry => Volatile.Read(ref DryUntil) > _trader.Clock.Now;
 
     /// <summary>Whether several answers in a row said so: others had the time to give back what they do not use.</summary>
     public bool IsExhausted => IsDry && Volatile.Read(ref Lacks) >= 3;
@@ -76,7 +76,7 @@ internal sealed class Slice
         get
         {
             long since = Volatile.Read(ref DrySince);
-            return since != long.MaxValue && _trader.MayAdmit && (HeldByAll <= Holding || _trader.Timestamp - since >= _trader.TimeToYield);
+            return since != long.MaxValue && _trader.MayAdmit && (HeldByAll <= Holding || _trader.Clock.Now - since >= _trader.Clock.TimeToYield);
         }
     }
 
@@ -141,7 +141,7 @@ internal sealed class Slice
         long seen = Volatile.Read(ref _spare);
         while (seen >= units)
         {
-            if (!_trader.MayAdmit || (Terms.Kind == SliceKind.Rate && Volatile.Read(ref GoodUntil) < _trader.Timestamp))
+            if (!_trader.MayAdmit || (Terms.Kind == SliceKind.Rate && Volatile.Read(ref GoodUntil) < _trader.Clock.Now))
                 break;
             long before = Interlocked.CompareExchange(ref _spare, seen - units, seen);
             if (before == seen)

@@ -79,7 +79,7 @@ public static class DialectErrorWriter
         403 => "permission_error",
         404 => "not_found_error",
         413 => "request_too_large",
-        429 => IsMoney(error.Code) ? "billing_error" : "rate_limit_error",
+        429 => "rate_limit_error",
         529 => "overloaded_error",
         >= 500 => "api_error",
         _ => "invalid_request_error",

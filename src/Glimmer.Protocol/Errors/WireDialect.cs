@@ -29,6 +29,12 @@ public static class WireDialects
 
     private static readonly string[] GeminiMethods = [":generateContent", ":streamGenerateContent", ":countTokens", ":embedContent", ":batchEmbedContents"];
 
+    // llama.cpp's server tells errors as OpenAI does.
+    private static readonly string[] OpenAIPaths =
+    [
+        "/chat/completions", "/models", "/props", "/slots", "/tokenize", "/detokenize", "/apply-template", "/completion", "/completions", "/infill", "/rerank", "/reranking", "/v2/rerank",
+    ];
+
     /// <summary>The dialect that errors on this path are told in.</summary>
     /// <param name="path">Normalised path.</param>
     public static WireDialect Of(string path)
@@ -37,10 +43,12 @@ public static class WireDialects
             return WireDialect.Anthropic;
         if (IsUnder(path, "/v1beta") || IsUnder(path, "/v1alpha") || ((IsUnder(path, "/v1/models") || IsUnder(path, "/models")) && Array.Exists(GeminiMethods, method => path.EndsWith(method, StringComparison.Ordinal))))
             return WireDialect.Gemini;
-        if (IsUnder(path, "/v1"))
+        if (IsUnder(path, "/v1") || IsOneOf(OpenAIPaths, path))
             return WireDialect.OpenAI;
-        return Array.Exists(OllamaPaths, known => path.Equals(known, StringComparison.OrdinalIgnoreCase)) ? WireDialect.Ollama : WireDialect.Native;
+        return IsOneOf(OllamaPaths, path) || IsUnder(path, "/api/blobs") ? WireDialect.Ollama : WireDialect.Native;
     }
+
+    private static bool IsOneOf(string[] paths, string path) => Array.Exists(paths, known => path.Equals(known, StringComparison.OrdinalIgnoreCase));
 
     private static bool IsUnder(string path, string folder) =>
         path.StartsWith(folder, StringComparison.OrdinalIgnoreCase) && (path.Length == folder.Length || path[folder.Length] == '/');

@@ -145,7 +145,7 @@ public sealed class SliceTraderTests
         Assert.False(Exchange(lost));
         Assert.Equal(1, lost.Fences);
         NodeLeaseRow again = _store.Register(lost.Settings, again: true);
-        lost.Register(again.Id, again.Shared != 0, lost.Timestamp);
+        lost.Register(again.Id, again.Shared != 0, lost.Clock.Now);
         Assert.Equal(-4, slice.Spare);
         Exchange(lost);
         Assert.False(slice.TryTake(1));
@@ -213,7 +213,7 @@ public sealed class SliceTraderTests
     {
         var settings = new SliceSettings { AlwaysShared = shared };
         var trader = new SliceTrader(settings, _time);
-        long sentAt = trader.Timestamp;
+        long sentAt = trader.Clock.Now;
         NodeLeaseRow row = _store.Register(settings, again: false);
         trader.Register(row.Id, row.Shared != 0, sentAt);
         return trader;

@@ -24,6 +24,12 @@ public sealed class DialectErrorTests
     [InlineData("/models/m", WireDialect.Native)]
     [InlineData("/api/paas/v4/chat/completions", WireDialect.Native)]
     [InlineData("/api/v1/agents", WireDialect.Native)]
+    [InlineData("/chat/completions", WireDialect.OpenAI)]
+    [InlineData("/models", WireDialect.OpenAI)]
+    [InlineData("/tokenize", WireDialect.OpenAI)]
+    [InlineData("/Props", WireDialect.OpenAI)]
+    [InlineData("/props/x", WireDialect.Native)]
+    [InlineData("/api/blobs/sha256:00", WireDialect.Ollama)]
     public void The_path_tells_the_dialect(string path, WireDialect dialect) => Assert.Equal(dialect, WireDialects.Of(path));
 
     [Theory]
@@ -32,7 +38,7 @@ public sealed class DialectErrorTests
     [InlineData(BusinessCode.ModelMissing, 404, "invalid_request_error", "model_not_found", 404, "not_found_error")]
     [InlineData(BusinessCode.ParameterInvalid, 400, "invalid_request_error", "1214", 400, "invalid_request_error")]
     [InlineData(BusinessCode.PromptTooLong, 400, "invalid_request_error", "context_length_exceeded", 400, "invalid_request_error")]
-    [InlineData(BusinessCode.AccountInArrears, 429, "insufficient_quota", "insufficient_quota", 429, "billing_error")]
+    [InlineData(BusinessCode.AccountInArrears, 429, "insufficient_quota", "insufficient_quota", 429, "rate_limit_error")]
     [InlineData(BusinessCode.UsageLimitReached, 429, "insufficient_quota", "insufficient_quota", 429, "rate_limit_error")]
     [InlineData(BusinessCode.ConcurrencyExceeded, 429, "rate_limit_error", "rate_limit_exceeded", 429, "rate_limit_error")]
     [InlineData(BusinessCode.Overloaded, 503, "server_error", "1305", 529, "overloaded_error")]

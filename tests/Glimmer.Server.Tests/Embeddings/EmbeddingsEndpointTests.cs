@@ -85,6 +85,19 @@ public sealed class EmbeddingsEndpointTests : IAsyncLifetime
         Assert.DoesNotContain("canary", error.GetProperty("message").GetString(), StringComparison.Ordinal);
     }
 
+    [Theory]
+    [InlineData("/api/paas/v4/embeddings", 64, 200)]
+    [InlineData("/api/paas/v4/embeddings", 65, 400)]
+    [InlineData("/v1/embeddings", 2048, 200)]
+    [InlineData("/v1/embeddings", 2049, 400)]
+    public async Task A_request_holds_as_many_texts_as_its_dialect_has_it(string path, int texts, int status)
+    {
+        using HttpResponseMessage response = await _harness.PostAsync($$"""{"model":"embedding-3","input":[{{string.Join(',', Enumerable.Repeat("\"x\"", texts))}}]}""", path);
+        Assert.Equal(status, (int)response.StatusCode);
+        if (status == 400)
+            Assert.Contains("input", await response.Content.ReadAsStringAsync(), StringComparison.Ordinal);
+    }
+
     private sealed class Lengths : IEmbeddingBackend
     {
         public string Name => "lengths";
