@@ -271,6 +271,7 @@ public sealed partial class MessagesEndpointTests : IAsyncLifetime
         Assert.DoesNotContain(last, next.GetProperty("data").EnumerateArray().Select(model => model.GetProperty("id").GetString()));
         JsonElement one = JsonDocument.Parse(await _harness.Client.GetStringAsync("/api/anthropic/v1/models/claude-sonnet-4-5")).RootElement;
         Assert.Equal(("model", "glm-4.7"), (one.GetProperty("type").GetString(), one.GetProperty("id").GetString()));
+        Assert.Equal((204800, 131072), (one.GetProperty("max_input_tokens").GetInt32(), one.GetProperty("max_tokens").GetInt32()));
     }
 
     private static string Body(string more) =>
