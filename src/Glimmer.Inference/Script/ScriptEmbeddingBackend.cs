@@ -1,5 +1,6 @@
 using System.Globalization;
 using Glimmer.Dialogue.Tokenization;
+using Glimmer.Inference.Embeddings;
 using Glimmer.Protocol.Errors;
 
 namespace Glimmer.Inference.Script;
@@ -47,7 +48,10 @@ public sealed class ScriptEmbeddingBackend : IEmbeddingBackend
         {
             cancel.ThrowIfCancellationRequested();
             vectors[i] = VectorOf(texts[i], dimensions ?? Dimensions);
+            int before = tokens.Count;
             _tokenizer().Encode(texts[i], recogniseAdded: false, tokens);
+            if (EmbeddingLimits.Check(Model, i, tokens.Count - before, tokens.Count) is { } error)
+                return Task.FromResult(new EmbeddingOutcome(null, 0, error));
         }
 
         _log?.Embedded(Model, texts);

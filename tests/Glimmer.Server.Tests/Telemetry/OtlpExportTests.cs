@@ -45,7 +45,7 @@ public sealed class OtlpExportTests
         Assert.Contains("gen_ai.usage.input_tokens", received["/v1/traces"]);
         Assert.Contains("gen_ai.client.token.usage", received["/v1/metrics"]);
         Assert.DoesNotContain(received.Values, text => text.Contains("canary-prompt-text", StringComparison.Ordinal));
-        collector.Stop();
+        collector.Close();   // stopped first, it would be bound once more to be closed
         await serving;
     }
 }
