@@ -105,14 +105,16 @@ public sealed class CompletionsStreamTests
     [Fact]
     public async Task A_connection_that_breaks_is_the_backends_fault_and_what_came_is_told()
     {
+        // What has not been read when a connection is reset is lost.
+        var read = new TaskCompletionSource();
         await using FakeUpstream upstream = FakeUpstream.Start(async exchange =>
         {
             await exchange.BeginStreamAsync();
             await exchange.WriteAsync("data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"abcdefgh\"}}]}\n\n");
-            await Task.Delay(50);
+            await read.Task;
             exchange.Abort();
         });
-        Told told = await AskAsync(upstream, Ask("12345678"));
+        Told told = await AskAsync(upstream, Ask("12345678"), onEvent: () => read.TrySetResult());
         Assert.Equal(("C:abcdefgh", FinishReason.BackendFault), (told.Line, told.Finish));
 
         // Nobody counted: four bytes are a token, and four tokens stand around a message.
