@@ -61,5 +61,7 @@ internal sealed class SliceAgenda
 
     /// <summary>A limit that has nothing left is asked for again after a pause; what is to be given back goes at once.</summary>
     private static long DueAt(Slice slice) =>
-        slice.Holding < slice.Told || (slice.IsPressed && slice.Spare > 0) || (slice.Owed > 0 && slice.Spare > -slice.Owed) ? 0 : slice.DryUntil;
+        slice.Holding < slice.Told || (slice.IsPressed && (slice.Spare > 0 || slice.HasConsumed)) || (slice.Owed > 0 && slice.Spare > -slice.Owed) ? 0
+        : slice.Terms.IsMoney && !slice.HasMissed ? slice.LackedUntil
+        : slice.DryUntil;
 }

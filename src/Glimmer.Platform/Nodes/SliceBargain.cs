@@ -19,9 +19,9 @@ internal sealed class SliceBargain(SliceClock clock, SliceAgenda agenda, SliceId
 
         if (slice.IsPressed && slice.Waiting?.Invoke() is null or 0)
             slice.Holding -= slice.Seize(long.MaxValue);
-        long need = slice.TakeMissing();
+        long need = slice.TakeMissing(), least = slice.TakeLeast();
         if (need > 0)
-            slice.Piece = slice.Terms.Kind is SliceKind.Funds or SliceKind.Cap ? need : Math.Clamp(need, 1, Math.Max(1, slice.Limit));
+            slice.Piece = slice.Terms.IsMoney ? need : Math.Clamp(need, 1, Math.Max(1, slice.Limit));
         if (slice.IsLow)
             slice.Boost = Math.Clamp(sentAt - slice.LowAt < clock.Beat ? slice.Boost * 2 : slice.Boost / 2, 1, 64);
         if (slice.IsLow)
@@ -33,10 +33,11 @@ internal sealed class SliceBargain(SliceClock clock, SliceAgenda agenda, SliceId
         if (spare < 0 && slice.Owed == 0)
             need -= spare;
         slice.Asked = need;
-        long want = slice.IsLow ? need + Math.Max(0, SliceSizes.Headroom(slice) - Math.Max(0, spare)) : need;
+        slice.AskedLeast = least;
+        long headroom = SliceSizes.Headroom(slice), want = slice.IsLow ? need + Math.Max(0, headroom - Math.Max(0, spare)) : need;
         slice.IsLow = false;
         slice.Told = slice.Holding;
-        return new SliceAsk(slice.Terms with { Limit = slice.Limit }, slice.Holding, need, want);
+        return new SliceAsk(slice.Terms with { Limit = slice.Limit }, slice.Holding, need, want) { Least = least > 0 ? Math.Max(0, least - spare) : 0, Headroom = headroom, Lacked = slice.LackedUntil > sentAt ? slice.Lacked : 0 };
     }
 
     /// <summary>Takes the answer about a limit.</summary>
@@ -50,6 +51,7 @@ internal sealed class SliceBargain(SliceClock clock, SliceAgenda agenda, SliceId
         long now = clock.Now;
         bool lacks = grant.Units < slice.Asked;
         slice.HeldByAll = grant.HeldByAll;
+        Volatile.Write(ref slice.Free, waiting ? 0 : Math.Max(0, grant.Limit - grant.HeldByAll));
         slice.IsPressed = grant.Lacking > 0;
         if (slice.Terms.Kind == SliceKind.Rate)
         {
@@ -70,7 +72,15 @@ internal sealed class SliceBargain(SliceClock clock, SliceAgenda agenda, SliceId
         slice.LeastSpare = long.MaxValue;
         if (lacks)
         {
-            slice.Pause = waiting ? clock.DryPause : Math.Clamp(slice.Pause * 2, clock.DryPause, clock.Beat);
+            if (slice.Terms.IsMoney)
+            {
+                slice.Lacked = slice.Asked;
+                slice.LackedUntil = now + clock.RecallMemory;
+                if (grant.Others is { } others && !waiting)
+                    slice.Recall.Note(others, grant.Limit);
+            }
+
+            slice.Pause = waiting ? clock.DryPause : Math.Clamp(slice.Pause * 2, clock.DryPause, slice.Terms.IsMoney ? clock.MoneyPause : clock.Beat);
             Volatile.Write(ref slice.Lacks, slice.Lacks + 1);
             Volatile.Write(ref slice.DryUntil, now + slice.Pause);
             if (!waiting && slice.DrySince == long.MaxValue)
@@ -79,10 +89,12 @@ internal sealed class SliceBargain(SliceClock clock, SliceAgenda agenda, SliceId
             // Asked once more in any case, so that the store learns when nobody lacks it any longer.
             agenda.Add(slice);
             if (waiting)
-                slice.Miss(slice.Asked);
+                slice.Miss(slice.Asked, slice.AskedLeast);
         }
         else
         {
+            if (slice.Terms.IsMoney)
+                Rest(slice, now);
             slice.Pause = 0;
             Volatile.Write(ref slice.Lacks, 0);
             Volatile.Write(ref slice.DryUntil, 0);
@@ -93,6 +105,20 @@ internal sealed class SliceBargain(SliceClock clock, SliceAgenda agenda, SliceId
             idleness.Watch(slice);
 
         return lacks;
+    }
+
+    // While others are held to giving back, what was found out stays true, and the next caller may come after a pause.
+    private void Rest(Slice slice, long now)
+    {
+        if (slice.Asked == 0 && slice.LackedUntil > now)
+        {
+            agenda.Add(slice);
+            return;
+        }
+
+        slice.Lacked = 0;
+        slice.LackedUntil = long.MinValue;
+        slice.Recall.End();
     }
 
     /// <summary>Gives up idle units of a limit that others lack, and of places in use those beyond its share as they free.</summary>
@@ -111,7 +137,7 @@ internal sealed class SliceBargain(SliceClock clock, SliceAgenda agenda, SliceId
             }
         }
 
-        if (given > 0 || slice.Owed > 0)
+        if (given > 0 || slice.Owed > 0 || slice.HasConsumed)
             agenda.Add(slice);
     }
 }

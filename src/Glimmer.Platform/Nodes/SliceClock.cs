@@ -18,6 +18,12 @@ internal sealed class SliceClock(SliceSettings settings, TimeProvider time)
     /// <summary>After how long others have heard that a limit is lacked, and have given back what they do not use: they hear it with their next heartbeat.</summary>
     public long TimeToYield => 2 * Beat;
 
+    /// <summary>Longest pause before money is asked for again: how old it is at most that an account has too little, when that is said.</summary>
+    public long MoneyPause => Math.Max(DryPause, Beat / 4);
+
+    /// <summary>How long it is remembered that money was called back and there was too little.</summary>
+    public long RecallMemory => 3 * Beat;
+
     /// <summary>The part of a lease that a node uses.</summary>
     public long Usable(TimeSpan lease) => (long)(Ticks(time, lease) * (1 - settings.Margin));
 

@@ -36,6 +36,8 @@ internal sealed class SliceIdleness(SliceAgenda agenda)
             bool changed = slice.Owed > 0;
             if (slice.Looks >= SliceSizes.LooksBeforeReturn)
             {
+                // Charges that were booked leave the books at once, and what the node holds when it says so.
+                changed |= slice.HasConsumed;
                 long idle = slice.LeastSpare - (slice.Looks >= SliceSizes.LooksBeforeAll ? 0 : SliceSizes.Headroom(slice));
                 if (idle > 0 && slice.Seize(idle) is > 0 and var given)
                 {

@@ -292,7 +292,7 @@ internal sealed class SliceTrader
     {
         foreach (Slice slice in _asked)
         {
-            slice.Miss(slice.Asked);
+            slice.Miss(slice.Asked, slice.AskedLeast);
             _agenda.Add(slice);
         }
 
