@@ -7,7 +7,8 @@ namespace Glimmer.Load;
 /// </summary>
 internal static class Latency
 {
-    private static double Warm => double.TryParse(Environment.GetEnvironmentVariable("GLIMMER_LOAD_WARM"), System.Globalization.CultureInfo.InvariantCulture, out double asked) ? asked : 12;
+    /// <summary>Seconds of load until the code is compiled at its best.</summary>
+    public static double Warm => double.TryParse(Environment.GetEnvironmentVariable("GLIMMER_LOAD_WARM"), System.Globalization.CultureInfo.InvariantCulture, out double asked) ? asked : 12;
 
     public static async Task RunAsync(int streams, int rounds, bool together)
     {
@@ -30,10 +31,17 @@ internal static class Latency
             await PacedProbe.RunAsync(target, streams, 2, 50, 100);
         }
 
+        (double Seconds, long Waits)[] costs = new (double, long)[targets.Count];
         for (int round = 0; round < rounds; round++)
         {
             for (int i = 0; i < targets.Count; i++)
+            {
+                int process = targets[i].Process;
+                (double seconds, long waits) = process == 0 ? default : (ProcessorUse.Of(process), ProcessorUse.Waits(process));
                 readings[i].Add(await PacedProbe.RunAsync(targets[i], streams, 3, 60, 50));
+                if (process != 0)
+                    costs[i] = (costs[i].Seconds + ProcessorUse.Of(process) - seconds, costs[i].Waits + ProcessorUse.Waits(process) - waits);
+            }
         }
 
         Console.WriteLine($"{title} ({readings[0].Token.Count} tokens each; ms)");
@@ -43,6 +51,8 @@ internal static class Latency
             Console.WriteLine($"  {targets[i].Name,-24} first {mine.First}   token {mine.Token}   last byte {mine.Last}");
             if (i > 0)
                 Console.WriteLine($"  {"  added",-24} first {Difference(mine.First, readings[0].First)}   token {Difference(mine.Token, readings[0].Token)}   last byte {Difference(mine.Last, readings[0].Last)}");
+            if (targets[i].Process != 0)
+                Console.WriteLine($"  {"  cost of a token",-24} {costs[i].Seconds / mine.Token.Count * 1e6:0.0} µs of processor, {(double)costs[i].Waits / mine.Token.Count:0.00} waits of threads");
         }
     }
 

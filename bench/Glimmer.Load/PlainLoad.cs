@@ -8,9 +8,12 @@ namespace Glimmer.Load;
 /// <summary>Whole answers, as many as come, one after the other on each connection.</summary>
 internal static class PlainLoad
 {
-    public static async Task<(Percentiles Times, double PerSecond)> RunAsync(Target target, string question, int connections, double seconds, int maxTokens = 0)
+    public static Task<(Percentiles Times, double PerSecond)> RunAsync(Target target, string question, int connections, double seconds, int maxTokens = 0) =>
+        RunAsync(target, target.Request(question, stream: false, maxTokens), connections, seconds);
+
+    /// <summary>Sends one request again and again.</summary>
+    public static async Task<(Percentiles Times, double PerSecond)> RunAsync(Target target, byte[] request, int connections, double seconds)
     {
-        byte[] request = target.Request(question, stream: false, maxTokens);
         long start = Stopwatch.GetTimestamp(), end = start + (long)(seconds * Stopwatch.Frequency);
         Percentiles all = new();
         foreach (Percentiles times in await Task.WhenAll(Enumerable.Range(0, connections).Select(_ => Task.Run(async () =>

@@ -1,8 +1,8 @@
 // Measures a built server from outside: start-up, time to first token, throughput and memory under open streams.
 //   dotnet run -c Release --project bench/Glimmer.Load -- PATH/glimmer.dll [ROUNDS] [-- arguments for serve]
 //   dotnet run -c Release --project bench/Glimmer.Load -- PATH/glimmer.dll gateway [SECONDS] [PARTS]   the server alone, with a scenario in place of a model
-//   dotnet run -c Release --project bench/Glimmer.Load -- PATH/glimmer.dll relay [PATH/start-server.js]   in front of a service, beside another gateway
-//   dotnet run -c Release --project bench/Glimmer.Load -- PATH/glimmer.dll two-nodes [SECONDS] [CONNECTIONS]   two processes on one PostgreSQL beside one
+//   dotnet run -c Release --project bench/Glimmer.Load -- PATH/glimmer.dll relay [PATH/start-server.js] [PATH/other/glimmer.dll] [apart|together] [ROUNDS]   in front of a service, beside another gateway or another build
+//   dotnet run -c Release --project bench/Glimmer.Load -- PATH/glimmer.dll two-nodes [SECONDS] [CONNECTIONS] [KINDS]   two processes on one PostgreSQL beside one
 //   dotnet run -c Release --project bench/Glimmer.Load -- PATH/glimmer.dll affinity [CONVERSATIONS] [AT_ONCE]   cached prompt tokens of four backends behind one beside one alone
 //   dotnet run -c Release --project bench/Glimmer.Load -- latency [STREAMS] [ROUNDS]               what the platform adds to the time of a token
 using System.Globalization;
@@ -47,11 +47,11 @@ int Number(int place, int otherwise) => args.Length > place && int.TryParse(args
 switch (args.Length > 1 ? args[1] : "")
 {
     case "relay":
-        string[] scripts = [.. args[2..].Where(argument => argument.EndsWith(".js", StringComparison.Ordinal))];
-        await Relay.RunAsync(program, scripts.Length > 0 ? scripts[0] : null, streams: 16, rounds: 5);
+        string[] paces = [.. args[2..].Where(argument => argument is "apart" or "together")];
+        await Relay.RunAsync(program, args[2..], paces.Length > 0 ? paces : ["apart", "together"], streams: 16, rounds: args.Length > 2 && int.TryParse(args[^1], CultureInfo.InvariantCulture, out int turns) ? turns : 5);
         return 0;
     case "two-nodes":
-        await TwoNodes.RunAsync(program, Number(2, 4), rounds: 3, Number(3, 128));
+        await TwoNodes.RunAsync(program, Number(2, 4), rounds: 3, Number(3, 128), args.Length > 4 ? args[4..] : []);
         return 0;
     case "affinity":
         await Affinity.RunAsync(program, Number(2, 200), Number(3, 16));

@@ -7,12 +7,14 @@ internal static class Relay
 {
     /// <summary>Measures and prints.</summary>
     /// <param name="program">A glimmer.dll.</param>
-    /// <param name="other">The start script of the npm package @portkey-ai/gateway; null for none.</param>
+    /// <param name="beside">What to measure beside it: another glimmer.dll, the start script of the npm package @portkey-ai/gateway.</param>
+    /// <param name="paces">How tokens are made: apart, together, or both.</param>
     /// <param name="streams">Streams at a time.</param>
     /// <param name="rounds">Turns.</param>
-    public static async Task RunAsync(string program, string? other, int streams, int rounds)
+    public static async Task RunAsync(string program, IReadOnlyList<string> beside, IReadOnlyList<string> paces, int streams, int rounds)
     {
-        foreach (bool together in (bool[])[false, true])
+        string? other = beside.FirstOrDefault(path => path.EndsWith(".js", StringComparison.Ordinal));
+        foreach (bool together in paces.Select(pace => pace == "together"))
         {
             await using ChildProcess upstream = ChildProcess.StartSelf("GLIMMER_LOAD_UPSTREAM", "paced-upstream", together ? "together" : "apart");
             Uri service = new((await upstream.ReadLineAsync()).Split(' ')[0]);
@@ -20,12 +22,21 @@ internal static class Relay
             await File.WriteAllTextAsync(file, Backends([service], "openai", "affinity"));
             await using ServerProcess server = await ServerProcess.FrontAsync(program, file);
             await using ChildProcess? gateway = other is null ? null : await StartOtherAsync(other);
-            List<Target> targets = [new("service itself", service, "/v1/chat/completions", ""), Target.Glimmer("Glimmer", server.Address, server.Key)];
+            List<Target> targets = [new("service itself", service, "/v1/chat/completions", ""), Target.Glimmer("Glimmer", server.Address, server.Key) with { Process = server.Id }];
+            List<ServerProcess> builds = [];
+            foreach (string build in beside.Where(path => path.EndsWith(".dll", StringComparison.Ordinal)))
+            {
+                builds.Add(await ServerProcess.FrontAsync(Path.GetFullPath(build), file));
+                targets.Add(Target.Glimmer(Path.GetFileName(Path.GetDirectoryName(Path.GetFullPath(build)))!, builds[^1].Address, builds[^1].Key) with { Process = builds[^1].Id });
+            }
+
             if (gateway is not null)
                 targets.Add(Other(service));
             await Latency.CompareAsync(targets, streams, rounds, $"{streams} streams, tokens made {(together ? "at the same moment" : "spread over time")}");
             if (!together)
                 await WholeAsync(targets, rounds);
+            foreach (ServerProcess build in builds)
+                await build.DisposeAsync();
             File.Delete(file);
         }
     }
@@ -44,20 +55,23 @@ internal static class Relay
         Console.WriteLine("whole answers, 64 connections");
         Percentiles[] times = [.. targets.Select(_ => new Percentiles())];
         List<double>[] rates = [.. targets.Select(_ => new List<double>())];
+        double[] seconds = new double[targets.Count];
         foreach (Target target in targets)
-            await PlainLoad.RunAsync(target, "hello", 64, 8, maxTokens: 1); // warm
+            await PlainLoad.RunAsync(target, "hello", 64, Latency.Warm / 2, maxTokens: 1);
         for (int round = 0; round < rounds; round++)
         {
             for (int i = 0; i < targets.Count; i++)
             {
+                double before = ProcessorUse.Of(targets[i].Process);
                 (Percentiles took, double rate) = await PlainLoad.RunAsync(targets[i], "hello", 64, 3, maxTokens: 1);
                 times[i].Add(took);
                 rates[i].Add(rate);
+                seconds[i] += ProcessorUse.Of(targets[i].Process) - before;
             }
         }
 
         for (int i = 0; i < targets.Count; i++)
-            Console.WriteLine($"  {targets[i].Name,-24} {Median.Of(rates[i]),8:0} requests/s (min {rates[i].Min():0}, max {rates[i].Max():0})   {times[i]} ms");
+            Console.WriteLine($"  {targets[i].Name,-24} {Median.Of(rates[i]),8:0} requests/s (min {rates[i].Min():0}, max {rates[i].Max():0})   {times[i]} ms{(targets[i].Process == 0 ? "" : $"   {seconds[i] / times[i].Count * 1e6:0.0} µs of processor each")}");
     }
 
     private static async Task<ChildProcess> StartOtherAsync(string script)

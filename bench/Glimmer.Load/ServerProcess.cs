@@ -27,6 +27,9 @@ internal sealed partial class ServerProcess : IAsyncDisposable
     /// <summary>From the start of the process to the first 200 of /health/ready.</summary>
     public TimeSpan Ready { get; }
 
+    /// <summary>Number of the process.</summary>
+    public int Id => _process.Id;
+
     /// <summary>Processor time used so far.</summary>
     public TimeSpan ProcessorTime
     {
@@ -64,18 +67,18 @@ internal sealed partial class ServerProcess : IAsyncDisposable
     }
 
     /// <summary>Starts <paramref name="program"/> (a glimmer.dll) and waits until it is ready. <paramref name="data"/> is kept when given.</summary>
-    public static Task<ServerProcess> StartAsync(string program, string[] arguments, string? data = null, string prefixVariable = "GLIMMER_LOAD_SERVER") =>
-        StartAsync(program, ["serve", "--set", "Limits:OpenRequestsPerKey=1000", "--set", "Limits:OpenRequests=1000", .. arguments], data, [], prefixVariable);
+    public static Task<ServerProcess> StartAsync(string program, string[] arguments, string? data = null, string prefixVariable = "GLIMMER_LOAD_SERVER", params (string Name, string Value)[] environment) =>
+        BeginAsync(program, ["serve", "--set", "Limits:OpenRequestsPerKey=1000", "--set", "Limits:OpenRequests=1000", .. arguments], data, environment, prefixVariable);
 
     /// <summary>Starts <paramref name="program"/> with a scenario in place of a model, and without a log line per request. A variable may hold a prefix such as "taskset -c 2,3".</summary>
-    public static Task<ServerProcess> EmulateAsync(string program, string scenario, string? data = null, string prefixVariable = "GLIMMER_LOAD_SERVER", params (string Name, string Value)[] environment) => StartAsync(
+    public static Task<ServerProcess> EmulateAsync(string program, string scenario, string? data = null, string prefixVariable = "GLIMMER_LOAD_SERVER", params (string Name, string Value)[] environment) => BeginAsync(
         program, ["emulate", scenario], data, [.. _many, .. environment], prefixVariable);
 
     /// <summary>Starts <paramref name="program"/> in front of the backends of a file, without a log line per request.</summary>
     public static Task<ServerProcess> FrontAsync(string program, string backends, string prefixVariable = "GLIMMER_LOAD_SERVER") =>
-        StartAsync(program, ["serve", "--backends", backends], null, _many, prefixVariable);
+        BeginAsync(program, ["serve", "--backends", backends], null, _many, prefixVariable);
 
-    private static async Task<ServerProcess> StartAsync(string program, string[] arguments, string? data, (string Name, string Value)[] environment, string prefixVariable)
+    private static async Task<ServerProcess> BeginAsync(string program, string[] arguments, string? data, (string Name, string Value)[] environment, string prefixVariable)
     {
         string folder = data ?? Directory.CreateTempSubdirectory("glimmer-load-").FullName;
         long start = Stopwatch.GetTimestamp();
@@ -104,7 +107,7 @@ internal sealed partial class ServerProcess : IAsyncDisposable
         if (address is null)
             throw new InvalidOperationException($"{program} ended before it was ready, with code {process.ExitCode}.");
         using HttpClient client = new();
-        while (!(await client.GetAsync(new Uri(address, "/health/ready"))).IsSuccessStatusCode)
+        while (!await IsReadyAsync(client, address))
             await Task.Delay(1);
         TimeSpan ready = Stopwatch.GetElapsedTime(start);
         while (key is null && await process.StandardOutput.ReadLineAsync() is { } line)
@@ -117,6 +120,20 @@ internal sealed partial class ServerProcess : IAsyncDisposable
 
         _ = process.StandardOutput.ReadToEndAsync();
         return new ServerProcess(process, data is null ? folder : "", address, key ?? "", ready);
+    }
+
+    private static async Task<bool> IsReadyAsync(HttpClient client, Uri address)
+    {
+        try
+        {
+            using HttpResponseMessage answer = await client.GetAsync(new Uri(address, "/health/ready"));
+            return answer.IsSuccessStatusCode;
+        }
+        catch (HttpRequestException)
+        {
+            // The address may be told a moment before it is listened on.
+            return false;
+        }
     }
 
     public async ValueTask DisposeAsync()

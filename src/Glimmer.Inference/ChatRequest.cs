@@ -24,6 +24,9 @@ public sealed record ChatRequest
     /// <summary>Most tokens of reasoning and answer; null for as many as the model's limit.</summary>
     public int? MaxTokens { get; init; }
 
+    /// <summary>Most tokens of prompt and answer together by the catalogue; null where it says none. For backends that have no model of their own to know it by.</summary>
+    public int? ContextLength { get; init; }
+
     /// <summary>Texts that end the answer; they are not part of it.</summary>
     public IReadOnlyList<string> Stop { get; init; } = [];
 

@@ -8,7 +8,7 @@ public sealed record RequestOrigin
     /// <summary>The platform's id of the request.</summary>
     public required string RequestId { get; init; }
 
-    /// <summary>The dialect: <c>native</c>, <c>openai</c>, <c>anthropic</c> or <c>ollama</c>.</summary>
+    /// <summary>The dialect: <c>native</c>, <c>openai</c>, <c>anthropic</c>, <c>ollama</c> or <c>gemini</c>.</summary>
     public required string Dialect { get; init; }
 
     /// <summary>Path without its query, in the platform's spelling.</summary>

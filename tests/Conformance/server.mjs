@@ -19,7 +19,12 @@ export async function startServer(args = [], command = 'serve') {
   let out = '';
   let err = '';
   child.stderr.on('data', (chunk) => { err += chunk; });
-  const exited = new Promise((done) => child.once('exit', done));
+  let stopping = false;
+  const exited = new Promise((done) => child.once('exit', (code, signal) => {
+    // Every test after this fails to connect, so say here why.
+    if (!stopping) process.stderr.write(`the ${command} of ${data} ended with ${signal ?? `code ${code}`}:\n${err.slice(-20_000)}\n`);
+    done(code);
+  }));
   const ready = new Promise((done, fail) => {
     const timer = setTimeout(() => fail(new Error(`the server was not ready within 60 s:\n${out}\n${err}`)), 60_000);
     child.stdout.on('data', (chunk) => {
@@ -47,6 +52,7 @@ export async function startServer(args = [], command = 'serve') {
     banner: () => out,
     log: () => err,
     async stop() {
+      stopping = true;
       child.kill('SIGINT');
       const code = await exited;
       rmSync(data, { recursive: true, force: true });

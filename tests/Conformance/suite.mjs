@@ -7,6 +7,7 @@ import './errors.test.mjs';
 import './transport.test.mjs';
 import './anthropic.test.mjs';
 import './ollama.test.mjs';
+import './gemini.test.mjs';
 import './llama.test.mjs';
 import './mcp.test.mjs';
 import './openai-v1.test.mjs';

@@ -29,7 +29,7 @@ test('a batch is made, followed, read and deleted', async () => {
   for await (const line of await client.messages.batches.results(batch.id)) results[line.custom_id] = line.result;
   assert.equal(results.greets.message.content[0].text, 'Hello, 世界 🌍!');
   assert.equal(results.stops.message.stop_sequence, 'END');
-  assert.equal(results.refused.error.error.type, 'billing_error');
+  assert.equal(results.refused.error.error.type, 'rate_limit_error');
   assert.equal(results.wrong.error.error.type, 'invalid_request_error');
   assert.equal((await client.messages.batches.delete(batch.id)).type, 'message_batch_deleted');
   await assert.rejects(client.messages.batches.retrieve(batch.id), Anthropic.NotFoundError);

@@ -63,46 +63,7 @@ internal static class ConfigureCommand
             return Guide(guided, settings, restore);
         if (name is null || ConfiguredTool.Find(name) is not { } tool)
             return Fail($"{(name is null ? "no tool was named" : $"the tool \"{name}\" is not known")}. Use one of {Names}.", 64);
-        ToolFile file = new(tool.FileIn(home));
-        if (restore && !file.HasBackup)
-            return Fail($"there is nothing to restore: {file.Backup} is not there.", 66);
-        string? wanted;
-        try
-        {
-            wanted = restore ? file.ReadBackup() : tool.Apply(file.Text ?? "", settings());
-        }
-        catch (FormatException fault) when (!restore && file.Text is not null)
-        {
-            return Fail($"{file.Path} cannot be edited: {fault.Message}. Nothing was written.", 65);
-        }
-
-        // What is shown hides secrets, so lines that differ only there look alike: the files themselves are compared.
-        if (wanted == file.Text && !restore)
-        {
-            Console.WriteLine($"{tool.Title} is already set: {file.Path}");
-            TellNext(tool, file, settings);
-            return 0;
-        }
-
-        Console.Write(UnifiedDiff.Of(file.Path, file.Text ?? "", wanted ?? ""));
-        if (dry)
-            return 0;
-        if (!yes && !Ask($"{(restore ? "Restore" : "Write")} {file.Path}?"))
-            return Fail("nothing was written. Say yes, or give --yes.", 1);
-        if (restore)
-            file.Restore();
-        else
-            file.Write(wanted!);
-        Console.WriteLine(restore ? $"{tool.Title} is as it was." : $"{tool.Title} uses Glimmer. glimmer configure {tool.Name} --restore brings the old file back.");
-        if (!restore)
-            TellNext(tool, file, settings);
-        return 0;
-    }
-
-    private static void TellNext(ConfiguredTool tool, ToolFile file, Func<ToolSettings> settings)
-    {
-        if (tool.Next is { } next)
-            Console.WriteLine(next(file.Path, settings()));
+        return new ToolEdit(tool, home).Run(settings, restore, dry, yes);
     }
 
     private static int Guide(GuidedTool tool, Func<ToolSettings> settings, bool restore)
@@ -114,12 +75,6 @@ internal static class ConfigureCommand
         foreach (string line in tool.Steps(settings()))
             Console.WriteLine($"{++step}. {line}");
         return 0;
-    }
-
-    private static bool Ask(string question)
-    {
-        Console.Write($"{question} [y/N] ");
-        return Console.ReadLine()?.Trim() is "y" or "Y" or "yes";
     }
 
     private static string Address(string url) =>
@@ -140,7 +95,9 @@ internal static class ConfigureCommand
             ? code
             : throw new FormatException($"\"{code}\" is no model code. Use one such as glm-4.7.");
 
-    private static int Fail(string message, int code)
+    /// <summary>Says what went wrong.</summary>
+    /// <returns>The exit code.</returns>
+    internal static int Fail(string message, int code)
     {
         Console.Error.WriteLine($"configure: {message}");
         return code;

@@ -9,6 +9,11 @@ namespace Glimmer.Cli.Configuring;
 /// <param name="SmallModel">Code of the model for small things, such as titles.</param>
 internal sealed record ToolSettings(string Address, string Key, string Model, string SmallModel);
 
+/// <summary>A further configuration file of a tool.</summary>
+/// <param name="File">The file, below the home folder.</param>
+/// <param name="Apply">Its new text. Throws <see cref="FormatException"/> when the old one cannot be edited.</param>
+internal sealed record ToolPart(string File, Func<string, ToolSettings, string> Apply);
+
 /// <summary>A coding tool whose configuration file is known.</summary>
 /// <param name="Name">Its name as an argument.</param>
 /// <param name="Title">Its own name.</param>
@@ -19,6 +24,17 @@ internal sealed record ConfiguredTool(string Name, string Title, string File, st
 {
     /// <summary>Another name that the file may have, which is edited where it is there and the first is not; null for none.</summary>
     public string? OtherFile { get; init; }
+
+    /// <summary>Other names as an argument.</summary>
+    public IReadOnlyList<string> OtherNames { get; init; } = [];
+
+    /// <summary>Further files that the tool reads, written with the first.</summary>
+    public IReadOnlyList<ToolPart> Beside { get; init; } = [];
+
+    /// <summary>All files to edit, each with its edit.</summary>
+    /// <param name="home">Home folder.</param>
+    public IEnumerable<(string Path, Func<string, ToolSettings, string> Apply)> FilesIn(string home) =>
+        Beside.Select(part => (Path.Combine(home, part.File), part.Apply)).Prepend((FileIn(home), Apply));
 
     /// <summary>What is left to do by hand when the file is written; null for nothing.</summary>
     public Func<string, ToolSettings, string>? Next { get; init; }
@@ -33,6 +49,7 @@ internal sealed record ConfiguredTool(string Name, string Title, string File, st
 
     private const int Context = 200_000;
     private const int MaxOutput = 131_072;
+    private const string Mark = " (Glimmer)";
 
     /// <summary>All tools.</summary>
     public static IReadOnlyList<ConfiguredTool> All { get; } =
@@ -42,6 +59,7 @@ internal sealed record ConfiguredTool(string Name, string Title, string File, st
         new("codex", "Codex", ".codex/config.toml", "/v1", Codex),
         new("crush", "Crush", ".config/crush/crush.json", "/api/paas/v4", Crush),
         new("droid", "Factory Droid", ".factory/settings.json", "/api/anthropic", Droid),
+        GeminiTool.Create(),
         new("kilo", "Kilo Code", ".config/kilo/kilo.json", "/api/paas/v4", Kilo) { OtherFile = ".config/kilo/kilo.jsonc" },
         new("goose", "Goose", ".config/goose/custom_providers/glimmer.json", "/v1", Goose)
         {
@@ -51,10 +69,23 @@ internal sealed record ConfiguredTool(string Name, string Title, string File, st
         {
             Next = static (file, _) => $"Roo Code keeps its settings inside the editor and reads this file when it is told to: set \"roo-cline.autoImportSettingsPath\": \"{file.Replace('\\', '/')}\" in the editor's settings.json and reload the window, or import it once (Roo Code: Settings, About, Import).",
         },
+        new("cline", "Cline", ".cline/data/settings/providers.json", "/v1", Cline)
+        {
+            Next = static (_, settings) => $"This is for its command line. In the editor: the gear, API Configuration, provider OpenAI Compatible, base URL {settings.Address}/v1, your key, model {settings.Model}, context window 200000, images off.",
+        },
+        new("qwen", "Qwen Code", ".qwen/settings.json", "/v1", Qwen),
+        new("pi", "pi", ".pi/agent/models.json", "/api/paas/v4", Pi)
+        {
+            Next = static (_, settings) => $"Start it with pi --model glimmer/{settings.Model}, or choose the model with /model.",
+        },
+        new("grok", "Grok CLI", ".grok/user-settings.json", "/v1", Grok)
+        {
+            Next = static (_, settings) => $"Start it with grok --model {settings.Model}: it writes a model of its own into each folder's .grok/settings.json, which otherwise wins.",
+        },
     ];
 
     /// <summary>The tool of a name; null for none.</summary>
-    public static ConfiguredTool? Find(string name) => All.FirstOrDefault(tool => tool.Name.Equals(name, StringComparison.OrdinalIgnoreCase));
+    public static ConfiguredTool? Find(string name) => All.FirstOrDefault(tool => tool.OtherNames.Prepend(tool.Name).Contains(name, StringComparer.OrdinalIgnoreCase));
 
     private static string ClaudeCode(string text, ToolSettings settings)
     {
@@ -122,12 +153,7 @@ internal sealed record ConfiguredTool(string Name, string Title, string File, st
 
     private static string Droid(string text, ToolSettings settings)
     {
-        // A list without names: ours are those whose display name says so.
-        JsonNode? known = JsoncEdit.Get(text, ["customModels"]);
-        if (known is not (null or JsonArray))
-            throw new FormatException("its member customModels is no list");
-        const string Mark = " (Glimmer)";
-        JsonArray models = [.. (known as JsonArray ?? []).Where(model => (model as JsonObject)?["displayName"]?.ToString().EndsWith(Mark, StringComparison.Ordinal) != true).Select(model => model?.DeepClone())];
+        JsonArray models = OthersOf(text, ["customModels"], "displayName");
         foreach (string code in Codes(settings))
         {
             models.Add(new JsonObject
@@ -180,6 +206,90 @@ internal sealed record ConfiguredTool(string Name, string Title, string File, st
         text = JsoncEdit.Set(text, ["providerProfiles", "currentApiConfigName"], "Glimmer");
         text = JsoncEdit.Set(text, ["providerProfiles", "apiConfigs", "Glimmer"], profile);
         return JsoncEdit.Get(text, ["globalSettings"]) is null ? JsoncEdit.Set(text, ["globalSettings"], new JsonObject()) : text;
+    }
+
+    /// <summary>Cline writes this file anew after each run, in an order of its own: each member is set by itself.</summary>
+    private static string Cline(string text, ToolSettings settings)
+    {
+        const string Provider = "openai-compatible";
+        if (JsoncEdit.Get(text, ["version"]) is { } version && version.ToJsonString() != "1")
+            throw new FormatException($"its version is {version.ToJsonString()}, and only 1 is known");
+        text = JsoncEdit.Set(text, ["version"], 1);
+        text = JsoncEdit.Set(text, ["lastUsedProvider"], Provider);
+        (string Name, JsonNode Value)[] members =
+        [
+            ("provider", Provider),
+            ("apiKey", settings.Key),
+            ("model", settings.Model),
+            ("baseUrl", settings.Address + "/v1"),
+            ("contextWindow", Context),
+            ("maxTokens", MaxOutput),
+        ];
+        text = members.Aggregate(text, (so, member) => JsoncEdit.Set(so, ["providers", Provider, "settings", member.Name], member.Value));
+
+        // Without a date Cline takes the whole file for broken; it puts in its own when it next writes.
+        string[] date = ["providers", Provider, "updatedAt"];
+        return JsoncEdit.Get(text, date) is null ? JsoncEdit.Set(text, date, "1970-01-01T00:00:00.000Z") : text;
+    }
+
+    private static string Qwen(string text, ToolSettings settings)
+    {
+        const string Variable = "GLIMMER_API_KEY";
+        JsonArray models = OthersOf(text, ["modelProviders", "openai"], "name");
+        foreach (string code in Codes(settings))
+        {
+            models.Add(new JsonObject
+            {
+                ["id"] = code,
+                ["name"] = code.ToUpperInvariant() + Mark,
+                ["baseUrl"] = settings.Address + "/v1",
+                ["envKey"] = Variable,
+                ["generationConfig"] = new JsonObject { ["contextWindowSize"] = Context },
+            });
+        }
+
+        text = JsoncEdit.Set(text, ["modelProviders", "openai"], models);
+        text = JsoncEdit.Set(text, ["env", Variable], settings.Key);
+        text = JsoncEdit.Set(text, ["security", "auth", "selectedType"], "openai");
+        return JsoncEdit.Set(text, ["model", "name"], settings.Model);
+    }
+
+    private static string Pi(string text, ToolSettings settings)
+    {
+        JsonArray models = [.. Codes(settings).Select(code => (JsonNode)new JsonObject { ["id"] = code, ["name"] = code.ToUpperInvariant() + Mark, ["reasoning"] = true, ["contextWindow"] = Context, ["maxTokens"] = MaxOutput })];
+        JsonObject provider = new()
+        {
+            ["baseUrl"] = settings.Address + "/api/paas/v4",
+            ["api"] = "openai-completions",
+            ["apiKey"] = settings.Key,
+            ["compat"] = new JsonObject { ["thinkingFormat"] = "zai", ["supportsDeveloperRole"] = false, ["supportsStore"] = false },
+            ["models"] = models,
+        };
+        return JsoncEdit.Set(text, ["providers", "glimmer"], provider);
+    }
+
+    private static string Grok(string text, ToolSettings settings)
+    {
+        text = JsoncEdit.Set(text, ["baseURL"], settings.Address + "/v1");
+        text = JsoncEdit.Set(text, ["apiKey"], settings.Key);
+        text = JsoncEdit.Set(text, ["defaultModel"], settings.Model);
+        JsonNode? known = JsoncEdit.Get(text, ["models"]);
+        if (known is not (null or JsonArray))
+            throw new FormatException("its member models is no list");
+        string[] others = [.. (known as JsonArray ?? []).Select(model => model?.ToString() ?? "").Except(Codes(settings))];
+        text = JsoncEdit.Set(text, ["models"], new JsonArray([.. Codes(settings).Concat(others).Select(code => (JsonNode)code)]));
+
+        // A file without a version is changed by the tool, which puts its own models first.
+        return JsoncEdit.Get(text, ["settingsVersion"]) is null ? JsoncEdit.Set(text, ["settingsVersion"], 2) : text;
+    }
+
+    /// <summary>The entries of a list that are not ours. Such a list has no names: ours are those whose title ends with the mark.</summary>
+    private static JsonArray OthersOf(string text, string[] path, string title)
+    {
+        JsonNode? known = JsoncEdit.Get(text, path);
+        if (known is not (null or JsonArray))
+            throw new FormatException($"its member {string.Join('.', path)} is no list");
+        return [.. (known as JsonArray ?? []).Where(entry => (entry as JsonObject)?[title]?.ToString().EndsWith(Mark, StringComparison.Ordinal) != true).Select(entry => entry?.DeepClone())];
     }
 
     private static IEnumerable<string> Codes(ToolSettings settings) => new[] { settings.Model, settings.SmallModel }.Distinct(StringComparer.Ordinal);

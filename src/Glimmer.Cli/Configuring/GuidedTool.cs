@@ -10,23 +10,11 @@ internal sealed record GuidedTool(string Name, string Title, string Reason, Func
     /// <summary>All of them.</summary>
     public static IReadOnlyList<GuidedTool> All { get; } =
     [
-        new("cline", "Cline", "Cline keeps its settings in the editor's own database and the key in the system's keyring, and its command line moves its files from version to version.", Cline),
         new("cursor", "Cursor", "Cursor keeps its settings in a database of its own.", Cursor),
     ];
 
     /// <summary>The tool of a name; null for none.</summary>
     public static GuidedTool? Find(string name) => All.FirstOrDefault(tool => tool.Name.Equals(name, StringComparison.OrdinalIgnoreCase));
-
-    private static string[] Cline(ToolSettings settings) =>
-    [
-        "In the editor: open Cline, its settings (the gear), API Configuration.",
-        "API Provider: OpenAI Compatible",
-        $"Base URL: {settings.Address}/v1",
-        "OpenAI Compatible API Key: your key",
-        $"Model ID: {settings.Model}",
-        "Model Configuration: context window 200000, max output tokens 131072, images off",
-        $"On the command line instead: cline auth -p openai -k \"$GLIMMER_API_KEY\" -m {settings.Model} -b {settings.Address}/v1",
-    ];
 
     private static string[] Cursor(ToolSettings settings) =>
     [

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Text;
 using System.Threading.Tasks.Sources;
 using Glimmer.Dialogue.Output;
@@ -56,6 +57,7 @@ internal sealed class EventBuffer : IValueTaskSource
 
     /// <summary>Waits for events and takes all there are in exchange for an empty list; null when the end is reached. One reader only.</summary>
     /// <param name="empty">A list to fill next, usually the one taken before.</param>
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
     public async ValueTask<List<ChatEvent>?> TakeAsync(List<ChatEvent> empty)
     {
         empty.Clear();

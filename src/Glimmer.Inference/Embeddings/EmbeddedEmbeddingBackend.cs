@@ -59,6 +59,7 @@ public sealed class EmbeddedEmbeddingBackend : IEmbeddingBackend, IAsyncDisposab
         if (dimensions > Dimensions || dimensions < 1)
             return Wrong(PlatformError.Invalid("dimensions", $"{dimensions} is out of range", $"{Model} makes vectors of {Dimensions} numbers; ask for 1 to {Dimensions}"));
         var tokens = new int[texts.Count][];
+        int all = 0;
         for (int i = 0; i < texts.Count; i++)
         {
             List<int> ids = [];
@@ -67,7 +68,10 @@ public sealed class EmbeddedEmbeddingBackend : IEmbeddingBackend, IAsyncDisposab
             if (ids.Count == 0)
                 return Wrong(PlatformError.Invalid(field, "it is empty", "Send some text"));
             if (ids.Count > MaxTokens)
-                return Wrong(PlatformError.Of(BusinessCode.PromptTooLong) with { Message = $"The parameter {field} has {ids.Count} tokens; {Model} reads at most {MaxTokens}.", Field = field });
+                return Wrong(EmbeddingLimits.TooLong(Model, field, ids.Count, MaxTokens));
+            all += ids.Count;
+            if (EmbeddingLimits.Check(Model, i, ids.Count, all) is { } error)
+                return Wrong(error);
             tokens[i] = [.. ids];
         }
 

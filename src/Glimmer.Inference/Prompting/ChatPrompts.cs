@@ -54,9 +54,13 @@ internal sealed class ChatPrompts(string code, Generation generation, ITokenizer
     /// <param name="request">The request.</param>
     /// <param name="tokens">Tokens of the prompt.</param>
     /// <param name="context">Most tokens of prompt and answer.</param>
-    public PlatformError TooLong(ChatRequest request, int tokens, int context) => new(
+    public PlatformError TooLong(ChatRequest request, int tokens, int context) => TooLong(request, code, tokens, context);
+
+    /// <summary>The same for a model of another code.</summary>
+    /// <inheritdoc cref="TooLong(ChatRequest, int, int)"/>
+    public static PlatformError TooLong(ChatRequest request, string model, int tokens, int context) => new(
         BusinessCode.PromptTooLong,
-        $"The prompt has {tokens} tokens; with the model {code} prompt and answer together may have {context}.",
+        $"The prompt has {tokens} tokens; with the model {model} prompt and answer together may have {context}.",
         request.Raw is null ? "messages" : "prompt");
 
     /// <summary>What the automaton must know of a request.</summary>

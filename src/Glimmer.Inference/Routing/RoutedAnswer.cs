@@ -201,36 +201,31 @@ internal sealed class RoutedAnswer : IRoutedAnswer
     {
         if (_options.HedgeAfter is not { } patience || !MayGoOn || running.IsCompleted)
             return await SettleAsync(attempt, running);
-        using (var stop = CancellationTokenSource.CreateLinkedTokenSource(cancel))
+        await ((Task)running).WaitAsync(patience, _pool.Time, cancel).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        if (running.IsCompleted || cancel.IsCancellationRequested || await TakeAsync(wait: false, cancel, beside: attempt.Member) is not { } second)
+            return await SettleAsync(attempt, running);
+        Task<bool> beside = toFirst ? StartAndFirstAsync(second, cancel) : second.StartAsync(_request, cancel);
+        (Attempt Attempt, Task<bool> Running) one = (attempt, running), other = (second, beside);
+        if (await Task.WhenAny(running, beside) != running)
+            (one, other) = (other, one);
+        if (one.Running.IsCompletedSuccessfully && await one.Running)
         {
-            Task late = Task.Delay(patience, _pool.Time, stop.Token);
-            bool inTime = await Task.WhenAny(running, late) == running;
-            await stop.CancelAsync();
-            if (inTime || cancel.IsCancellationRequested || await TakeAsync(wait: false, cancel, beside: attempt.Member) is not { } second)
-                return await SettleAsync(attempt, running);
-            Task<bool> beside = toFirst ? StartAndFirstAsync(second, cancel) : second.StartAsync(_request, cancel);
-            (Attempt Attempt, Task<bool> Running) one = (attempt, running), other = (second, beside);
-            if (await Task.WhenAny(running, beside) != running)
-                (one, other) = (other, one);
-            if (one.Running.IsCompletedSuccessfully && await one.Running)
-            {
-                _ = other.Attempt.LoseAsync(other.Running);
-                return one.Attempt;
-            }
-
-            // The first to end has failed; the other may still answer.
-            try
-            {
-                await SettleAsync(one.Attempt, one.Running);
-            }
-            catch
-            {
-                _ = other.Attempt.LoseAsync(other.Running);
-                throw;
-            }
-
-            return await SettleAsync(other.Attempt, other.Running);
+            _ = other.Attempt.LoseAsync(other.Running);
+            return one.Attempt;
         }
+
+        // The first to end has failed; the other may still answer.
+        try
+        {
+            await SettleAsync(one.Attempt, one.Running);
+        }
+        catch
+        {
+            _ = other.Attempt.LoseAsync(other.Running);
+            throw;
+        }
+
+        return await SettleAsync(other.Attempt, other.Running);
     }
 
     private async Task<bool> StartAndFirstAsync(Attempt attempt, CancellationToken cancel) => await attempt.StartAsync(_request, cancel) && await attempt.FirstAsync(cancel);

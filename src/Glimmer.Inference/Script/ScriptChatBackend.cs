@@ -174,6 +174,8 @@ public sealed class ScriptChatBackend : IChatBackend, ITokenizerBackend
 
         if (prompt is null)
             return Refuse(entry, RequestOutcome.Invalid, null, error!, StartFault.Request);
+        if (prompt.Tokens.Length >= request.ContextLength)
+            return Refuse(entry, RequestOutcome.Invalid, prepared?.Name, ChatPrompts.TooLong(request, request.Model, prompt.Tokens.Length, request.ContextLength.Value), StartFault.Request);
         if (prepared is null)
         {
             if (IsStrict || play.Fallback is null)

@@ -1,5 +1,6 @@
 using System.Globalization;
 using Glimmer.Dialogue.Tokenization;
+using Glimmer.Inference.Embeddings;
 using Glimmer.Protocol.Errors;
 
 namespace Glimmer.Inference.Script;
@@ -99,7 +100,10 @@ public sealed class ScriptEmbeddingBackend : IEmbeddingBackend
         {
             cancel.ThrowIfCancellationRequested();
             vectors[i] = VectorOf(scripted, seed, texts[i], dimensions ?? scripted.Dimensions);
+            int before = tokens.Count;
             _tokenizer().Encode(texts[i], recogniseAdded: false, tokens);
+            if (EmbeddingLimits.Check(Model, i, tokens.Count - before, tokens.Count) is { } error)
+                return new EmbeddingOutcome(null, 0, error);
         }
 
         return new EmbeddingOutcome(vectors, tokens.Count, null);

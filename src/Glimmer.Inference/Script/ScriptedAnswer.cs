@@ -46,14 +46,15 @@ internal sealed class ScriptedAnswer(OutputAutomaton automaton, int[] tokens, Sc
             ScriptedEnd.Sensitive => EndCause.Sensitive,
             _ => EndCause.StopToken,
         };
+        int? room = request.ContextLength - promptTokens;
         long start = pace.Clock?.GetTimestamp() ?? 0;
         for (int i = 0; i < tokens.Length; i++)
         {
             if (pace.Waits && pace.DueOf(i) - pace.Clock!.GetElapsedTime(start) is { Ticks: > 0 } pause)
                 await Task.Delay(pause, pace.Clock, cancel).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-            if (cancel.IsCancellationRequested || i == request.MaxTokens || i == reply.CutAfter)
+            if (cancel.IsCancellationRequested || i == request.MaxTokens || i == room || i == reply.CutAfter)
             {
-                cause = cancel.IsCancellationRequested ? EndCause.Cancelled : i == request.MaxTokens ? EndCause.MaxTokens : EndCause.Fault;
+                cause = cancel.IsCancellationRequested ? EndCause.Cancelled : i == request.MaxTokens ? EndCause.MaxTokens : i == room ? EndCause.ContextFull : EndCause.Fault;
                 break;
             }
 

@@ -131,7 +131,7 @@ public sealed class AccountDirectory : IKeySource, IDisposable
         {
             long known = _version;
             var changed = new List<AccountEntry>();
-            _version = _store.Read(session => DirectoryReader.Read(session, known, new Sink(this, changed)), snapshot: true);
+            _version = _store.Read(session => DirectoryReader.Read(_store, session, known, new Sink(this, changed)), snapshot: true);
             if (known > 0)
             {
                 foreach (AccountEntry account in changed)

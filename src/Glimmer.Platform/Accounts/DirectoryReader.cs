@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text;
 using Glimmer.Platform.Keys;
 using Glimmer.Platform.Store;
@@ -7,17 +8,21 @@ using SQLitePCL;
 
 namespace Glimmer.Platform.Accounts;
 
+/// <summary>Takes keys.</summary>
+internal interface IKeySink
+{
+    void Key(KeyEntry key);
+
+    void KeyGone(UInt128 index);
+}
+
 /// <summary>Takes what the store holds.</summary>
-internal interface IDirectorySink
+internal interface IDirectorySink : IKeySink
 {
     void Account(AccountEntry account);
 
     /// <summary>A project that keys belong to; it comes before them.</summary>
     void Project(long id, string publicId);
-
-    void Key(KeyEntry key);
-
-    void KeyGone(UInt128 index);
 
     void Lock(long account, string endUser, long until);
 
@@ -36,8 +41,14 @@ internal static class DirectoryReader
         + "CASE WHEN deleted IS NOT NULL THEN 2 WHEN old_until IS NULL AND models IS NULL AND networks IS NULL AND spend_cap IS NULL AND operator = 0 THEN 0 ELSE 1 END AS extra, "
         + "old_salt, old_hash, old_sealed, COALESCE(old_until, 0), models, networks, spend_cap, operator FROM access_keys";
 
+    private const string LivingKeys = " WHERE deleted IS NULL";
+
     /// <summary>Reads; gives the version that was read.</summary>
-    public static long Read(StoreSession session, long since, IDirectorySink sink)
+    /// <param name="store">The store, for more connections.</param>
+    /// <param name="session">A snapshot of it.</param>
+    /// <param name="since">The version that is known.</param>
+    /// <param name="sink">Takes what there is.</param>
+    public static long Read(PlatformStore store, StoreSession session, long since, IDirectorySink sink)
     {
         long version = session.Version(AccountDirectory.Topic);
         if (version == since && since > 0)
@@ -60,15 +71,20 @@ internal static class DirectoryReader
             sink.Project(id, publicId);
         }
 
-        string keyFilter = since == 0 ? " WHERE deleted IS NULL" : $" WHERE version > {since}";
         if (session.Connection is SqliteConnection sqlite)
-            ReadKeys(sqlite, KeyColumns + keyFilter, sink);
+            ReadKeys(sqlite, KeyColumns + (since == 0 ? LivingKeys : $" WHERE version > {since}"), sink);
+        else if (since > 0)
+            ReadKeys((NpgsqlConnection)session.Connection, $"{KeyColumns} WHERE version > {since}", sink);
         else
-            ReadKeys((NpgsqlConnection)session.Connection, KeyColumns + keyFilter, sink);
+            KeyRanges.Read(store, session, sink, KeyRanges.CountFor(store, session));
         return version;
     }
 
-    private static void ReadKeys(SqliteConnection connection, string sql, IDirectorySink sink)
+    /// <summary>Reads the keys from one number to before another that are not deleted, on PostgreSQL.</summary>
+    public static void ReadKeys(NpgsqlConnection connection, long from, long to, IKeySink sink) =>
+        ReadKeys(connection, string.Create(CultureInfo.InvariantCulture, $"{KeyColumns}{LivingKeys} AND id >= {from} AND id < {to}"), sink);
+
+    private static void ReadKeys(SqliteConnection connection, string sql, IKeySink sink)
     {
         SqliteException.ThrowExceptionForRC(raw.sqlite3_prepare_v2(connection.Handle, sql, out sqlite3_stmt statement), connection.Handle);
         using (statement)
@@ -106,7 +122,7 @@ internal static class DirectoryReader
         }
     }
 
-    private static void ReadKeys(NpgsqlConnection connection, string sql, IDirectorySink sink)
+    private static void ReadKeys(NpgsqlConnection connection, string sql, IKeySink sink)
     {
         using var rows = new CopyRows(connection, sql, 21);
         var names = new NameCache();
@@ -143,7 +159,7 @@ internal static class DirectoryReader
     };
 
     private static void Give(
-        IDirectorySink sink, ReadOnlySpan<byte> salt, ReadOnlySpan<byte> hash, ReadOnlySpan<byte> box, UInt128 index, KeyExtras? extras,
+        IKeySink sink, ReadOnlySpan<byte> salt, ReadOnlySpan<byte> hash, ReadOnlySpan<byte> box, UInt128 index, KeyExtras? extras,
         long number, long account, long project, string name, bool disabled, long created, long expires, long lastUsed)
     {
         bool usual = KeyEntry.IsUsual(salt, hash, box);

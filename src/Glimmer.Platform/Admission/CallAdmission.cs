@@ -99,7 +99,9 @@ public sealed class CallAdmission(
     private async ValueTask<(AdmittedCall? Call, PlatformError? Error)> AgainAsync(CallRequest request, Catalogue current, PlatformError? error, CancellationToken cancel)
     {
         bool counted = false;
-        for (int attempt = 0; attempt < MostTries; attempt++)
+        long begun = time.GetTimestamp();
+        Slice? dry = null;
+        for (int attempt = 0; attempt < MostTries || (dry is { IsBeingRecalled: true } && time.GetElapsedTime(begun) < SlicePlaces.RecallPatience(dry)); attempt++)
         {
             if (!Slices!.MayAdmit)
             {
@@ -112,8 +114,8 @@ public sealed class CallAdmission(
                 });
             }
 
-            AdmittedCall? call = Begin(request, current, ref counted, out error, out Slice? dry);
-            if (call is not null || dry is null || !await SlicePlaces.WaitAsync(dry, time, cancel))
+            AdmittedCall? call = Begin(request, current, ref counted, out error, out dry);
+            if (call is not null || dry is null || !await SlicePlaces.WaitAsync(dry, attempt, time, cancel))
                 return (call, error);
         }
 

@@ -85,7 +85,7 @@ public sealed class FairAdmission : IAdmission, IDisposable
         if (lease.Missed is { IsDry: false } slice && _slices is { IsShared: true } && (_limits.Line == 0 || lease.Account.Line.Count >= _limits.LinePerAccount))
         {
             // Where nobody may wait in a line, the first answer about a limit is waited for all the same.
-            await SlicePlaces.WaitAsync(slice, _time, cancel);
+            await SlicePlaces.WaitAsync(slice, 0, _time, cancel);
         }
 
         lock (_gate)

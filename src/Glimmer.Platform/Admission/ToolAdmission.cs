@@ -42,7 +42,7 @@ public sealed class ToolAdmission(ICallerPolicy callers, PlanGate plans, Catalog
         for (int attempt = 0; ; attempt++)
         {
             ToolCall? call = Enter(key, tool, id, out PlatformError? error);
-            if (call is not null || attempt == 2 || plans.DryMonth(callers.Find(key).AccountId, time.GetUtcNow()) is not { } dry || !await SlicePlaces.WaitAsync(dry, time, cancel))
+            if (call is not null || attempt == 2 || plans.DryMonth(callers.Find(key).AccountId, time.GetUtcNow()) is not { } dry || !await SlicePlaces.WaitAsync(dry, attempt, time, cancel))
                 return (call, error);
         }
     }

@@ -230,8 +230,7 @@ internal sealed class LedgerWriter(PlatformLedger ledger, BillingCalendar calend
             }
         }
 
-        batch.Flush();
-        _rows.Write(session, rows);
+        _rows.Write(session, batch, rows);
         sums.Write(batch, findings.Version);
     }
 

@@ -45,9 +45,9 @@ public sealed partial class PlatformLedger
         Slice funds = SlicePlaces.OfFunds(Slices!, held.Payer.AccountId, held.Wallet.Currency.Code);
         if (_settings.CoverWorstCase ? !funds.TryTake(held.HeldUnits) : !funds.TryOverdraw(held.HeldUnits))
         {
-            // The wallet has the money: others have set it aside, or died with it. It hears itself of what they charge.
+            // The wallet has the money: others hold it, have set it aside, or died with it. It hears itself of what they charge.
             _dry = funds;
-            error = SlicePlaces.Elsewhere(funds);
+            error = funds.IsSpent(_settings.CoverWorstCase ? held.HeldUnits : 1) ? PlatformError.Of(BusinessCode.AccountInArrears) : SlicePlaces.Elsewhere(funds);
             return false;
         }
 
@@ -58,7 +58,7 @@ public sealed partial class PlatformLedger
             {
                 funds.Give(held.HeldUnits);
                 _dry = slice;
-                error = SlicePlaces.Elsewhere(slice);
+                error = slice.IsSpent(1) ? CapReached(cap) : SlicePlaces.Elsewhere(slice);
                 return false;
             }
 

@@ -15,6 +15,7 @@ internal sealed class Slice
     private TaskCompletionSource? _answer;
     private long _spare;
     private long _missing;
+    private long _least;
     private long _consumed;
     private long _limit;
     private int _queued;
@@ -62,10 +63,19 @@ internal sealed class Slice
     public Action? Settling { get; set; }
 
     /// <summary>Whether the last answer said that there is nothing to be had now: asking again at once would not help.</summary>
-    public bool IsDry => Volatile.Read(ref DryUntil) > _trader.Timestamp;
+    public bool IsDry => Volatile.Read(ref DryUntil) > _trader.Clock.Now;
 
-    /// <summary>Whether several answers in a row said so: others had the time to give back what they do not use.</summary>
-    public bool IsExhausted => IsDry && Volatile.Read(ref Lacks) >= 3;
+    /// <summary>Whether several answers in a row said so, or of money that it was called back: others had the time to give back what they do not use.</summary>
+    public bool IsExhausted => IsDry && (Terms.IsMoney ? Recall.IsThrough : Volatile.Read(ref Lacks) >= 3);
+
+    /// <summary>Whether it is money that is being called back from other nodes.</summary>
+    public bool IsBeingRecalled => Terms.IsMoney && !Recall.IsThrough;
+
+    /// <summary>
+    /// Whether funds or a cap leave less than so many units over all nodes: others have given back what they do not use, what they have is in use or charged, and the rest is less.
+    /// As of the last answer, which is at most a quarter of a beat old.
+    /// </summary>
+    public bool IsSpent(long units) => IsExhausted && _trader.MayAdmit && Math.Max(0, Spare) + Volatile.Read(ref Free) < units;
 
     /// <summary>
     /// Whether a window or a period is used up over all nodes, as far as can be known: the store has nothing left of it, and either this node has all of it, or those that live had
@@ -76,11 +86,28 @@ internal sealed class Slice
         get
         {
             long since = Volatile.Read(ref DrySince);
-            return since != long.MaxValue && _trader.MayAdmit && (HeldByAll <= Holding || _trader.Timestamp - since >= _trader.TimeToYield);
+            return since != long.MaxValue && _trader.MayAdmit && (HeldByAll <= Holding || _trader.Clock.Now - since >= _trader.Clock.TimeToYield);
         }
     }
 
     // The trader's own, under its lock.
+
+    /// <summary>How far money that is lacking has been called back.</summary>
+    internal SliceRecall Recall { get; } = new();
+
+    /// <summary>Of money, what no node held at the last answer.</summary>
+    internal long Free;
+
+    /// <summary>The least that one caller lacked in the message under way; see <see cref="SliceAsk.Least"/>.</summary>
+    internal long AskedLeast { get; set; }
+
+    /// <summary>Of money, what it lacked at the last answer that had too little, and until when others are held to giving back for it.</summary>
+    internal long Lacked { get; set; }
+
+    internal long LackedUntil { get; set; } = long.MinValue;
+
+    /// <summary>Whether charges were booked that the store has not heard of.</summary>
+    internal bool HasConsumed => Volatile.Read(ref _consumed) != 0;
 
     /// <summary>Units that the store counts for this node, less what the trader has given back since.</summary>
     internal long Holding { get; set; }
@@ -141,7 +168,7 @@ internal sealed class Slice
         long seen = Volatile.Read(ref _spare);
         while (seen >= units)
         {
-            if (!_trader.MayAdmit || (Terms.Kind == SliceKind.Rate && Volatile.Read(ref GoodUntil) < _trader.Timestamp))
+            if (!_trader.MayAdmit || (Terms.Kind == SliceKind.Rate && Volatile.Read(ref GoodUntil) < _trader.Clock.Now))
                 break;
             long before = Interlocked.CompareExchange(ref _spare, seen - units, seen);
             if (before == seen)
@@ -177,7 +204,7 @@ internal sealed class Slice
             seen = before;
         }
 
-        Miss(units);
+        Miss(units, 1);
         return false;
     }
 
@@ -203,6 +230,8 @@ internal sealed class Slice
         }
 
         Interlocked.Add(ref _consumed, units);
+        if (_pressed)
+            _trader.Want(this);
     }
 
     /// <summary>Completes with the next answer about it; at once when there is nothing to wait for.</summary>
@@ -226,11 +255,27 @@ internal sealed class Slice
         Refilled?.Invoke();
     }
 
-    internal void Miss(long units)
+    internal void Miss(long units) => Miss(units, units);
+
+    /// <summary>Notes that a caller found too little.</summary>
+    /// <param name="units">What it was to have.</param>
+    /// <param name="least">What would have let it pass.</param>
+    internal void Miss(long units, long least)
     {
         long seen = Volatile.Read(ref _missing);
         if (seen < 1 << 20 || seen < units)
             Interlocked.Add(ref _missing, units);
+        if (Terms.IsMoney)
+        {
+            for (seen = Volatile.Read(ref _least); (seen == 0 || least < seen) && Interlocked.CompareExchange(ref _least, least, seen) != seen; seen = Volatile.Read(ref _least))
+            {
+            }
+
+            // What others lack may be more than what this caller does.
+            if (Math.Max(0, Spare) + Volatile.Read(ref Free) >= least)
+                Volatile.Write(ref DryUntil, 0);
+        }
+
         _trader.Want(this);
     }
 
@@ -240,6 +285,8 @@ internal sealed class Slice
     internal void Delist() => Volatile.Write(ref _queued, 0);
 
     internal long TakeMissing() => Interlocked.Exchange(ref _missing, 0);
+
+    internal long TakeLeast() => Interlocked.Exchange(ref _least, 0);
 
     internal long TakeConsumed() => Interlocked.Exchange(ref _consumed, 0);
 

@@ -61,6 +61,9 @@ internal sealed record SliceView
 
     /// <summary>Limits of which this node holds something and others lack.</summary>
     public IReadOnlyList<SlicePressure> Pressures { get; init; } = [];
+
+    /// <summary>By limit, the other nodes that hold some of the funds and caps which are asked for; those that none holds are left out.</summary>
+    public IReadOnlyDictionary<string, List<SliceHolder>> Others { get; init; } = new Dictionary<string, List<SliceHolder>>(StringComparer.Ordinal);
 }
 
 /// <summary>
@@ -83,7 +86,7 @@ internal static class SliceExchange
             SliceLimitRow limit = view.Limits[i];
             grants[i] = ask.Terms.Kind == SliceKind.Rate
                 ? Draw(limit, ask, view.OthersWhole ? 0 : ask.Want, view.Now)
-                : Grant(limit, view.Own[i], ask, view.OthersWhole);
+                : Grant(limit, view.Own[i], ask, view.OthersWhole, view.Others);
         }
 
         return new SliceReply { Nodes = view.Nodes, IsWaiting = view.OthersWhole, Grants = grants, Pressures = view.Pressures };
@@ -100,20 +103,30 @@ internal static class SliceExchange
         _ => leaseEnd,
     };
 
-    private static SliceGrant Grant(SliceLimitRow limit, SliceHoldingRow own, in SliceAsk ask, bool waiting)
+    private static SliceGrant Grant(SliceLimitRow limit, SliceHoldingRow own, in SliceAsk ask, bool waiting, IReadOnlyDictionary<string, List<SliceHolder>> others)
     {
-        bool counted = own.Counts;
-        limit.Cap = ask.Terms.Kind is SliceKind.Funds or SliceKind.Cap ? limit.Funds : ask.Terms.Limit;
+        bool counted = own.Counts, isMoney = ask.Terms.IsMoney, tight = false;
+        limit.Cap = isMoney ? limit.Funds : ask.Terms.Limit;
         limit.Held += ask.Keep - own.Units;
-        long othersWant = limit.Wanting - own.Want;
-        long units = waiting ? 0 : Units(limit, ask, othersWant, limit.Holders - (counted ? 1 : 0) + 1);
-        long lacking = Math.Max(0, ask.Need - units);
+        long othersWant = limit.Wanting - own.Want, claimants = limit.Holders - (counted ? 1 : 0) + 1;
+        long units = 0;
+        if (isMoney)
+            units = Money(limit, ask, othersWant, claimants, out tight);
+        else if (!waiting)
+            units = Units(limit, ask, othersWant, claimants);
+        if (waiting)
+            units = 0;
+        long lacking = Math.Max(0, Math.Max(ask.Need - units, units > 0 ? 0 : ask.Lacked));
         limit.Held += units;
         limit.Wanting = othersWant + lacking;
         own.Units = ask.Keep + units;
         own.Want = lacking;
         limit.Holders += (own.Counts ? 1 : 0) - (counted ? 1 : 0);
-        return new SliceGrant(units, limit.Held, limit.Cap, Math.Max(othersWant, limit.Held - limit.Cap), Share(limit.Cap, limit.Holders));
+        long pressure = Math.Max(othersWant, limit.Held - limit.Cap);
+        return new SliceGrant(units, limit.Held, limit.Cap, tight ? Math.Max(1, pressure) : pressure, Share(limit.Cap, limit.Holders))
+        {
+            Others = isMoney && lacking > 0 ? others.GetValueOrDefault(limit.Id) ?? [] : null,
+        };
     }
 
     // Nobody else lacks any: what is needed, and of the rest at most half, so that something is left for the next who asks. Others
@@ -127,6 +140,20 @@ internal static class SliceExchange
         if (othersWant > 0)
             return Math.Min(need, Math.Max(Share(limit.Cap, claimants) - ask.Keep, (free + 1) / 2));
         return need + Math.Max(0, Math.Min(ask.Want - ask.Need, (free - need) / 2));
+    }
+
+    // A part of what a caller must set aside helps nobody, and two nodes with a part each would keep it from each other: all that one
+    // caller needs, or nothing. Where what is left is less than what all who hold some would keep spare, nothing is given beyond the
+    // need, and nodes are told to give back at once what they do not use: the rest stays here, and any node can have it.
+    private static long Money(SliceLimitRow limit, in SliceAsk ask, long othersWant, long claimants, out bool tight)
+    {
+        long free = limit.Cap - limit.Held, need = Math.Min(ask.Need, Math.Max(0, free));
+        tight = free - need < Math.Max(ask.Headroom, 1) * claimants;
+        if (free <= 0 || free < ask.Least)
+            return 0;
+        if (othersWant > 0)
+            return Math.Min(need, Math.Max(ask.Least, Math.Max(Share(limit.Cap, claimants) - ask.Keep, (free + 1) / 2)));
+        return tight ? need : need + Math.Max(0, Math.Min(ask.Want - ask.Need, (free - need) / 2));
     }
 
     // The generic cell rate algorithm, drawn for several calls at once.

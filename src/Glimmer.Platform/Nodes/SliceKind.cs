@@ -43,6 +43,9 @@ internal readonly record struct SliceTerms(string Id, SliceKind Kind, long Limit
     /// <summary>Currency of funds or cap.</summary>
     public string Currency { get; init; } = "";
 
+    /// <summary>Whether the books say how much there is: funds and caps.</summary>
+    public bool IsMoney => Kind is SliceKind.Funds or SliceKind.Cap;
+
     /// <summary>Period of a cap: 0 all time, 1 a day, 2 a month.</summary>
     public int Period { get; init; }
 

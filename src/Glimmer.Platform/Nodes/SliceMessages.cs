@@ -16,7 +16,17 @@ internal sealed record SliceMessage(long Node, long Sequence, long LeaseMs, bool
 /// <param name="Keep">Units it holds, in use ones included.</param>
 /// <param name="Need">Units that callers lack now.</param>
 /// <param name="Want">Units it would like, the lacking ones included.</param>
-internal readonly record struct SliceAsk(SliceTerms Terms, long Keep, long Need, long Want);
+internal readonly record struct SliceAsk(SliceTerms Terms, long Keep, long Need, long Want)
+{
+    /// <summary>Of funds and caps: the fewest units that let one caller pass; fewer would help nobody. 0 when no caller waits.</summary>
+    public long Least { get; init; }
+
+    /// <summary>Of funds and caps: units that callers lacked a moment ago. None are granted for it, but others go on giving back what they do not use.</summary>
+    public long Lacked { get; init; }
+
+    /// <summary>Of funds and caps: units that the node would keep spare if there were plenty.</summary>
+    public long Headroom { get; init; }
+}
 
 /// <summary>The store's answer.</summary>
 internal sealed record SliceReply
@@ -46,7 +56,16 @@ internal sealed record SliceReply
 /// <param name="Limit">Units in all, as the store sees them.</param>
 /// <param name="Lacking">Units that other nodes lack.</param>
 /// <param name="Share">What this node may keep by rights while they do.</param>
-internal readonly record struct SliceGrant(long Units, long HeldByAll, long Limit, long Lacking = 0, long Share = 0);
+internal readonly record struct SliceGrant(long Units, long HeldByAll, long Limit, long Lacking = 0, long Share = 0)
+{
+    /// <summary>Of funds and caps that are lacking still: the other nodes that hold some. Null otherwise.</summary>
+    public IReadOnlyList<SliceHolder>? Others { get; init; }
+}
+
+/// <summary>A node that holds some of a limit.</summary>
+/// <param name="Node">Its number.</param>
+/// <param name="Sequence">Number of its last message.</param>
+internal readonly record struct SliceHolder(long Node, long Sequence);
 
 /// <summary>A limit that others lack.</summary>
 /// <param name="Id">The limit.</param>

@@ -55,13 +55,23 @@ internal static class SlicePlaces
         RetryAfter = slice.Beat,
     };
 
+    /// <summary>How long a call waits for money that is being called back from other nodes: they hear of it with their next heartbeat.</summary>
+    public static TimeSpan RecallPatience(Slice slice) => 2 * slice.Beat;
+
+    /// <summary>Answers that a caller waits for before it is told that an account has too little: what others use no more may be on its way.</summary>
+    public const int AnswersToBeSpent = 2;
+
     /// <summary>Waits for news about a limit; false when none would help.</summary>
-    public static async ValueTask<bool> WaitAsync(Slice slice, TimeProvider time, CancellationToken cancel)
+    /// <param name="slice">The limit.</param>
+    /// <param name="answers">Answers that the caller has waited for.</param>
+    /// <param name="time">The clock of its patience.</param>
+    /// <param name="cancel">Ends the wait.</param>
+    public static async ValueTask<bool> WaitAsync(Slice slice, int answers, TimeProvider time, CancellationToken cancel)
     {
         Task answer = slice.NextAnswer();
-        if (slice.IsExhausted)
+        if (slice.IsExhausted && (!slice.Terms.IsMoney || answers >= AnswersToBeSpent))
             return false;
-        if (slice.Spare <= 0)
+        if (slice.Spare <= 0 || slice.Terms.IsMoney)
         {
             // A node that hears nothing refuses; what came meanwhile is seen at the next try.
             await answer.WaitAsync(Patience, time, cancel).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);

@@ -97,6 +97,7 @@ internal sealed class SliceSqlStore(PlatformStore store) : ISliceStore
             + "SELECT h.limit_id, l.wanting - h.want, l.cap, l.holders FROM slice_limits l JOIN slice_holdings h ON h.node = @Node AND h.limit_id = l.id WHERE l.wanting > 0 AND l.wanting > h.want AND h.units > 0 LIMIT 256;"
             + $"SELECT account, currency, SUM(units)::bigint FROM ledger_lots WHERE account = ANY(@owners) AND kind IN (1, 2) AND expires > {Clock} GROUP BY account, currency;"
             + "SELECT key_id, currency, total, month, month_spent, day, day_spent FROM ledger_key_spend WHERE key_id = ANY(@keys);"
+            + "SELECT h.limit_id, h.node, n.sequence FROM slice_holdings h JOIN nodes n ON n.id = h.node WHERE h.limit_id = ANY(@lacking) AND h.node <> @Node AND h.units > 0;"
             + $"SELECT {Clock}",
             new
             {
@@ -105,6 +106,7 @@ internal sealed class SliceSqlStore(PlatformStore store) : ISliceStore
                 kinds = terms.Select(each => (long)each.Kind).ToArray(),
                 keeps = terms.Select(each => each.KeepMs).ToArray(),
                 ends = terms.Select(each => each.Expires).ToArray(),
+                lacking = message.Asks.Where(static ask => ask.Terms.IsMoney && ask.Need > 0).Select(static ask => ask.Terms.Id).ToArray(),
                 owners = terms.Where(each => each.Kind == SliceKind.Funds).Select(each => each.Owner).Distinct(StringComparer.Ordinal).ToArray(),
                 keys = terms.Where(each => each.Kind == SliceKind.Cap).Select(each => each.Owner).Distinct(StringComparer.Ordinal).ToArray(),
             },
@@ -117,6 +119,14 @@ internal sealed class SliceSqlStore(PlatformStore store) : ISliceStore
         foreach ((string account, string currency, long units) in grid.Read<(string, string, long)>())
             funds[(account, currency, -1)] = units;
         List<SpendRow> spends = grid.Read<SpendRow>().AsList();
+        var others = new Dictionary<string, List<SliceHolder>>(StringComparer.Ordinal);
+        foreach ((string id, long holder, long sequence) in grid.Read<(string, long, long)>())
+        {
+            if (!others.TryGetValue(id, out List<SliceHolder>? holders))
+                others[id] = holders = [];
+            holders.Add(new SliceHolder(holder, sequence));
+        }
+
         long now = grid.ReadFirst<long>();
         foreach (SliceTerms term in terms)
         {
@@ -136,6 +146,7 @@ internal sealed class SliceSqlStore(PlatformStore store) : ISliceStore
             Limits = [.. terms.Select(term => limits[term.Id])],
             Own = [.. terms.Select(term => own.TryGetValue(term.Id, out var row) ? new SliceHoldingRow { Units = row.Units, Want = row.Want } : new SliceHoldingRow())],
             Pressures = pressures,
+            Others = others,
         };
     }
 

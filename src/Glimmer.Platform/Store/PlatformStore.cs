@@ -197,8 +197,7 @@ public sealed class PlatformStore : IAsyncDisposable, IDisposable
             {
                 T result = default!;
                 using StoreConnection connection = _connections.OpenWriter();
-                if (StoreTransactions.Run(_connections, connection, session => result = write(session)).Count > 0)
-                    Changes.Signal();
+                Changes.Tell(StoreTransactions.Run(_connections, connection, session => result = write(session)));
                 return result;
             }
             catch (Exception fault) when (attempt < 8 && StoreDialect.IsTransient(fault))

@@ -1,10 +1,11 @@
+using System.Globalization;
 using Npgsql;
 
 namespace Glimmer.Platform.Store;
 
 /// <summary>
 /// Tells watchers when a topic has a new version (<see cref="StoreSession.NextVersion"/>), whichever process made it:
-/// by asking now and then, on PostgreSQL also by NOTIFY, and at once for changes of this process.
+/// by asking now and then; on PostgreSQL also by NOTIFY, and for changes of this process, at once and without asking: both name the version.
 /// </summary>
 internal sealed class StoreChanges : IDisposable
 {
@@ -18,6 +19,10 @@ internal sealed class StoreChanges : IDisposable
     private readonly CancellationTokenSource _stop = new();
     private readonly List<Watcher> _watchers = [];
     private readonly StorePresence _presence;
+
+    // The highest version that was named, of each topic; under the lock.
+    private readonly Dictionary<string, long> _named = new(StringComparer.Ordinal);
+    private bool _mustLook = true;
     private Task? _loop;
 
     public StoreChanges(StoreConnections connections, StorePresence presence, StoreSettings settings)
@@ -46,8 +51,50 @@ internal sealed class StoreChanges : IDisposable
         return watcher;
     }
 
+    /// <summary>What a notification says: the topic and its version; behind them the schema, since a database that holds several stores has one channel for all.</summary>
+    public static string Payload(KeyValuePair<string, long> change) => string.Create(CultureInfo.InvariantCulture, $"{change.Key} {change.Value}");
+
+    /// <summary>Tells of versions that were committed.</summary>
+    public void Tell(IReadOnlyDictionary<string, long> versions)
+    {
+        foreach ((string topic, long version) in versions)
+            Name(topic, version);
+    }
+
     /// <summary>Looks at once.</summary>
-    public void Signal()
+    private void LookNow()
+    {
+        lock (_lock)
+            _mustLook = true;
+        Wake();
+    }
+
+    /// <summary>Hears a notification. One that is only a topic was sent by an earlier release.</summary>
+    /// <param name="payload">What it says.</param>
+    /// <param name="schema">The schema of this store.</param>
+    private void Hear(string payload, string schema)
+    {
+        string[] parts = payload.Split(' ', 3);
+        if (parts.Length < 3 || !long.TryParse(parts[1], NumberStyles.None, CultureInfo.InvariantCulture, out long version))
+            LookNow();
+        else if (parts[2] == schema)
+            Name(parts[0], version);
+    }
+
+    private void Name(string topic, long version)
+    {
+        lock (_lock)
+        {
+            // What this process commits comes again as a notification.
+            if (_named.GetValueOrDefault(topic) >= version)
+                return;
+            _named[topic] = version;
+        }
+
+        Wake();
+    }
+
+    private void Wake()
     {
         if (_wake.CurrentCount == 0)
             _wake.Release();
@@ -75,12 +122,22 @@ internal sealed class StoreChanges : IDisposable
     {
         Task listener = _connections.Dialect.Kind == StoreKind.Postgres ? ListenAsync() : Task.CompletedTask;
         bool missed = false;
+        long due = 0;
         while (!_stop.IsCancellationRequested)
         {
             try
             {
-                Look();
-                missed = false;
+                // However much is named, it is looked now and then: a notification may be lost, and a database that was restored has lower versions.
+                if (Environment.TickCount64 >= due || MustLook())
+                {
+                    due = Environment.TickCount64 + (long)_every.TotalMilliseconds;
+                    Look();
+                    missed = false;
+                }
+                else
+                {
+                    TellNamed();
+                }
             }
             catch (Exception fault) when (fault is StoreAwayException || StoreDialect.IsAbsence(fault))
             {
@@ -95,17 +152,53 @@ internal sealed class StoreChanges : IDisposable
                 Faulted?.Invoke(fault);
             }
 
-            await ((Task)_wake.WaitAsync(_every, _stop.Token)).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            Task<bool> woken = _wake.WaitAsync(_every, _stop.Token);
+            await ((Task)woken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            if (woken is not { IsCompletedSuccessfully: true, Result: true })
+                due = 0;
         }
 
         await listener.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+    }
+
+    private bool MustLook()
+    {
+        lock (_lock)
+            return _mustLook;
+    }
+
+    private void TellNamed()
+    {
+        (Watcher Watcher, long Version)[] news;
+        lock (_lock)
+            news = [.. _watchers.Where(watcher => _named.GetValueOrDefault(watcher.Topic) > watcher.Known).Select(watcher => (watcher, _named[watcher.Topic]))];
+        foreach ((Watcher watcher, long version) in news)
+            Tell(watcher, version);
+    }
+
+    private void Tell(Watcher watcher, long version)
+    {
+        try
+        {
+            watcher.Tell(version);
+        }
+        catch (Exception fault) when (fault is not StoreAwayException && !StoreDialect.IsAbsence(fault))
+        {
+            Faulted?.Invoke(fault);
+        }
     }
 
     private void Look()
     {
         Watcher[] watchers;
         lock (_lock)
+        {
+            // Before asking: what is committed meanwhile is named anew.
+            _mustLook = false;
+            _named.Clear();
             watchers = [.. _watchers];
+        }
+
         if (watchers.Length == 0)
             return;
         Dictionary<string, long> versions;
@@ -123,16 +216,7 @@ internal sealed class StoreChanges : IDisposable
 
         _presence.Answered(writing: false);
         foreach (Watcher watcher in watchers)
-        {
-            try
-            {
-                watcher.Tell(versions.GetValueOrDefault(watcher.Topic));
-            }
-            catch (Exception fault) when (fault is not StoreAwayException && !StoreDialect.IsAbsence(fault))
-            {
-                Faulted?.Invoke(fault);
-            }
-        }
+            Tell(watcher, versions.GetValueOrDefault(watcher.Topic));
     }
 
     private async Task ListenAsync()
@@ -142,15 +226,17 @@ internal sealed class StoreChanges : IDisposable
             try
             {
                 await using NpgsqlConnection connection = _connections.OpenListener();
-                connection.Notification += (_, _) => Signal();
                 await using (NpgsqlCommand command = connection.CreateCommand())
                 {
+                    command.CommandText = "SELECT current_schema()";
+                    string schema = (string)(await command.ExecuteScalarAsync(_stop.Token))!;
+                    connection.Notification += (_, said) => Hear(said.Payload, schema);
                     command.CommandText = $"LISTEN {Channel}";
                     await command.ExecuteNonQueryAsync(_stop.Token);
                 }
 
                 // What was told while nobody listened is not told again: the versions say it.
-                Signal();
+                LookNow();
                 while (true)
                     await connection.WaitAsync(_stop.Token);
             }
@@ -170,6 +256,9 @@ internal sealed class StoreChanges : IDisposable
         private long _known = known;
 
         public string Topic => topic;
+
+        /// <summary>The version that was told last.</summary>
+        public long Known => _known;
 
         public void Tell(long version)
         {

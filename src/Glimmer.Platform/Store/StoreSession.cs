@@ -1,3 +1,4 @@
+using System.Collections.ObjectModel;
 using System.Data.Common;
 using Dapper;
 using Microsoft.Data.Sqlite;
@@ -10,7 +11,7 @@ namespace Glimmer.Platform.Store;
 /// </summary>
 internal sealed class StoreSession(DbConnection connection, StoreDialect dialect, StoreStatements statements)
 {
-    private SortedSet<string>? _touched;
+    private SortedDictionary<string, long>? _touched;
 
     /// <summary>The provider's connection, for bulk work (COPY, prepared statements).</summary>
     public DbConnection Connection { get; } = connection;
@@ -20,8 +21,8 @@ internal sealed class StoreSession(DbConnection connection, StoreDialect dialect
 
     public StoreDialect Dialect { get; } = dialect;
 
-    /// <summary>Topics changed in this transaction.</summary>
-    internal IReadOnlyCollection<string> Touched => (IReadOnlyCollection<string>?)_touched ?? [];
+    /// <summary>Topics changed in this transaction, and their versions when it is committed.</summary>
+    internal IReadOnlyDictionary<string, long> Touched => (IReadOnlyDictionary<string, long>?)_touched ?? ReadOnlyDictionary<string, long>.Empty;
 
     /// <summary>Runs a statement; gives the number of rows it changed.</summary>
     public int Execute(string sql, object? parameters = null) => Connection.Execute(sql, parameters, Transaction);
@@ -51,8 +52,9 @@ internal sealed class StoreSession(DbConnection connection, StoreDialect dialect
     /// </summary>
     public long NextVersion(string topic)
     {
-        (_touched ??= []).Add(topic);
-        return (long)Statement("INSERT INTO store_topics (topic, version) VALUES (@p0, 1) ON CONFLICT (topic) DO UPDATE SET version = store_topics.version + 1 RETURNING version").With(topic).Scalar()!;
+        long version = (long)Statement("INSERT INTO store_topics (topic, version) VALUES (@p0, 1) ON CONFLICT (topic) DO UPDATE SET version = store_topics.version + 1 RETURNING version").With(topic).Scalar()!;
+        (_touched ??= new(StringComparer.Ordinal))[topic] = version;
+        return version;
     }
 
     /// <summary>The version of a topic now; 0 when it never changed.</summary>

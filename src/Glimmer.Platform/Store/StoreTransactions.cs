@@ -15,8 +15,8 @@ internal static class StoreTransactions
     /// <param name="connection">Where it runs.</param>
     /// <param name="write">What is written.</param>
     /// <param name="goOn">Asked while nobody can tell what became of the commit, with what keeps them from it: whether to ask on. Null: for half a minute.</param>
-    /// <returns>The topics it changed.</returns>
-    public static IReadOnlyCollection<string> Run(StoreConnections connections, StoreConnection connection, Action<StoreSession> write, Func<Exception, bool>? goOn = null)
+    /// <returns>The topics it changed, and their versions.</returns>
+    public static IReadOnlyDictionary<string, long> Run(StoreConnections connections, StoreConnection connection, Action<StoreSession> write, Func<Exception, bool>? goOn = null)
     {
         StoreSession session = connection.Session();
         using DbTransaction transaction = Begin(connection.Connection);
@@ -28,9 +28,12 @@ internal static class StoreTransactions
             return session.Touched;
         }
 
-        foreach (string topic in session.Touched)
-            session.Execute("SELECT pg_notify(@channel, @topic)", new { channel = StoreChanges.Channel, topic });
-        long id = session.Scalar<long>("SELECT txid_current()");
+        // One way to the server and back for both.
+        long id = session.Touched.Count == 0
+            ? session.Scalar<long>("SELECT txid_current()")
+            : session.Scalar<long>(
+                "SELECT txid_current() FROM unnest(@changes) AS change, pg_notify(@channel, change || ' ' || current_schema())",
+                new { changes = session.Touched.Select(StoreChanges.Payload).ToArray(), channel = StoreChanges.Channel });
         try
         {
             transaction.Commit();

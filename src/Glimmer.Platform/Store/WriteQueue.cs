@@ -27,6 +27,7 @@ internal sealed class WriteQueue : IAsyncDisposable
     private readonly Thread _thread;
     private readonly TaskCompletionSource _ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly ManualResetEventSlim _stopping = new();
+    private readonly ManualResetEventSlim _given = new();
     private StoreConnection? _connection;
     private long _written;
     private long _batches;
@@ -43,6 +44,7 @@ internal sealed class WriteQueue : IAsyncDisposable
         _time = settings.Time;
         _batchLimit = settings.WriteBatchLimit;
         _channel = Channel.CreateBounded<WriteItem>(new BoundedChannelOptions(settings.WriteQueueLimit) { SingleReader = true, FullMode = BoundedChannelFullMode.Wait });
+        _ = _channel.Reader.Completion.ContinueWith(static (_, given) => ((ManualResetEventSlim)given!).Set(), _given, CancellationToken.None, TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);
         _thread = new Thread(Loop) { IsBackground = true, Name = "store writer" };
         _thread.Start();
     }
@@ -90,7 +92,7 @@ internal sealed class WriteQueue : IAsyncDisposable
         }, patient, inline, cancel);
 
     /// <summary>Gives a write that nobody waits for; false when the queue is full or closing.</summary>
-    public bool TryPost(Action<StoreSession> write) => _channel.Writer.TryWrite(new PostedWrite(write));
+    public bool TryPost(Action<StoreSession> write) => TryPut(new PostedWrite(write));
 
     /// <summary>
     /// A lane for many small values of one kind: the writer hands over all that stand next to each other at once, so that
@@ -121,6 +123,7 @@ internal sealed class WriteQueue : IAsyncDisposable
         try
         {
             await _channel.Writer.WriteAsync(item, cancel);
+            _given.Set();
         }
         catch (ChannelClosedException)
         {
@@ -128,13 +131,19 @@ internal sealed class WriteQueue : IAsyncDisposable
         }
     }
 
-    internal bool TryPut(WriteItem item) => _channel.Writer.TryWrite(item);
+    internal bool TryPut(WriteItem item)
+    {
+        if (!_channel.Writer.TryWrite(item))
+            return false;
+        _given.Set();
+        return true;
+    }
 
     private void Loop()
     {
         var batch = new List<WriteItem>();
         ChannelReader<WriteItem> reader = _channel.Reader;
-        while (_held.Count > 0 || reader.WaitToReadAsync().AsTask().GetAwaiter().GetResult())
+        while (_held.Count > 0 || WaitForMore())
         {
             while (batch.Count < _batchLimit && _held.TryDequeue(out WriteItem? held))
                 batch.Add(held);
@@ -147,6 +156,23 @@ internal sealed class WriteQueue : IAsyncDisposable
 
         _connection?.Dispose();
         _ended.SetResult();
+    }
+
+    /// <summary>
+    /// Waits until something was given, false when nothing more will be. Whoever gives wakes this thread itself: the channel would have a thread of the pool do it, and a request
+    /// would wait for two of them.
+    /// </summary>
+    private bool WaitForMore()
+    {
+        while (true)
+        {
+            _given.Reset();
+            if (_channel.Reader.TryPeek(out _))
+                return true;
+            if (_channel.Reader.Completion.IsCompleted)
+                return false;
+            _given.Wait();
+        }
     }
 
     private void Write(List<WriteItem> batch, int start, int count)
@@ -202,15 +228,14 @@ internal sealed class WriteQueue : IAsyncDisposable
     private void Commit(List<WriteItem> batch, int start, int count)
     {
         _connection ??= _connections.OpenWriter();
-        IReadOnlyCollection<string> touched = StoreTransactions.Run(_connections, _connection, session =>
+        IReadOnlyDictionary<string, long> touched = StoreTransactions.Run(_connections, _connection, session =>
         {
             for (int i = start, end = start + count; i < end;)
                 i += batch[i].Run(session, batch, i, end);
         }, GoOn);
         if (_connection.Connection.State != System.Data.ConnectionState.Open)
             Drop();
-        if (touched.Count > 0)
-            _changes.Signal();
+        _changes.Tell(touched);
     }
 
     // Nobody can tell whether the batch was committed until the server answers: it is asked until then.

@@ -227,7 +227,7 @@ internal static class MessagesBlockReader
     {
         if (block.Object("source", "Send an object such as {\"type\":\"text\",\"media_type\":\"text/plain\",\"data\":\"…\"}", required: true) is not { } source)
             return null;
-        string title = block.Text("title") is { Length: > 0 } named ? named + "\n" : "";
+        string title = string.Concat(((string?[])[block.Text("title"), block.Text("context")]).Where(static line => line is { Length: > 0 }).Select(static line => line + "\n"));
         switch (source.Text("type", required: true))
         {
             case "text":

@@ -11,6 +11,8 @@ namespace Glimmer.Protocol.Anthropic;
 public static class MessagesRequestReader
 {
     private const int MaxStops = 64;
+    private const string ConfigLegal = "Send an object such as {\"effort\":\"high\"}";
+    private const string FormatLegal = "Send an object such as {\"type\":\"json_schema\",\"schema\":{\"type\":\"object\"}}";
 
     /// <summary>Reads a request for an answer.</summary>
     public static (ChatCompletionRequest? Request, PlatformError? Error) Read(FieldReader body) => Read(body, needsLimit: true);
@@ -24,12 +26,16 @@ public static class MessagesRequestReader
         if (needsLimit && !body.Has("max_tokens"))
             body.Fail(PlatformError.Missing("max_tokens", "Send the most tokens that the answer may have"));
         long? limit = body.Whole("max_tokens", 1, int.MaxValue);
+        RefuseHosted(body);
         (bool thinks, int? budget) = ReadThinking(body);
+        WireResponseFormat format = ReadFormat(body);
         IReadOnlyList<WireTool> tools = MessagesToolReader.ReadTools(body);
         (WireToolChoice choice, bool parallel) = MessagesToolReader.ReadChoice(body, tools);
         List<WireMessage> messages = [];
         ReadSystem(body, messages);
         bool continues = MessagesBlockReader.ReadMessages(body, messages);
+        if (continues && format.Type != "text")
+            body.Fail(PlatformError.Invalid("messages", "the last message is the assistant's, and an answer of a given form begins anew", "End with a message of the user, or leave the format out"));
         var request = new ChatCompletionRequest
         {
             Dialect = WireDialect.Anthropic,
@@ -39,9 +45,8 @@ public static class MessagesRequestReader
             Thinking = thinks,
             ClearThinking = false, // what the client returns of its thinking stays: it decides itself what to return
             ThinkingBudget = budget,
-            ReasoningEffort = body.Object("output_config", "Send an object such as {\"effort\":\"high\"}") is { } config
-                ? config.Word("effort", false, [.. ChatCompletionRequest.ReasoningEfforts])
-                : null,
+            ReasoningEffort = body.Object("output_config", ConfigLegal)?.Word("effort", false, [.. ChatCompletionRequest.ReasoningEfforts]),
+            ResponseFormat = format,
             Temperature = body.Number("temperature", 0, 1),
             TopP = body.Number("top_p", 0, 1) is { } topP ? Math.Max(topP, 0.01) : null,
             TopK = (int?)body.Whole("top_k", 0, int.MaxValue),
@@ -66,6 +71,36 @@ public static class MessagesRequestReader
         if (type == "enabled" && budget is null && thinking.Error is null)
             thinking.Fail(PlatformError.Missing(thinking.PathOf("budget_tokens"), "Send the most tokens that the model may think, or the type \"adaptive\""));
         return (type is "enabled" or "adaptive", budget is { } most ? (int)Math.Min(most, ChatRequestReader.MaxMaxTokens) : null);
+    }
+
+    /// <summary>Refuses what Anthropic's own machines would do: an answer without it would be another than was asked for.</summary>
+    private static void RefuseHosted(FieldReader body)
+    {
+        const string Advice = "this server runs nothing for its clients; leave it out";
+        if (body.Objects("mcp_servers", "Send a list of objects") is { Count: > 0 })
+            body.Fail(PlatformError.Unsupported("mcp_servers", "MCP connector", Advice));
+        foreach (string field in (string[])["container", "thread"])
+        {
+            if (body.Has(field))
+                body.Fail(PlatformError.Unsupported(field, field, Advice));
+        }
+    }
+
+    /// <summary><c>output_config.format</c>, or <c>output_format</c> as the beta had it. A keyword of the schema that cannot be enforced is an error, as it is there.</summary>
+    private static WireResponseFormat ReadFormat(FieldReader body)
+    {
+        FieldReader? format = body.Object("output_config", ConfigLegal)?.Object("format", FormatLegal);
+        if (body.Object("output_format", FormatLegal) is { } older)
+        {
+            if (format is not null)
+                body.Fail(PlatformError.Of(BusinessCode.ParametersConflict, "output_format", "output_config.format") with { Field = "output_format" });
+            format = older;
+        }
+
+        var text = new WireResponseFormat("text", null, false);
+        if (format is not { } asked || asked.Word("type", true, "json_schema") is null || asked.Object("schema", "Send a JSON schema as an object", required: true) is not { } schema)
+            return text;
+        return new WireResponseFormat("json_schema", schema.Element.Clone(), true);
     }
 
     private static string? ReadUser(FieldReader body) => body.Object("metadata", "Send an object such as {\"user_id\":\"…\"}")?.Text("user_id", max: 4096);

@@ -41,7 +41,7 @@ internal static class MessagesToolReader
             FieldReader? schema = item.Object("input_schema", "Send a JSON schema as an object", required: true);
             if (item.Error is not null)
                 return [];
-            tools.Add(new WireTool("function", name!, Function(name!, description, schema!.Value.Element, item.Flag("strict") ?? false), item.Path));
+            tools.Add(new WireTool("function", name!, FunctionDefinition.Of(name!, description, schema!.Value.Element, item.Flag("strict") ?? false), item.Path));
         }
 
         return tools;
@@ -68,29 +68,5 @@ internal static class MessagesToolReader
             "none" => new WireToolChoice("none", null),
             _ => auto,
         }, parallel);
-    }
-
-    /// <summary>The tool in the form in which models of the platform are told of tools.</summary>
-    private static JsonElement Function(string name, string? description, JsonElement schema, bool strict)
-    {
-        ArrayBufferWriter<byte> buffer = new(512);
-        using (Utf8JsonWriter json = new(buffer, WireJson.WriterOptions))
-        {
-            json.WriteStartObject();
-            json.WriteString("type"u8, "function"u8);
-            json.WriteStartObject("function"u8);
-            json.WriteString("name"u8, name);
-            if (description is not null)
-                json.WriteString("description"u8, description);
-            json.WritePropertyName("parameters"u8);
-            schema.WriteTo(json);
-            if (strict)
-                json.WriteBoolean("strict"u8, true);
-            json.WriteEndObject();
-            json.WriteEndObject();
-        }
-
-        Utf8JsonReader reader = new(buffer.WrittenSpan, new JsonReaderOptions { MaxDepth = WireJson.MaxDepth + 2 });
-        return JsonElement.ParseValue(ref reader);
     }
 }

@@ -87,9 +87,21 @@ public static class ChatRequestReader
     internal static (bool? Enabled, bool? Clear) ReadThinking(FieldReader body)
     {
         if (body.Object("thinking", ThinkingLegal) is not { } thinking)
-            return (null, null);
+            return (ReadTemplateThinking(body), null);
         string? type = thinking.Word("type", false, "enabled", "disabled");
-        return (type is null ? null : type == "enabled", thinking.Flag("clear_thinking"));
+        return (type is null ? ReadTemplateThinking(body) : type == "enabled", thinking.Flag("clear_thinking"));
+    }
+
+    // What tools written for servers of open weights send instead. It is no field of the platform: anything but true and false is passed over, as any unknown field is.
+    private static bool? ReadTemplateThinking(FieldReader body)
+    {
+        if (Switch(body.Element) is { } direct)
+            return direct;
+        return body.Element.TryGetProperty("chat_template_kwargs"u8, out JsonElement variables) && variables.ValueKind == JsonValueKind.Object ? Switch(variables) : null;
+
+        static bool? Switch(JsonElement from) => from.TryGetProperty("enable_thinking"u8, out JsonElement value) && value.ValueKind is JsonValueKind.True or JsonValueKind.False
+            ? value.ValueKind == JsonValueKind.True
+            : null;
     }
 
     private static void CheckModeration(FieldReader body)

@@ -14,8 +14,8 @@ public static class DialectErrorWriter
 
         // Anthropic's clients wait and repeat on 529, and take 429 for the caller's own limit.
         WireDialect.Anthropic when error.Code is BusinessCode.Overloaded or BusinessCode.ModelBusy || error.Status == 503 => 529,
-        WireDialect.Anthropic or WireDialect.OpenAI or WireDialect.Ollama when error.Code is BusinessCode.ModelMissing or BusinessCode.ApiMissing => 404,
-        WireDialect.OpenAI when error.Code is BusinessCode.Overloaded or BusinessCode.ModelBusy => 503,
+        WireDialect.Anthropic or WireDialect.OpenAI or WireDialect.Ollama or WireDialect.Gemini when error.Code is BusinessCode.ModelMissing or BusinessCode.ApiMissing => 404,
+        WireDialect.OpenAI or WireDialect.Gemini when error.Code is BusinessCode.Overloaded or BusinessCode.ModelBusy => 503,
         _ => error.Status,
     };
 
@@ -56,6 +56,9 @@ public static class DialectErrorWriter
             case WireDialect.Ollama:
                 json.WriteString("error"u8, message);
                 break;
+            case WireDialect.Gemini:
+                GeminiErrorWriter.Write(json, StatusOf(WireDialect.Gemini, error), error, message, requestId);
+                break;
             default:
                 json.WriteStartObject("error"u8);
                 json.WriteString("message"u8, message);
@@ -76,7 +79,7 @@ public static class DialectErrorWriter
         403 => "permission_error",
         404 => "not_found_error",
         413 => "request_too_large",
-        429 => IsMoney(error.Code) ? "billing_error" : "rate_limit_error",
+        429 => "rate_limit_error",
         529 => "overloaded_error",
         >= 500 => "api_error",
         _ => "invalid_request_error",

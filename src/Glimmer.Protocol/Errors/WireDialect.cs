@@ -14,6 +14,9 @@ public enum WireDialect
 
     /// <summary>Ollama's (<c>/api/chat</c>, <c>/api/generate</c> …).</summary>
     Ollama,
+
+    /// <summary>Google's Gemini API (<c>/v1beta</c>, and its methods of models elsewhere).</summary>
+    Gemini,
 }
 
 /// <summary>Finds the dialect of a path.</summary>
@@ -24,16 +27,28 @@ public static class WireDialects
         "/api/chat", "/api/generate", "/api/tags", "/api/show", "/api/embed", "/api/embeddings", "/api/version", "/api/ps", "/api/pull", "/api/push", "/api/create", "/api/copy", "/api/delete",
     ];
 
+    private static readonly string[] GeminiMethods = [":generateContent", ":streamGenerateContent", ":countTokens", ":embedContent", ":batchEmbedContents"];
+
+    // llama.cpp's server tells errors as OpenAI does.
+    private static readonly string[] OpenAIPaths =
+    [
+        "/chat/completions", "/models", "/props", "/slots", "/tokenize", "/detokenize", "/apply-template", "/completion", "/completions", "/infill", "/rerank", "/reranking", "/v2/rerank",
+    ];
+
     /// <summary>The dialect that errors on this path are told in.</summary>
     /// <param name="path">Normalised path.</param>
     public static WireDialect Of(string path)
     {
         if (IsUnder(path, "/api/anthropic") || IsUnder(path, "/v1/messages"))
             return WireDialect.Anthropic;
-        if (IsUnder(path, "/v1"))
+        if (IsUnder(path, "/v1beta") || IsUnder(path, "/v1alpha") || ((IsUnder(path, "/v1/models") || IsUnder(path, "/models")) && Array.Exists(GeminiMethods, method => path.EndsWith(method, StringComparison.Ordinal))))
+            return WireDialect.Gemini;
+        if (IsUnder(path, "/v1") || IsOneOf(OpenAIPaths, path))
             return WireDialect.OpenAI;
-        return Array.Exists(OllamaPaths, known => path.Equals(known, StringComparison.OrdinalIgnoreCase)) ? WireDialect.Ollama : WireDialect.Native;
+        return IsOneOf(OllamaPaths, path) || IsUnder(path, "/api/blobs") ? WireDialect.Ollama : WireDialect.Native;
     }
+
+    private static bool IsOneOf(string[] paths, string path) => Array.Exists(paths, known => path.Equals(known, StringComparison.OrdinalIgnoreCase));
 
     private static bool IsUnder(string path, string folder) =>
         path.StartsWith(folder, StringComparison.OrdinalIgnoreCase) && (path.Length == folder.Length || path[folder.Length] == '/');

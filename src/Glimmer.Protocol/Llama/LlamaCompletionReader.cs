@@ -14,7 +14,7 @@ public static class LlamaCompletionReader
     private const int MaxGrammarLength = 1 << 16;
     private const int MaxLogProbs = 20;
 
-    /// <summary>Reads <c>/completion</c>.</summary>
+    /// <summary>Reads <c>/completion</c>. A limit of 0 tokens asks that the prompt be read and nothing be said.</summary>
     public static (ChatCompletionRequest? Request, PlatformError? Error) ReadCompletion(FieldReader body) =>
         Finish(body, RawPromptReader.Read(body, "prompt", 1, null));
 
@@ -36,7 +36,7 @@ public static class LlamaCompletionReader
 
     private static (ChatCompletionRequest? Request, PlatformError? Error) Finish(FieldReader body, IReadOnlyList<WireRawPrompt> prompts)
     {
-        // -1 is as much as the model can, as without it.
+        // -1 is as much as the model can, as without it; 0 reads the prompt and says nothing.
         long limit = body.Whole("n_predict", -2, int.MaxValue) ?? body.Whole("max_tokens", -1, int.MaxValue) ?? -1;
         long? seed = body.Whole("seed", -1, uint.MaxValue);
         double? temperature = body.Number("temperature", 0, 100);
@@ -57,7 +57,7 @@ public static class LlamaCompletionReader
             FrequencyPenalty = body.Number("frequency_penalty", -2, 2),
             LogitBias = ReadBias(body),
             TopLogProbs = body.Whole("n_probs", 0, MaxLogProbs) is { } probs and > 0 ? (int)probs : null,
-            MaxTokens = limit > 0 ? (int)Math.Min(limit, ChatRequestReader.MaxMaxTokens) : null,
+            MaxTokens = limit >= 0 ? (int)Math.Min(limit, ChatRequestReader.MaxMaxTokens) : null,
             Seed = seed < 0 ? null : seed,
             Stop = body.Texts("stop", MaxStops, 1, 4096) ?? [],
             ResponseFormat = ReadFormat(body),

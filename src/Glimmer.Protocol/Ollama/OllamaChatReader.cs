@@ -81,6 +81,7 @@ public static class OllamaChatReader
             RepetitionPenalty = options?.Number("repeat_penalty", 0.01, 10),
             PresencePenalty = options?.Number("presence_penalty", -2, 2),
             FrequencyPenalty = options?.Number("frequency_penalty", -2, 2),
+            TopLogProbs = body.Whole("top_logprobs", 0, ChatRequestReader.MaxTopLogProbs) is var top && body.Flag("logprobs") == true ? (int)(top ?? 0) : null,
             ResponseFormat = ReadFormat(body),
             Tools = tools,
             ToolStream = true,
@@ -113,6 +114,14 @@ public static class OllamaChatReader
         body.Fail(PlatformError.Invalid("format", $"it is {FieldReader.Describe(format)}", Legal));
         return text;
     }
+
+    /// <summary>Whether <c>keep_alive</c> is no time at all.</summary>
+    public static bool KeepsNothing(FieldReader body) => body.TryGet("keep_alive", out JsonElement value) && value.ValueKind switch
+    {
+        JsonValueKind.Number => value.TryGetDouble(out double seconds) && seconds == 0,
+        JsonValueKind.String => value.GetString() is "0" or "0s" or "0m" or "0h",
+        _ => false,
+    };
 
     /// <summary>How long a model stays loaded is the server's own business; the form is checked.</summary>
     private static void CheckKeepAlive(FieldReader body)

@@ -44,6 +44,8 @@ public static class CompletionsChatReader
             body.Fail(PlatformError.Unsupported("modalities", "audio output", "answers are text; send [\"text\"] or leave it out"));
         if (body.Has("web_search_options"))
             body.Fail(PlatformError.Unsupported("web_search_options", "web search", "this server has no such tool; leave it out"));
+        if (body.Has("moderation"))
+            body.Fail(PlatformError.Unsupported("moderation", "moderation", "this server has no such model; leave it out"));
         body.Flag("store");
         body.Text("service_tier", max: 64);
         body.Text("prompt_cache_key", max: 512);

@@ -81,6 +81,8 @@ public static class ResponsesRequestReader
             body.Fail(PlatformError.Unsupported("truncation", "auto", "a history that is too long is refused, not cut; send \"disabled\" or leave it out"));
         if (body.Has("prompt"))
             body.Fail(PlatformError.Unsupported("prompt", "prompt template", "this server keeps no templates; send instructions and input"));
+        if (body.Has("moderation"))
+            body.Fail(PlatformError.Unsupported("moderation", "moderation", "this server has no such model; leave it out"));
         if (body.Has("context_management"))
             body.Objects("context_management", "Send a list of objects");
     }

@@ -71,6 +71,36 @@ public sealed class SseWriter : IDisposable
         _output.Write("\n"u8);
     }
 
+    /// <summary>Begins an element of a stream that is one JSON array; end it with <see cref="EndElement"/>.</summary>
+    /// <param name="first">Whether it is the array's first.</param>
+    public Utf8JsonWriter BeginElement(bool first)
+    {
+        _output.Write(first ? "["u8 : ",\n"u8);
+        _json.Reset();
+        return _json;
+    }
+
+    /// <summary>Ends the element begun last.</summary>
+    public void EndElement()
+    {
+        _json.Flush();
+        UnflushedBytes += _json.BytesCommitted + 2;
+    }
+
+    /// <summary>Ends the array, which has at least one element.</summary>
+    public void EndArray()
+    {
+        _output.Write("]\n"u8);
+        UnflushedBytes += 2;
+    }
+
+    /// <summary>Writes an event without lines, which every reader skips, and which is white space to a reader of JSON: a sign of life for dialects whose clients stumble over comments.</summary>
+    public void WriteBlank()
+    {
+        _output.Write("\n\n"u8);
+        UnflushedBytes += 2;
+    }
+
     /// <summary>Writes the event that says that the stream is complete.</summary>
     public void WriteDone()
     {

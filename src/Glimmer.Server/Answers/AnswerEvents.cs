@@ -62,14 +62,7 @@ internal sealed class AnswerEvents : IAsyncDisposable
     public async ValueTask<bool> WaitForFirstAsync()
     {
         _first = ReadAsync();
-        if (!_first.IsCompleted)
-        {
-            using var done = new CancellationTokenSource();
-            await Task.WhenAny(_first, Task.Delay(HeaderPatience, _time, done.Token));
-            await done.CancelAsync();
-        }
-
-        return _first.IsCompleted && await _first;
+        return await WaitForFirstAsync(HeaderPatience) && await _first;
     }
 
     /// <summary>Waits on for the first event, or the end, after <see cref="WaitForFirstAsync()"/>.</summary>
@@ -78,10 +71,8 @@ internal sealed class AnswerEvents : IAsyncDisposable
     {
         if (_first is not { IsCompleted: false } first)
             return true;
-        using var done = new CancellationTokenSource();
-        bool came = await Task.WhenAny(first, Task.Delay(patience, _time, done.Token)) == first;
-        await done.CancelAsync();
-        return came;
+        await ((Task)first).WaitAsync(patience, _time).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        return first.IsCompleted;
     }
 
     /// <summary>Goes on to the next event. Completes at once while the backend is ahead of the client.</summary>

@@ -20,6 +20,7 @@ internal static class RequestOrigins
                 WireDialect.OpenAI => "openai",
                 WireDialect.Anthropic => "anthropic",
                 WireDialect.Ollama => "ollama",
+                WireDialect.Gemini => "gemini",
                 _ => "native",
             },
             Path = context.Request.Path.Value ?? "",

@@ -51,6 +51,7 @@ internal static class ChatRequestMapper
             Raw = wire.Raw is { } raw ? new RawPrompt(raw.Text, raw.Tokens, raw.Suffix) : null,
             Sampling = Sampling(wire, model),
             MaxTokens = MaxTokens(wire, model),
+            ContextLength = model.Context > 0 ? model.Context : null,
             Stop = wire.Stop,
             ToolChoice = wire.ToolChoice.Mode switch
             {

@@ -20,6 +20,7 @@ internal sealed class EmbeddingsEndpoint(
     RequestGate gate, CatalogueSource catalogue, IChatBackendProvider backends, InputRunner runner, GlimmerOptions options)
 {
     private const int MostTexts = 2048;
+    private const int MostTextsOfPlatform = 64;
     private const int MostCharacters = 1 << 20;
 
     /// <summary>Answers a request.</summary>
@@ -27,7 +28,8 @@ internal sealed class EmbeddingsEndpoint(
     {
         if (await gate.AuthenticateAsync(context) is not { } key)
             return;
-        (Asked? asked, PlatformError? error) = await BodyReader.ReadAsync(context, options.MaxBodyBytes, Read);
+        int most = RequestRecord.Of(context).Dialect == WireDialect.Native ? MostTextsOfPlatform : MostTexts;
+        (Asked? asked, PlatformError? error) = await BodyReader.ReadAsync(context, options.MaxBodyBytes, body => Read(body, most));
         if (asked is null)
             await ErrorResponse.WriteAsync(context, error!);
         else
@@ -60,7 +62,7 @@ internal sealed class EmbeddingsEndpoint(
             (body, made) => write(body, model.Code, made.Outcome));
     }
 
-    private static (Asked? Request, PlatformError? Error) Read(FieldReader body)
+    private static (Asked? Request, PlatformError? Error) Read(FieldReader body, int most)
     {
         string? model = body.Text("model", required: true, min: 1, max: 128);
         string? format = body.Word("encoding_format", false, "float", "base64");
@@ -80,7 +82,7 @@ internal sealed class EmbeddingsEndpoint(
         }
         else
         {
-            texts = body.Texts("input", MostTexts, 1, MostCharacters) ?? [];
+            texts = body.Texts("input", most, 1, MostCharacters) ?? [];
             if (texts.Count == 0 && body.Error is null)
                 body.Fail(PlatformError.Invalid("input", "it is an empty list", Legal));
         }

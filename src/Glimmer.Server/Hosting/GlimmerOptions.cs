@@ -118,6 +118,9 @@ public sealed record GlimmerOptions
     /// <summary>Rules <c>PATTERN=CODE;…</c> that turn other vendors' model names into codes on the OpenAI base; empty for none.</summary>
     public string OpenAIModelNames { get; init; } = "";
 
+    /// <summary>Rules <c>PATTERN=CODE;…</c> that turn other vendors' model names into codes in Gemini's dialect; empty for none.</summary>
+    public string GeminiModelNames { get; init; } = Gemini.GeminiModelNames.DefaultRules;
+
     /// <summary>Public id of the key that counts on Ollama's paths for programs of this machine that send none; empty for none.</summary>
     public string OllamaKey { get; init; } = "";
 

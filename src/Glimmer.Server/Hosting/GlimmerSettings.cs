@@ -288,6 +288,10 @@ public static class GlimmerSettings
         {
             Apply = (options, text) => Messages.ModelNames.IsValid(text) ? options with { OpenAIModelNames = text } : null,
         },
+        new("Dialects:GeminiModelNames", "What other vendors' model names stand for in Gemini's dialect", "rules PATTERN=CODE separated by semicolons, such as gemini*flash*=glm-4.5-air;gemini*=glm-4.7", Gemini.GeminiModelNames.DefaultRules)
+        {
+            Apply = (options, text) => Messages.ModelNames.IsValid(text) ? options with { GeminiModelNames = text } : null,
+        },
         new("Dialects:OllamaKey", "Key that counts on Ollama's paths for programs of this machine that send none", "the part of a key before its dot (glimmer keys list)", "")
         {
             Apply = (options, text) => text.Length is >= 8 and <= 128 && text.All(char.IsAsciiLetterOrDigit) ? options with { OllamaKey = text } : null,

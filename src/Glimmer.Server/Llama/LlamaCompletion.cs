@@ -16,7 +16,8 @@ namespace Glimmer.Server.Llama;
 /// <param name="time">Clock of the times.</param>
 /// <param name="model">Code of the catalogue.</param>
 /// <param name="prompt">The prompt, which is told at the end.</param>
-internal sealed class LlamaCompletion(RequestRecord record, TimeProvider time, string model, string prompt) : IAnswerDialect
+/// <param name="isSilent">Whether nothing is to be said: the one token that a model cannot but make is left out.</param>
+internal sealed class LlamaCompletion(RequestRecord record, TimeProvider time, string model, string prompt, bool isSilent) : IAnswerDialect
 {
     /// <inheritdoc/>
     public bool ShowsReasoning => false;
@@ -31,20 +32,21 @@ internal sealed class LlamaCompletion(RequestRecord record, TimeProvider time, s
     public void WriteWhole(IBufferWriter<byte> output, MessageBuilder message, AnswerEnd end)
     {
         using var json = new Utf8JsonWriter(output, WireJson.WriterOptions);
-        WriteEnd(json, message.Content ?? "", message.Tokens, end);
+        WriteEnd(json, isSilent ? "" : message.Content ?? "", isSilent ? null : message.Tokens, end);
     }
 
     private void WriteEnd(Utf8JsonWriter json, string text, IReadOnlyList<SaidToken>? tokens, in AnswerEnd end)
     {
+        ChatUsage usage = isSilent ? end.Usage with { CompletionTokens = 0 } : end.Usage;
         json.WriteStartObject();
-        WriteText(json, text, tokens, isEnd: true, end.Usage);
+        WriteText(json, text, tokens, isEnd: true, usage);
         json.WriteString("model"u8, model);
         json.WriteString("prompt"u8, prompt);
         json.WriteBoolean("truncated"u8, false);
-        json.WriteString("stop_type"u8, end.StopText is null ? WordOf(end.Finish) : "word");
-        json.WriteString("stopping_word"u8, end.StopText ?? "");
-        json.WriteNumber("tokens_cached"u8, end.Usage.CachedTokens);
-        WriteTimings(json, end.Usage);
+        json.WriteString("stop_type"u8, isSilent ? "limit" : end.StopText is null ? WordOf(end.Finish) : "word");
+        json.WriteString("stopping_word"u8, isSilent ? "" : end.StopText ?? "");
+        json.WriteNumber("tokens_cached"u8, usage.CachedTokens);
+        WriteTimings(json, usage);
         json.WriteEndObject();
     }
 
@@ -93,7 +95,7 @@ internal sealed class LlamaCompletion(RequestRecord record, TimeProvider time, s
 
         public void Write(in ChatEvent said)
         {
-            if (said.Kind != ChatEventKind.Content || said.Text.Length == 0)
+            if (owner.IsSilent || said.Kind != ChatEventKind.Content || said.Text.Length == 0)
                 return;
             Utf8JsonWriter json = output.BeginEvent();
             json.WriteStartObject();
@@ -114,4 +116,6 @@ internal sealed class LlamaCompletion(RequestRecord record, TimeProvider time, s
     }
 
     private string RequestId => record.Id;
+
+    private bool IsSilent => isSilent;
 }

@@ -31,12 +31,13 @@ internal sealed class LlamaCompletionEndpoint(RequestGate gate, ModelOffers offe
             return;
         (ChatCompletionRequest? wire, PlatformError? error) = await BodyReader.ReadAsync(context, options.MaxBodyBytes, read);
         ChatCall? call = null;
+        bool isSilent = wire is { MaxTokens: 0 };
         if (wire is not null)
-            (call, error) = Prepare(record, key, wire, endpoint);
+            (call, error) = Prepare(record, key, isSilent ? wire with { MaxTokens = 1 } : wire, endpoint);
         if (call is null)
             await ErrorResponse.WriteAsync(context, error!);
         else
-            await runner.RunAsync(context, call, new LlamaCompletion(record, time, call.Offer.Model.Code, wire!.Raw!.Text));
+            await runner.RunAsync(context, call, new LlamaCompletion(record, time, call.Offer.Model.Code, wire!.Raw!.Text, isSilent));
     }
 
     private (ChatCall? Call, PlatformError? Error) Prepare(RequestRecord record, AccessKey key, ChatCompletionRequest wire, string endpoint)

@@ -82,6 +82,22 @@ internal sealed class LlamaEndpoints(RequestGate gate, ModelOffers offers, IChat
         });
     }
 
+    /// <summary>Refuses to show what others ask, as llama.cpp's server does that was started without it.</summary>
+    public async Task SlotsAsync(HttpContext context)
+    {
+        if (await gate.AuthenticateAsync(context) is null)
+            return;
+        context.Response.StatusCode = StatusCodes.Status501NotImplemented;
+        await RespondAsync(context, static json =>
+        {
+            json.WriteStartObject("error"u8);
+            json.WriteNumber("code"u8, 501);
+            json.WriteString("message"u8, "This server does not show its slots: they hold other callers' prompts."u8);
+            json.WriteString("type"u8, "not_supported_error"u8);
+            json.WriteEndObject();
+        });
+    }
+
     /// <summary>Turns a text into tokens.</summary>
     public async Task TokenizeAsync(HttpContext context)
     {

@@ -15,6 +15,8 @@ internal static class LlamaRoutes
         string[] post = [HttpMethods.Post];
         var llama = app.Services.GetRequiredService<LlamaEndpoints>();
         app.MapMethods("/health", get, llama.HealthAsync);
+        app.MapMethods("/v1/health", get, llama.HealthAsync);
+        app.MapMethods("/slots", get, llama.SlotsAsync);
         app.MapMethods("/props", get, llama.PropsAsync);
         app.MapMethods("/tokenize", post, llama.TokenizeAsync);
         app.MapMethods("/detokenize", post, llama.DetokenizeAsync);

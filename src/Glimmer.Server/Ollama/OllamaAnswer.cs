@@ -7,6 +7,7 @@ using Glimmer.Protocol.Errors;
 using Glimmer.Protocol.Json;
 using Glimmer.Protocol.Sse;
 using Glimmer.Server.Answers;
+using Glimmer.Server.OpenAI;
 using Glimmer.Server.Transport;
 
 namespace Glimmer.Server.Ollama;
@@ -44,6 +45,7 @@ internal sealed class OllamaAnswer(RequestRecord record, TimeProvider time, stri
         using var json = new Utf8JsonWriter(output, WireJson.WriterOptions);
         WriteHead(json);
         WriteSaid(json, message.Content ?? "", message.Reasoning, message.Calls, 0);
+        WriteChances(json, message.Tokens);
         WriteEnd(json, end);
         json.WriteEndObject();
     }
@@ -110,6 +112,15 @@ internal sealed class OllamaAnswer(RequestRecord record, TimeProvider time, stri
         json.WriteEndObject();
     }
 
+    /// <summary>Writes <c>logprobs</c>, where they were asked for and the backend tells them.</summary>
+    public static void WriteChances(Utf8JsonWriter json, IReadOnlyList<SaidToken>? tokens)
+    {
+        if (tokens is null)
+            return;
+        json.WritePropertyName("logprobs"u8);
+        LogProbs.WriteList(json, tokens);
+    }
+
     /// <summary>Writes the last members: why it ended, times in nanoseconds, counts of tokens.</summary>
     public void WriteEnd(Utf8JsonWriter json, in AnswerEnd end)
     {
@@ -147,7 +158,7 @@ internal sealed class OllamaAnswer(RequestRecord record, TimeProvider time, stri
                     WriteLine("", said.Text, []);
                     break;
                 case ChatEventKind.Content when said.Text.Length > 0:
-                    WriteLine(said.Text, null, []);
+                    WriteLine(said.Text, null, [], said.Tokens);
                     break;
                 case ChatEventKind.ToolCallStart:
                     _open[said.ToolIndex] = (said.Text, new StringBuilder());
@@ -187,11 +198,12 @@ internal sealed class OllamaAnswer(RequestRecord record, TimeProvider time, stri
             output.EndLine();
         }
 
-        private void WriteLine(string text, string? thinking, IReadOnlyList<SaidCall> calls)
+        private void WriteLine(string text, string? thinking, IReadOnlyList<SaidCall> calls, IReadOnlyList<SaidToken>? tokens = null)
         {
             Utf8JsonWriter json = output.BeginLine();
             answer.WriteHead(json);
             answer.WriteSaid(json, text, thinking, calls, _calls);
+            WriteChances(json, tokens);
             json.WriteBoolean("done"u8, false);
             json.WriteEndObject();
             output.EndLine();

@@ -27,7 +27,12 @@ internal sealed class OllamaEndpoint(OllamaGate gate, OllamaModels models, ChatR
     {
         if (await gate.AuthenticateAsync(context) is not { } key)
             return;
-        (ChatCompletionRequest? wire, PlatformError? error) = await BodyReader.ReadAsync(context, options.MaxBodyBytes, read);
+        bool unloads = false;
+        (ChatCompletionRequest? wire, PlatformError? error) = await BodyReader.ReadAsync(context, options.MaxBodyBytes, body =>
+        {
+            unloads = OllamaChatReader.KeepsNothing(body);
+            return read(body);
+        });
         ModelOffer? found = null;
         if (wire is not null)
             (found, error) = models.Find(wire.Model, "model");
@@ -43,7 +48,7 @@ internal sealed class OllamaEndpoint(OllamaGate gate, OllamaModels models, ChatR
         record.Backend = offer.Route.Backend.Name;
         if (wire is { Messages.Count: 0, Raw: null })
         {
-            await SayLoadedAsync(context, new OllamaAnswer(record, time, wire.Model, false, isChat));
+            await SayLoadedAsync(context, new OllamaAnswer(record, time, wire.Model, false, isChat), unloads);
             return;
         }
 
@@ -61,11 +66,11 @@ internal sealed class OllamaEndpoint(OllamaGate gate, OllamaModels models, ChatR
             new OllamaAnswer(record, time, wire.Model, thinks, isChat));
     }
 
-    /// <summary>Clients warm a model up by asking nothing of it.</summary>
-    private static async Task SayLoadedAsync(HttpContext context, OllamaAnswer answer)
+    /// <summary>Clients warm a model up by asking nothing of it, and let it go by keeping it for no time; that the model stays is the server's own business.</summary>
+    private static async Task SayLoadedAsync(HttpContext context, OllamaAnswer answer, bool unloads)
     {
         var body = new ArrayBufferWriter<byte>(256);
-        answer.WriteLoaded(body, "load");
+        answer.WriteLoaded(body, unloads ? "unload" : "load");
         await JsonResponse.WriteAsync(context, body);
     }
 }

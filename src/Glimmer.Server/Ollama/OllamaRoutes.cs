@@ -29,5 +29,6 @@ internal static class OllamaRoutes
         foreach (string path in new[] { "/api/pull", "/api/push", "/api/create", "/api/copy" })
             app.MapMethods(path, post, models.ManageAsync);
         app.MapMethods("/api/delete", [HttpMethods.Delete], models.ManageAsync);
+        app.MapMethods("/api/blobs/{digest}", [HttpMethods.Post, HttpMethods.Head], models.ManageAsync);
     }
 }

@@ -1,9 +1,12 @@
 using Glimmer.Platform.Responses;
+using Glimmer.Protocol.Errors;
 using Glimmer.Server.Embeddings;
+using Glimmer.Server.Gemini;
 using Glimmer.Server.Messages;
 using Glimmer.Server.Models;
 using Glimmer.Server.Rerank;
 using Glimmer.Server.Responses;
+using Glimmer.Server.Transport;
 
 namespace Glimmer.Server.OpenAI;
 
@@ -33,7 +36,9 @@ internal static class OpenAIRoutes
     {
         string[] get = [HttpMethods.Get, HttpMethods.Head];
         string[] post = [HttpMethods.Post];
-        app.MapMethods("/v1/chat/completions", post, app.Services.GetRequiredService<ChatCompletionsEndpoint>().HandleAsync);
+        // llama.cpp's server has the first routes without the prefix too, and a base address is easily given without it.
+        foreach (string path in new[] { "/v1/chat/completions", "/chat/completions" })
+            app.MapMethods(path, post, app.Services.GetRequiredService<ChatCompletionsEndpoint>().HandleAsync);
         app.MapMethods("/v1/completions", post, app.Services.GetRequiredService<CompletionsEndpoint>().HandleAsync);
         var embeddings = app.Services.GetRequiredService<EmbeddingsEndpoint>();
         app.MapMethods("/v1/embeddings", post, embeddings.HandleAsync);
@@ -43,11 +48,13 @@ internal static class OpenAIRoutes
         foreach (string path in new[] { "/v1/rerank", "/v1/reranking", "/v2/rerank", "/rerank", "/reranking" })
             app.MapMethods(path, post, rerank.HandleOtherAsync);
 
-        // Both vendors' clients ask here; Anthropic's say so in a header.
+        // Three vendors' clients ask here; Anthropic's and Google's say so in a header.
         var models = app.Services.GetRequiredService<ModelsEndpoint>();
         var theirs = app.Services.GetRequiredService<MessagesModels>();
-        app.MapMethods("/v1/models", get, context => IsAnthropic(context) ? theirs.ListAsync(context) : models.ListAsync(context));
-        app.MapMethods("/v1/models/{id}", get, context => IsAnthropic(context) ? theirs.GetAsync(context) : models.GetAsync(context));
+        var gemini = app.Services.GetRequiredService<GeminiModels>();
+        app.MapMethods("/v1/models", get, context => IsAnthropic(context) ? theirs.ListAsync(context) : GeminiRoutes.IsTheirs(context) ? gemini.ListAsync(context) : models.ListAsync(context));
+        app.MapMethods("/models", get, context => GeminiRoutes.IsTheirs(context) ? gemini.ListAsync(context) : models.ListAsync(context));
+        app.MapMethods("/v1/models/{id}", get, context => IsAnthropic(context) ? theirs.GetAsync(context) : GeminiRoutes.IsTheirs(context) ? gemini.GetAsync(context) : models.GetAsync(context));
         MapResponses(app);
     }
 
@@ -56,7 +63,10 @@ internal static class OpenAIRoutes
         string[] get = [HttpMethods.Get, HttpMethods.Head];
         string[] post = [HttpMethods.Post];
         string[] delete = [HttpMethods.Delete];
-        app.MapMethods("/v1/responses", post, app.Services.GetRequiredService<ResponsesEndpoint>().HandleAsync);
+        var responses = app.Services.GetRequiredService<ResponsesEndpoint>();
+        app.MapMethods("/v1/responses", post, responses.HandleAsync);
+        app.MapMethods("/v1/responses/input_tokens", post, responses.CountAsync);
+        app.MapMethods("/v1/responses/compact", post, static context => ErrorResponse.WriteAsync(context, PlatformError.Of(BusinessCode.ApiMissing, "POST /v1/responses/compact")));
         var stored = app.Services.GetRequiredService<StoredResponsesEndpoint>();
         app.MapMethods("/v1/responses/{id}", get, stored.GetAsync);
         app.MapMethods("/v1/responses/{id}", delete, stored.DeleteAsync);

@@ -44,7 +44,7 @@ internal sealed record ResponseHead(
         }
 
         json.WriteString("instructions"u8, Request.Instructions);
-        if (Chat.MaxTokens is { } most)
+        if (Request.Chat.MaxTokens is not null && Chat.MaxTokens is { } most)
             json.WriteNumber("max_output_tokens"u8, most);
         else
             json.WriteNull("max_output_tokens"u8);

@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text.Json;
 using Glimmer.Platform.Keys;
 using Glimmer.Platform.Responses;
@@ -15,7 +16,8 @@ namespace Glimmer.Server.Responses;
 
 /// <summary><c>POST /v1/responses</c>.</summary>
 internal sealed class ResponsesEndpoint(
-    RequestGate gate, ChatCompletionsEndpoint chat, ChatRunner runner, ResponseHistory history, ReasoningSeal seal, BackgroundResponses background, GlimmerOptions options, TimeProvider time)
+    RequestGate gate, ChatCompletionsEndpoint chat, ChatRunner runner, ResponseHistory history, ReasoningSeal seal, BackgroundResponses background, PromptCounter counter, GlimmerOptions options,
+    TimeProvider time)
 {
     /// <summary>Answers a request.</summary>
     public async Task HandleAsync(HttpContext context)
@@ -46,6 +48,24 @@ internal sealed class ResponsesEndpoint(
         }
 
         await runner.RunAsync(context, asked.Call, new ResponsesAnswer(asked.Head, RequestRecord.Of(context).Id, time, answer => history.KeepAsync(account, answer, asked.Input)));
+    }
+
+    /// <summary><c>POST /v1/responses/input_tokens</c>: the tokens of a request's prompt, exactly as it would be rendered. Nothing is kept.</summary>
+    public async Task CountAsync(HttpContext context)
+    {
+        if (await gate.AuthenticateAsync(context) is not { } key)
+            return;
+        (ResponsesRequest? request, _, PlatformError? error) = await ReadAsync(context);
+        Asked? asked = null;
+        if (request is not null)
+            (asked, error) = await PrepareAsync(context, key, request);
+        int count = 0;
+        if (asked is not null)
+            (count, error) = await counter.CountAsync(context, key, asked.Call.Offer, async (backend, cancel) => await backend.CountTokensAsync(asked.Call.Request, cancel));
+        if (error is not null)
+            await ErrorResponse.WriteAsync(context, error);
+        else
+            await JsonReply.WriteAsync(context, $$"""{"object":"response.input_tokens","input_tokens":{{count.ToString(CultureInfo.InvariantCulture)}}}""");
     }
 
     /// <summary>Makes a response in the background: the run of its task.</summary>

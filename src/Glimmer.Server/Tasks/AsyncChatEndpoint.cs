@@ -44,7 +44,7 @@ internal sealed class AsyncChatEndpoint(RequestGate gate, ModelOffers offers, Ta
         {
             using var json = new Utf8JsonWriter(body, WireJson.WriterOptions);
             json.WriteStartObject();
-            WriteHead(json, task.Id, task.Request ?? RequestRecord.Of(context).Id, task.Model, "PROCESSING");
+            WriteHead(json, task.Id, task.Request ?? task.Id, task.Model, "PROCESSING");
             json.WriteEndObject();
         });
     }

@@ -1,8 +1,11 @@
 // A folder for an agent to work in, with a home of its own, and a way to run the agent there.
-import { spawn } from 'node:child_process';
+import assert from 'node:assert/strict';
+import { spawn, spawnSync } from 'node:child_process';
 import { mkdtempSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
+
+const glimmer = process.env.GLIMMER_PROGRAM ?? resolve(import.meta.dirname, '../../../src/Glimmer.Cli/bin/Release/net10.0/glimmer.dll');
 
 export const program = (name) => join(import.meta.dirname, 'node_modules', '.bin', name);
 
@@ -20,6 +23,13 @@ export function workshop() {
     file,
     read: () => readFileSync(file, 'utf8'),
     write: (path, text) => { mkdirSync(join(root, path, '..'), { recursive: true }); writeFileSync(join(root, path), text); },
+    /** Lets `glimmer configure` write a tool's configuration. */
+    configure(tool, server) {
+      const { status, stdout, stderr } = spawnSync('dotnet', [glimmer, 'configure', tool, '--home', home, '--url', server.url, '--yes'], { encoding: 'utf8', env: { ...process.env, GLIMMER_API_KEY: server.key } });
+      assert.equal(status, 0, stderr);
+      assert.ok(!stdout.includes(server.key));
+      return stdout;
+    },
     /** Runs a program to its end; resolves to its output. */
     run(command, args, env, timeout = 120_000) {
       return new Promise((done, fail) => {

@@ -221,6 +221,147 @@ public sealed class ConfiguredToolTests : IDisposable
           }
         }
         """)]
+    [InlineData("cline", """
+        {
+          "version": 1,
+          "lastUsedProvider": "zai",
+          "modes": {},
+          "providers": {
+            "openai-compatible": {
+              "settings": {
+                "provider": "openai-compatible",
+                "headers": { "x": "y" },
+                "maxTokens": 1
+              },
+              "updatedAt": "2026-01-01T00:00:00.000Z",
+              "tokenSource": "manual"
+            }
+          }
+        }
+        """, """
+        {
+          "version": 1,
+          "lastUsedProvider": "openai-compatible",
+          "modes": {},
+          "providers": {
+            "openai-compatible": {
+              "settings": {
+                "provider": "openai-compatible",
+                "headers": { "x": "y" },
+                "maxTokens": 131072,
+                "apiKey": "0123abcd.secretsecret",
+                "model": "glm-4.7",
+                "baseUrl": "http://h:1/v1",
+                "contextWindow": 200000
+              },
+              "updatedAt": "2026-01-01T00:00:00.000Z",
+              "tokenSource": "manual"
+            }
+          }
+        }
+        """)]
+    [InlineData("cline", "", """
+        {
+          "version": 1,
+          "lastUsedProvider": "openai-compatible",
+          "providers": {
+            "openai-compatible": {
+              "settings": {
+                "provider": "openai-compatible",
+                "apiKey": "0123abcd.secretsecret",
+                "model": "glm-4.7",
+                "baseUrl": "http://h:1/v1",
+                "contextWindow": 200000,
+                "maxTokens": 131072
+              },
+              "updatedAt": "1970-01-01T00:00:00.000Z"
+            }
+          }
+        }
+
+        """)]
+    [InlineData("qwen", """{"modelProviders":{"openai":[{"id":"mine","name":"Mine"},{"id":"old","name":"OLD (Glimmer)"}]},"ui":{"theme":"x"}}""", """
+        {"modelProviders":{"openai":[
+          {
+            "id": "mine",
+            "name": "Mine"
+          },
+          {
+            "id": "glm-4.7",
+            "name": "GLM-4.7 (Glimmer)",
+            "baseUrl": "http://h:1/v1",
+            "envKey": "GLIMMER_API_KEY",
+            "generationConfig": {
+              "contextWindowSize": 200000
+            }
+          },
+          {
+            "id": "glm-4.5-air",
+            "name": "GLM-4.5-AIR (Glimmer)",
+            "baseUrl": "http://h:1/v1",
+            "envKey": "GLIMMER_API_KEY",
+            "generationConfig": {
+              "contextWindowSize": 200000
+            }
+          }
+        ]},"ui":{"theme":"x"},
+          "env": {
+            "GLIMMER_API_KEY": "0123abcd.secretsecret"
+          },
+          "security": {
+            "auth": {
+              "selectedType": "openai"
+            }
+          },
+          "model": {
+            "name": "glm-4.7"
+          }
+        }
+        """)]
+    [InlineData("pi", "", """
+        {
+          "providers": {
+            "glimmer": {
+              "baseUrl": "http://h:1/api/paas/v4",
+              "api": "openai-completions",
+              "apiKey": "0123abcd.secretsecret",
+              "compat": {
+                "thinkingFormat": "zai",
+                "supportsDeveloperRole": false,
+                "supportsStore": false
+              },
+              "models": [
+                {
+                  "id": "glm-4.7",
+                  "name": "GLM-4.7 (Glimmer)",
+                  "reasoning": true,
+                  "contextWindow": 200000,
+                  "maxTokens": 131072
+                },
+                {
+                  "id": "glm-4.5-air",
+                  "name": "GLM-4.5-AIR (Glimmer)",
+                  "reasoning": true,
+                  "contextWindow": 200000,
+                  "maxTokens": 131072
+                }
+              ]
+            }
+          }
+        }
+
+        """)]
+    [InlineData("grok", """{"models":["grok-4","glm-4.7"],"settingsVersion":3}""", """
+        {"models":[
+          "glm-4.7",
+          "glm-4.5-air",
+          "grok-4"
+        ],"settingsVersion":3,
+          "baseURL": "http://h:1/v1",
+          "apiKey": "0123abcd.secretsecret",
+          "defaultModel": "glm-4.7"
+        }
+        """)]
     [InlineData("droid", """
         {
           "customModels": [{"model":"mine","displayName":"Mine"}, {"model":"old","displayName":"OLD (Glimmer)"}]
@@ -261,7 +402,6 @@ public sealed class ConfiguredToolTests : IDisposable
     }
 
     [Theory]
-    [InlineData("cline", "OpenAI Compatible")]
     [InlineData("cursor", "Override OpenAI Base URL")]
     public async Task A_tool_that_keeps_its_settings_elsewhere_is_told_step_by_step(string name, string step)
     {
@@ -297,6 +437,10 @@ public sealed class ConfiguredToolTests : IDisposable
     [InlineData("claude-code", """{"env":{}""")]
     [InlineData("claude-code", """{"env":{}} x""")]
     [InlineData("droid", """{"customModels":{}}""")]
+    [InlineData("cline", """{"version":2}""")]
+    [InlineData("cline", """{"version":1,"providers":[]}""")]
+    [InlineData("qwen", """{"modelProviders":{"openai":{}}}""")]
+    [InlineData("grok", """{"models":"grok-4"}""")]
     [InlineData("codex", "model = [\n\"a\"]\n")]
     public void What_cannot_be_edited_is_left_alone(string name, string before) =>
         Assert.Throws<FormatException>(() => ConfiguredTool.Find(name)!.Apply(before, Settings));

@@ -51,7 +51,17 @@ internal sealed class RawServer : IAsyncDisposable
     /// <summary>A stream of pieces, then silence until the client leaves.</summary>
     public Func<NetworkStream, CancellationToken, Task> StreamsAndHangs(params string[] pieces) => async (stream, cancel) =>
     {
-        await Streams(pieces)(stream, cancel);
+        try
+        {
+            await Streams(pieces)(stream, cancel);
+        }
+        catch (IOException)
+        {
+            // The client left before all was said.
+            ClientLeft.TrySetResult();
+            return;
+        }
+
         await HangAsync(stream, cancel);
     };
 

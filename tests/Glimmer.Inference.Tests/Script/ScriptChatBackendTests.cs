@@ -194,6 +194,50 @@ public sealed class ScriptChatBackendTests(BundledBackend bundled) : IClassFixtu
     }
 
     [Fact]
+    public async Task Prompt_and_answer_together_fit_into_the_context_that_the_catalogue_says()
+    {
+        ScriptChatBackend backend = ScriptRequests.Backend("fallback: { text: \"one two three four five \", repeat: 100 }", _tokenizer);
+        ChatRequest request = ScriptRequests.User("Hello there").Thinking(false);
+        int prompt = await backend.CountTokensAsync(request, default);
+
+        PlatformError error = (await backend.StartAsync(request with { ContextLength = prompt }, default)).Error!;
+        Assert.Equal((BusinessCode.PromptTooLong, "messages"), (error.Code, error.Field));
+        Assert.Contains($"{prompt} tokens; with the model glm-4.7", error.Message, StringComparison.Ordinal);
+
+        (_, IChatAnswer one) = await ScriptRequests.Ask(backend, request with { ContextLength = prompt + 1 });
+        Assert.Equal((FinishReason.ContextWindow, 1), (one.Finish, one.Usage.CompletionTokens));
+        (_, IChatAnswer limited) = await ScriptRequests.Ask(backend, request with { ContextLength = prompt + 5, MaxTokens = 5 });
+        Assert.Equal((FinishReason.Length, 5), (limited.Finish, limited.Usage.CompletionTokens));
+        (_, IChatAnswer whole) = await ScriptRequests.Ask(backend, request with { ContextLength = 204800 });
+        Assert.Equal(FinishReason.Stop, whole.Finish);
+    }
+
+    [Theory]
+    [InlineData("embedding-3", 3072, 3)]
+    [InlineData("embedding-2", 512, 16)]
+    public async Task Texts_are_as_long_as_the_platform_s_models_read(string model, int most, int texts)
+    {
+        ScriptChatBackend backend = ScriptRequests.Backend($"embeddings: [{{ model: {model}, dimensions: 4 }}]\nfallback: x", _tokenizer);
+        ScriptEmbeddingBackend embeddings = Assert.Single(backend.Embeddings);
+        string[] full = [.. Enumerable.Repeat(Text(most), texts)];
+
+        Assert.Equal(most * texts, (await embeddings.EmbedAsync(full, null, default)).Tokens);
+        EmbeddingOutcome refused = await embeddings.EmbedAsync(["x", Text(most + 1)], null, default);
+        Assert.Equal((BusinessCode.PromptTooLong, "input[1]"), (refused.Error!.Code, refused.Error.Field));
+        EmbeddingOutcome more = await embeddings.EmbedAsync([.. full, "x"], null, default);
+        Assert.Equal(model == "embedding-2" ? "input" : null, more.Error?.Field);
+
+        string Text(int tokens)
+        {
+            List<int> ids = [];
+            string text = string.Concat(Enumerable.Repeat(" the", tokens));
+            _tokenizer.Encode(text, recogniseAdded: false, ids);
+            Assert.Equal(tokens, ids.Count);
+            return text;
+        }
+    }
+
+    [Fact]
     public async Task Cancelling_ends_a_slow_answer()
     {
         ScriptChatBackend backend = ScriptRequests.Backend("fallback: { text: one two three four five six, rate: 0.01 }", _tokenizer);

@@ -96,6 +96,7 @@ internal sealed class MemorySliceStore : ISliceStore
             Limits = limits,
             Own = own,
             Pressures = pressures,
+            Others = message.Asks.Where(ask => ask.Terms.IsMoney && ask.Need > 0).ToDictionary(ask => ask.Terms.Id, ask => Others(ask.Terms.Id, message.Node)),
         };
         SliceReply reply = SliceExchange.Answer(view, message);
         if (reply.IsFenced || reply.IsStale)
@@ -141,6 +142,9 @@ internal sealed class MemorySliceStore : ISliceStore
 
         return faults;
     }
+
+    private List<SliceHolder> Others(string id, long but) =>
+        [.. _nodes.Values.Where(node => node.Id != but && _holdings[node.Id].TryGetValue(id, out var held) && held.Row.Units > 0).Select(node => new SliceHolder(node.Id, node.Sequence))];
 
     private void Bury(NodeLeaseRow dead)
     {

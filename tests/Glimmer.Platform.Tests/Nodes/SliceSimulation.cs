@@ -27,6 +27,9 @@ internal sealed record SimulationPlan
     /// <summary>Requests a second over all nodes, for each limit.</summary>
     public double Demand { get; init; } = 60;
 
+    /// <summary>Whether an account's last money is spent at all nodes too.</summary>
+    public bool LastMoney { get; init; } = true;
+
     public SliceSettings Settings { get; init; } = new() { Lease = TimeSpan.FromSeconds(10), Beat = TimeSpan.FromSeconds(1), AlwaysShared = true };
 }
 
@@ -34,7 +37,7 @@ internal sealed record SimulationPlan
 /// Many nodes, one store, and everything between them that goes wrong: a discrete-event simulation in which the real slices, traders and
 /// exchange rules run. Time is in milliseconds. Whatever breaks a bound is in <see cref="Faults"/>.
 /// </summary>
-internal sealed class SliceSimulation
+internal sealed partial class SliceSimulation
 {
     public const long WindowMs = 15_000;
     public const long WindowLimit = 400;
@@ -51,6 +54,7 @@ internal sealed class SliceSimulation
     private readonly Dictionary<string, (long Regular, long Orphans)> _running = new(StringComparer.Ordinal);
     private readonly Queue<(double At, long Units)> _window = new();
     private readonly double _storeRate;
+    private readonly LastMoney _last;
     private readonly Dictionary<string, double> _busy = new(StringComparer.Ordinal);
     private long _windowUsed;
     private long _order;
@@ -66,6 +70,7 @@ internal sealed class SliceSimulation
         _random = new Random(seed);
         _storeRate = Rate();
         Store.Funds["acct"] = StartFunds;
+        _last = new LastMoney(this);
         Store.Buried = Orphan;
         _nodes = [.. Enumerable.Range(0, plan.Nodes).Select(index => new Node(this, index))];
         foreach ((string id, _) in Places)
@@ -97,6 +102,9 @@ internal sealed class SliceSimulation
 
     public long MostOrphans { get; private set; }
 
+    /// <summary>Requests that were admitted on an account's last money, and how many answers the slowest of them took.</summary>
+    public (long Admitted, long Spent, int MostAnswers, double MostBeats) Last => (_last.Admitted, _last.Spent, _last.MostAnswers, _last.MostMs / Plan.Settings.Beat.TotalMilliseconds);
+
     public long Fences => _nodes.Sum(node => node.Fences + node.Trader.Fences);
 
     /// <summary>Part of a limit of places that was in use on average.</summary>
@@ -120,6 +128,8 @@ internal sealed class SliceSimulation
         Every(gap, () => Pick().UseWindow());
         Every(gap / 2, () => Pick().UseRate());
         Every(gap, () => Pick().UseFunds());
+        if (Plan.LastMoney)
+            Every(gap, () => _last.Ask(Pick()));
         Tick();
         while (_events.TryDequeue(out Action? next, out (double At, long) when) && when.At <= Plan.Seconds * 1000 && Faults.Count == 0)
         {
@@ -221,7 +231,7 @@ internal sealed class SliceSimulation
     }
 
     /// <summary>A process: its clock, its trader, what runs in it.</summary>
-    private sealed class Node(SliceSimulation world, int index) : TimeProvider
+    private sealed partial class Node(SliceSimulation world, int index) : TimeProvider
     {
         private readonly List<Request> _requests = [];
         private readonly Dictionary<string, Queue<double>> _lines = new(StringComparer.Ordinal);
@@ -266,6 +276,7 @@ internal sealed class SliceSimulation
                 Place(id).Refilled = () => Pump(id);
             }
 
+            StartLast();
             IsAlive = true;
             Register();
         }
@@ -280,6 +291,7 @@ internal sealed class SliceSimulation
             foreach (Request request in _requests)
                 request.Vanish(world);
             _requests.Clear();
+            EndLast();
             world.At(world.Now + (world._random.NextDouble() * 15_000), Start);
         }
 
@@ -287,6 +299,8 @@ internal sealed class SliceSimulation
         {
             foreach (Request request in _requests)
                 request.Orphan(world);
+            foreach (LastRequest request in _lastRunning)
+                request.IsOrphan = true;
         }
 
         public void AskPlace(string id)
@@ -376,8 +390,9 @@ internal sealed class SliceSimulation
 
         private bool TryPlace(string id)
         {
+            // As admission does: a node that owns everything counts for itself.
             Slice slice = Place(id);
-            if (!Take(slice, 1))
+            if (_requests.Count(request => request.Place == id) >= slice.Limit || !Take(slice, 1))
                 return false;
             var request = new Request(id, 0);
             _requests.Add(request);
@@ -552,6 +567,8 @@ internal sealed class SliceSimulation
     /// <summary>A request in flight: a place, or funds set aside.</summary>
     private sealed class Request(string place, long worst)
     {
+        public string Place => place;
+
         public long Worst => worst;
 
         public bool IsOrphan { get; private set; }

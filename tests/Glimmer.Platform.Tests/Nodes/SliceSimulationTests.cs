@@ -40,6 +40,27 @@ public sealed class SliceSimulationTests
     }
 
     [Fact]
+    public void AnAccountsLastMoneyCanBeSpentFromAnyNode()
+    {
+        long admitted = 0, spent = 0;
+        int answers = 0;
+        double beats = 0;
+        for (int seed = 0; seed < Math.Max(4, Cases / 8); seed++)
+        {
+            var world = new SliceSimulation(new SimulationPlan { Deaths = 0, Cuts = 0, Failovers = 0, Loss = 0 }, seed);
+            world.Run();
+            Assert.True(world.Faults.Count == 0, $"Seed {seed}: {string.Join(' ', world.Faults)}");
+            admitted += world.Last.Admitted;
+            spent += world.Last.Spent;
+            answers = Math.Max(answers, world.Last.MostAnswers);
+            beats = Math.Max(beats, world.Last.MostBeats);
+        }
+
+        TestContext.Current.SendDiagnosticMessage($"{admitted} admitted on the last money, {spent} told that there is too little, {answers} answers and {beats:0.0} beats at most.");
+        Assert.True(admitted > 1000 && spent > 10);
+    }
+
+    [Fact]
     public void WhereNothingFailsLittleIsLostToFragments()
     {
         var world = new SliceSimulation(new SimulationPlan { Deaths = 0, Cuts = 0, Failovers = 0, Loss = 0 }, 7);

@@ -145,7 +145,7 @@ public sealed class SliceTraderTests
         Assert.False(Exchange(lost));
         Assert.Equal(1, lost.Fences);
         NodeLeaseRow again = _store.Register(lost.Settings, again: true);
-        lost.Register(again.Id, again.Shared != 0, lost.Timestamp);
+        lost.Register(again.Id, again.Shared != 0, lost.Clock.Now);
         Assert.Equal(-4, slice.Spare);
         Exchange(lost);
         Assert.False(slice.TryTake(1));
@@ -203,17 +203,73 @@ public sealed class SliceTraderTests
         Assert.Equal((0L, 0L), (_store.Limit("k:x")!.Held, _store.Limit("f:a")!.Held));
         Assert.False(funds.TryTake(81));
         Exchange(trader);
-        Assert.False(funds.TryTake(81));
-        Pass(TimeSpan.FromSeconds(2));
+
+        // All that a caller needs or nothing: what is left stays with the store, for whoever needs no more than that.
+        Assert.Equal((true, false, 0L), (funds.IsSpent(81), funds.IsSpent(80), funds.Spare));
+        Assert.False(funds.TryTake(80));
         Exchange(trader);
         Assert.True(funds.TryTake(80));
+    }
+
+    [Fact]
+    public void The_last_money_is_called_back_whole_and_only_what_is_in_use_is_spent()
+    {
+        _store.Funds["acct"] = 1000;
+        SliceTrader[] nodes = [Join(shared: true), Join(shared: true), Join(shared: true)];
+        Slice[] funds = [.. nodes.Select(node => node.Of(new SliceTerms("f:a", SliceKind.Funds, 0) { Owner = "acct" }))];
+        for (int i = 0; i < 3; i++)
+        {
+            Assert.False(funds[i].TryTake(100));
+            Exchange(nodes[i]);
+            Assert.True(funds[i].TryTake(100));
+        }
+
+        // 700 are left; one node needs all of it, though two have spare.
+        Assert.True(funds[0].Spare > 0 && !funds[2].TryTake(700));
+        for (int i = 0; i < 3 && funds[2].Spare < 700; i++)
+        {
+            Assert.False(funds[2].IsSpent(700));
+            foreach (SliceTrader node in nodes)
+                Exchange(node);
+            funds[2].Miss(700);
+            Pass(TimeSpan.FromSeconds(2));
+        }
+
+        Exchange(nodes[2]);
+        Assert.True(funds[2].TryTake(700));
+
+        // Now all is in use, which is known when both others have spoken three times.
+        for (int i = 0; i < 4; i++)
+        {
+            Assert.False(funds[0].TryTake(1));
+            Exchange(nodes[0]);
+            Assert.False(funds[0].IsSpent(1));
+            Exchange(nodes[1]);
+            if (i > 1)
+                Exchange(nodes[2]);
+            Pass(TimeSpan.FromSeconds(0.6));
+        }
+
+        Assert.False(funds[0].TryTake(1));
+        Exchange(nodes[2]);
+        Exchange(nodes[0]);
+        Assert.True(funds[0].IsSpent(1));
+
+        // What is given back goes to the store at once.
+        funds[2].Give(300);
+        Exchange(nodes[2]);
+        Assert.Equal(0, funds[2].Spare);
+        Assert.False(funds[0].TryTake(250));
+        Pass(TimeSpan.FromSeconds(0.6));
+        Exchange(nodes[0]);
+        Assert.True(funds[0].TryTake(250));
     }
 
     private SliceTrader Join(bool shared)
     {
         var settings = new SliceSettings { AlwaysShared = shared };
         var trader = new SliceTrader(settings, _time);
-        long sentAt = trader.Timestamp;
+        long sentAt = trader.Clock.Now;
         NodeLeaseRow row = _store.Register(settings, again: false);
         trader.Register(row.Id, row.Shared != 0, sentAt);
         return trader;

@@ -26,6 +26,18 @@ public sealed class ChatRequestReaderTests
         Assert.Null(request.Thinking);
     }
 
+    [Theory]
+    [InlineData("\"enable_thinking\":false", false)]
+    [InlineData("\"enable_thinking\":true", true)]
+    [InlineData("\"chat_template_kwargs\":{\"enable_thinking\":false}", false)]
+    [InlineData("\"enable_thinking\":true,\"chat_template_kwargs\":{\"enable_thinking\":false}", true)]
+    [InlineData("\"thinking\":{\"type\":\"enabled\"},\"enable_thinking\":false", true)]
+    [InlineData("\"thinking\":{\"clear_thinking\":false},\"enable_thinking\":false", false)]
+    [InlineData("\"thinking\":null,\"enable_thinking\":\"no\"", null)]
+    [InlineData("\"enable_thinking\":null,\"chat_template_kwargs\":[false]", null)]
+    public void Tools_for_servers_of_open_weights_switch_thinking_by_the_templates_variable(string fields, bool? thinks) =>
+        Assert.Equal(thinks, Good($$$"""{"model":"m",{{{fields}}},{{{User}}}}""").Thinking);
+
     [Fact]
     public void The_java_client_sends_arguments_as_an_object()
     {

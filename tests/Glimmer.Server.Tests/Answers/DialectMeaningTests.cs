@@ -52,8 +52,8 @@ public sealed class DialectMeaningTests : IAsyncLifetime
         DialectVoice voice = DialectVoice.All[dialect];
         _harness.Backend.Script = _ => script;
 
-        JsonElement whole = await _harness.ChatAsync(voice.Ask("x", thinking: true, 100, "END").With("stream", false).ToJsonString(), voice.Path);
-        (HttpStatusCode status, string stream) = await SendAsync(voice, voice.Ask("x", thinking: true, 100, "END").With("stream", true));
+        JsonElement whole = await _harness.ChatAsync(voice, voice.Ask("x", thinking: true, 100, "END"));
+        (HttpStatusCode status, string stream) = await SendAsync(voice, voice.Ask("x", thinking: true, 100, "END"), stream: true);
 
         Assert.Equal(expected, voice.ReadWhole(whole));
         Assert.Equal(HttpStatusCode.OK, status);
@@ -66,8 +66,8 @@ public sealed class DialectMeaningTests : IAsyncLifetime
     {
         DialectVoice voice = DialectVoice.All[dialect];
         _harness.Backend.Script = _ => Answers["thinking"].Script;
-        JsonElement whole = await _harness.ChatAsync(voice.Ask("x", thinking: false).With("stream", false).ToJsonString(), voice.Path);
-        (_, string stream) = await SendAsync(voice, voice.Ask("x", thinking: false).With("stream", true));
+        JsonElement whole = await _harness.ChatAsync(voice, voice.Ask("x", thinking: false));
+        (_, string stream) = await SendAsync(voice, voice.Ask("x", thinking: false), stream: true);
         Assert.Equal(Hear("Yes", "", "", "stop"), voice.ReadWhole(whole));
         Assert.Equal(Hear("Yes", "", "", "stop"), voice.ReadStream(stream));
         Assert.False(_harness.Backend.LastRequest!.Conversation.Options.EnableThinking);
@@ -78,7 +78,7 @@ public sealed class DialectMeaningTests : IAsyncLifetime
     public async Task A_request_means_the_same(string dialect)
     {
         DialectVoice voice = DialectVoice.All[dialect];
-        await _harness.ChatAsync(voice.Continue().With("stream", false).ToJsonString(), voice.Path);
+        await _harness.ChatAsync(voice, voice.Continue());
         ChatRequest request = _harness.Backend.LastRequest!;
         Assert.Equal((true, false), (request.Conversation.Options.EnableThinking, request.Conversation.Options.ClearThinking));
         Assert.Equal(["read", "list"], request.Conversation.Tools.Select(tool => tool.Name));
@@ -99,7 +99,7 @@ public sealed class DialectMeaningTests : IAsyncLifetime
     public async Task Limits_and_stop_texts_arrive(string dialect)
     {
         DialectVoice voice = DialectVoice.All[dialect];
-        await _harness.ChatAsync(voice.Ask("x", thinking: true, 77, "END").With("stream", false).ToJsonString(), voice.Path);
+        await _harness.ChatAsync(voice, voice.Ask("x", thinking: true, 77, "END"));
         Assert.Equal(77, _harness.Backend.LastRequest!.MaxTokens);
         Assert.Equal(dialect == "responses" ? [] : ["END"], _harness.Backend.LastRequest.Stop);
     }
@@ -112,7 +112,7 @@ public sealed class DialectMeaningTests : IAsyncLifetime
         _harness.Backend.Script = _ => ChatScript.Of() with { Error = PlatformError.Invalid("messages", "it is odd", "Send another") };
         foreach (bool streamed in new[] { false, true })
         {
-            (HttpStatusCode status, string body) = await SendAsync(voice, voice.Ask("x", thinking: true).With("stream", streamed));
+            (HttpStatusCode status, string body) = await SendAsync(voice, voice.Ask("x", thinking: true), streamed);
             Assert.Equal(HttpStatusCode.BadRequest, status);
             Assert.Contains("The parameter messages is invalid: it is odd. Send another.", body, StringComparison.Ordinal);
         }
@@ -138,8 +138,8 @@ public sealed class DialectMeaningTests : IAsyncLifetime
 
     private async Task AssertFaultAsync(DialectVoice voice, HttpStatusCode expected)
     {
-        (HttpStatusCode whole, string text) = await SendAsync(voice, voice.Ask("x", thinking: true).With("stream", false));
-        (HttpStatusCode streamed, string stream) = await SendAsync(voice, voice.Ask("x", thinking: true).With("stream", true));
+        (HttpStatusCode whole, string text) = await SendAsync(voice, voice.Ask("x", thinking: true), stream: false);
+        (HttpStatusCode streamed, string stream) = await SendAsync(voice, voice.Ask("x", thinking: true), stream: true);
         Assert.Equal(expected, whole);
         Assert.Contains("error", text, StringComparison.Ordinal);
         Assert.Equal(HttpStatusCode.OK, streamed);
@@ -148,9 +148,9 @@ public sealed class DialectMeaningTests : IAsyncLifetime
         Assert.DoesNotContain(ScriptedBackend.CanaryText, text + stream, StringComparison.Ordinal);
     }
 
-    private async Task<(HttpStatusCode Status, string Body)> SendAsync(DialectVoice voice, JsonObject body)
+    private async Task<(HttpStatusCode Status, string Body)> SendAsync(DialectVoice voice, JsonObject body, bool stream)
     {
-        using HttpResponseMessage response = await _harness.PostAsync(body.ToJsonString(), voice.Path);
+        using HttpResponseMessage response = await _harness.PostAsync(voice, body, stream);
         return (response.StatusCode, await response.Content.ReadAsStringAsync());
     }
 

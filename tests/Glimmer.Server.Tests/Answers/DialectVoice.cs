@@ -1,6 +1,7 @@
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using Glimmer.Protocol.Sse;
+using Glimmer.Server.Tests.Support;
 
 namespace Glimmer.Server.Tests.Answers;
 
@@ -24,9 +25,14 @@ internal abstract class DialectVoice
         ["anthropic"] = new MessagesVoice(),
         ["ollama"] = new OllamaVoice(),
         ["responses"] = new ResponsesVoice(),
+        ["gemini"] = new GeminiVoice("sse"),
+        ["gemini array"] = new GeminiVoice("json"),
     };
 
     public abstract string Path { get; }
+
+    /// <summary>Where a request goes and what it says, for a whole answer or a stream.</summary>
+    public virtual (string Path, string Body) Form(JsonObject body, bool stream) => (Path, body.With("stream", stream).ToJsonString());
 
     /// <summary>A question, with thinking or without.</summary>
     public abstract JsonObject Ask(string question, bool thinking, int? limit = null, string? stop = null);
@@ -375,6 +381,23 @@ internal sealed class ResponsesVoice : DialectVoice
     }
 
     private static JsonObject Flat(string name) => Tool(name)["function"]!.DeepClone().AsObject().With("type", "function");
+}
+
+internal static class VoicedRequests
+{
+    /// <summary>The whole answer to a request, which must succeed.</summary>
+    public static Task<JsonElement> ChatAsync(this ServerHarness harness, DialectVoice voice, JsonObject body)
+    {
+        (string path, string text) = voice.Form(body, stream: false);
+        return harness.ChatAsync(text, path);
+    }
+
+    /// <summary>What comes back.</summary>
+    public static Task<HttpResponseMessage> PostAsync(this ServerHarness harness, DialectVoice voice, JsonObject body, bool stream)
+    {
+        (string path, string text) = voice.Form(body, stream);
+        return harness.PostAsync(text, path);
+    }
 }
 
 internal static class JsonObjects

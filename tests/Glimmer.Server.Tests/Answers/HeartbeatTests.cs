@@ -6,6 +6,8 @@ namespace Glimmer.Server.Tests.Answers;
 /// <summary>What a stream says while the model reads a long prompt.</summary>
 public sealed class HeartbeatTests : IAsyncLifetime
 {
+    private const string GeminiHi = "\"contents\":{\"parts\":{\"text\":\"hi\"}}";
+
     private ServerHarness _harness = null!;
 
     public async ValueTask InitializeAsync() => _harness = await ServerHarness.StartAsync(time: new HurriedTime());
@@ -18,12 +20,14 @@ public sealed class HeartbeatTests : IAsyncLifetime
     [InlineData("/v1/completions", "\"prompt\":\"hi\"", ": ping\n\n")]
     [InlineData("/completion", "\"prompt\":\"hi\"", ": ping\n\n")]
     [InlineData("/v1/messages", "\"max_tokens\":9,\"messages\":[{\"role\":\"user\",\"content\":\"hi\"}]", "event: ping\ndata: {\"type\":\"ping\"}\n\n")]
+    [InlineData("/v1beta/models/glm-4.7:streamGenerateContent?alt=sse", GeminiHi, "\n\n")]
+    [InlineData("/v1beta/models/glm-4.7:streamGenerateContent", GeminiHi, "\n\n")]
     public async Task A_dialect_with_a_sign_of_life_gives_it_until_the_first_event(string path, string members, string ping)
     {
         var opened = new TaskCompletionSource();
         _harness.Backend.Script = _ => ChatScript.Of("Hello") with { Opened = opened.Task };
-        using HttpResponseMessage response = await _harness.PostAsync($"{{\"model\":\"glm-4.7\",\"stream\":true,{members}}}", path, HttpCompletionOption.ResponseHeadersRead);
-        Assert.Equal("text/event-stream", response.Content.Headers.ContentType?.MediaType);
+        using HttpResponseMessage response = await _harness.PostAsync($"{{\"model\":\"glm-4.7\",{(members == GeminiHi ? "" : "\"stream\":true,")}{members}}}", path, HttpCompletionOption.ResponseHeadersRead);
+        Assert.Equal(path.EndsWith("Content", StringComparison.Ordinal) ? "application/json" : "text/event-stream", response.Content.Headers.ContentType?.MediaType);
         await using Stream stream = await response.Content.ReadAsStreamAsync(TestContext.Current.CancellationToken);
         byte[] two = new byte[ping.Length * 2];
         await stream.ReadExactlyAsync(two, TestContext.Current.CancellationToken);

@@ -53,6 +53,20 @@ public sealed class EmbeddingsEndpointTests : IAsyncLifetime
         }
     }
 
+    [Fact]
+    public async Task Google_s_clients_get_them_too()
+    {
+        JsonElement one = await _harness.ChatAsync("""{"content":{"parts":[{"text":"ab"},{"text":"cd"}]},"taskType":"RETRIEVAL_QUERY","outputDimensionality":1}""", "/v1beta/models/gemini-embedding-001:embedContent");
+        Assert.Equal("""{"embedding":{"values":[4]},"usageMetadata":{"promptTokenCount":4,"promptTokenDetails":[{"modality":"TEXT","tokenCount":4}]}}""", one.GetRawText());
+        JsonElement several = await _harness.ChatAsync(
+            """{"requests":[{"model":"models/embedding-3","content":{"parts":[{"text":"ab"}]}},{"model":"models/embedding-3","content":{"parts":[{"text":"abc"}]}}]}""", "/v1beta/models/embedding-3:batchEmbedContents");
+        Assert.Equal("""[{"values":[2,0.5]},{"values":[3,0.5]}]""", several.GetProperty("embeddings").GetRawText());
+        using HttpResponseMessage refused = await _harness.PostAsync("""{"content":{"parts":[{"text":"ab"}]},"outputDimensionality":3}""", "/v1beta/models/embedding-3:embedContent");
+        Assert.Equal((400, "INVALID_ARGUMENT"), ((int)refused.StatusCode, JsonDocument.Parse(await refused.Content.ReadAsStringAsync()).RootElement.GetProperty("error").GetProperty("status").GetString()));
+        JsonElement described = JsonDocument.Parse(await _harness.Client.GetStringAsync("/v1beta/models/gemini-embedding-001")).RootElement;
+        Assert.Equal(("models/embedding-3", """["embedContent"]"""), (described.GetProperty("name").GetString(), described.GetProperty("supportedGenerationMethods").GetRawText()));
+    }
+
     [Theory]
     [InlineData("""{"model":"embedding-3","input":[]}""", 400, "1214")]
     [InlineData("""{"model":"embedding-3","input":""}""", 400, "1214")]
@@ -69,6 +83,19 @@ public sealed class EmbeddingsEndpointTests : IAsyncLifetime
         JsonElement error = JsonDocument.Parse(await response.Content.ReadAsStringAsync()).RootElement.GetProperty("error");
         Assert.Equal((status, code), ((int)response.StatusCode, error.GetProperty("code").GetString()));
         Assert.DoesNotContain("canary", error.GetProperty("message").GetString(), StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("/api/paas/v4/embeddings", 64, 200)]
+    [InlineData("/api/paas/v4/embeddings", 65, 400)]
+    [InlineData("/v1/embeddings", 2048, 200)]
+    [InlineData("/v1/embeddings", 2049, 400)]
+    public async Task A_request_holds_as_many_texts_as_its_dialect_has_it(string path, int texts, int status)
+    {
+        using HttpResponseMessage response = await _harness.PostAsync($$"""{"model":"embedding-3","input":[{{string.Join(',', Enumerable.Repeat("\"x\"", texts))}}]}""", path);
+        Assert.Equal(status, (int)response.StatusCode);
+        if (status == 400)
+            Assert.Contains("input", await response.Content.ReadAsStringAsync(), StringComparison.Ordinal);
     }
 
     private sealed class Lengths : IEmbeddingBackend

@@ -54,8 +54,8 @@ public sealed class DeterminismTests
                     JsonObject body = voice.Ask(question, thinking: true);
                     if (question == "tools")
                         body["tools"] = voice.Continue()["tools"]!.DeepClone();
-                    body["stream"] = stream;
-                    await HearAsync(HttpMethod.Post, voice.Path, body.ToJsonString());
+                    (string path, string text) = voice.Form(body, stream);
+                    await HearAsync(HttpMethod.Post, path, text);
                 }
             }
 

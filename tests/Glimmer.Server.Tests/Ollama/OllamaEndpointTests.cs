@@ -97,14 +97,43 @@ public sealed partial class OllamaEndpointTests : IAsyncLifetime
         Assert.Equal([ids[1], ids[0], ids[2]], messages.Skip(2).Select(message => message.ToolCallId));
     }
 
+    [Fact]
+    public async Task Probabilities_are_told_to_who_asks()
+    {
+        var token = new SaidToken("Hi"u8.ToArray(), -0.5f, [new("Hi"u8.ToArray(), -0.5f)]);
+        _harness.Backend.Script = request => new ChatScript([new(ChatEventKind.Content, "Hi") { Tokens = request.TopLogProbs is null ? null : [token] }]);
+        const string Chances = """[{"token":"Hi","logprob":-0.5,"bytes":[72,105],"top_logprobs":[{"token":"Hi","logprob":-0.5,"bytes":[72,105]}]}]""";
+        JsonElement whole = await _harness.ChatAsync("""{"model":"glm-4.7","prompt":"x","stream":false,"logprobs":true,"top_logprobs":1}""", "/api/generate");
+        Assert.Equal(Chances, whole.GetProperty("logprobs").GetRawText());
+        Assert.Equal(1, _harness.Backend.LastRequest!.TopLogProbs);
+        using HttpResponseMessage streamed = await _harness.PostAsync(Hello[..^1] + ",\"logprobs\":true}", "/api/chat");
+        string[] lines = (await streamed.Content.ReadAsStringAsync()).Split('\n');
+        Assert.Equal(Chances, JsonDocument.Parse(lines[0]).RootElement.GetProperty("logprobs").GetRawText());
+        Assert.Equal(0, _harness.Backend.LastRequest!.TopLogProbs);
+        Assert.False((await _harness.ChatAsync(Hello[..^1] + ",\"stream\":false,\"top_logprobs\":1}", "/api/chat")).TryGetProperty("logprobs", out _));
+    }
+
     [Theory]
-    [InlineData("/api/chat", """{"model":"glm-4.7"}""", "message")]
-    [InlineData("/api/chat", """{"model":"glm-4.7","messages":[]}""", "message")]
-    [InlineData("/api/generate", """{"model":"glm-4.7"}""", "response")]
-    public async Task Asking_nothing_warms_up(string path, string body, string member)
+    [InlineData("HEAD", "")]
+    [InlineData("POST", "{\"error\":\"Models are not managed")]
+    public async Task Blobs_are_refused_in_the_form_of_this_dialect(string method, string said)
+    {
+        using HttpResponseMessage response = await _harness.Client.SendAsync(new HttpRequestMessage(new HttpMethod(method), "/api/blobs/sha256:00"));
+        Assert.Equal(HttpStatusCode.Forbidden, response.StatusCode);
+        Assert.StartsWith(said, await response.Content.ReadAsStringAsync(), StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("/api/chat", """{"model":"glm-4.7"}""", "message", "load")]
+    [InlineData("/api/chat", """{"model":"glm-4.7","messages":[]}""", "message", "load")]
+    [InlineData("/api/generate", """{"model":"glm-4.7"}""", "response", "load")]
+    [InlineData("/api/generate", """{"model":"glm-4.7","keep_alive":0}""", "response", "unload")]
+    [InlineData("/api/chat", """{"model":"glm-4.7","messages":[],"keep_alive":"0s"}""", "message", "unload")]
+    [InlineData("/api/chat", """{"model":"glm-4.7","messages":[],"keep_alive":"5m"}""", "message", "load")]
+    public async Task Asking_nothing_warms_up_or_lets_go(string path, string body, string member, string reason)
     {
         JsonElement loaded = await _harness.ChatAsync(body, path);
-        Assert.Equal(("load", true), (loaded.GetProperty("done_reason").GetString(), loaded.GetProperty("done").GetBoolean()));
+        Assert.Equal((reason, true), (loaded.GetProperty("done_reason").GetString(), loaded.GetProperty("done").GetBoolean()));
         Assert.True(loaded.TryGetProperty(member, out _));
         Assert.Equal(0, _harness.Backend.Requests);
     }

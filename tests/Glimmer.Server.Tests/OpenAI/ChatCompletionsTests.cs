@@ -207,6 +207,7 @@ public sealed partial class ChatCompletionsTests : IAsyncLifetime
     [InlineData("\"logprobs\":true,\"top_logprobs\":21", "top_logprobs")]
     [InlineData("\"stop\":[\"a\",\"b\",\"c\",\"d\",\"e\"]", "stop")]
     [InlineData("\"audio\":{\"voice\":\"alloy\"}", "audio")]
+    [InlineData("\"moderation\":{\"model\":\"x\"}", "moderation")]
     [InlineData("\"modalities\":[\"text\",\"audio\"]", "modalities")]
     [InlineData("\"web_search_options\":{}", "web_search_options")]
     [InlineData("\"metadata\":{\"a\":1}", "metadata.a")]

@@ -194,8 +194,8 @@ public sealed class RelayMeaningTests(RelayMeaningTests.TwoServers servers) : IC
 
     private async Task<(Heard Whole, Heard Streamed)> HearAsync(DialectVoice voice, JsonObject body)
     {
-        JsonElement whole = await _front.ChatAsync(body.With("stream", false).ToJsonString(), voice.Path);
-        using HttpResponseMessage response = await _front.PostAsync(body.With("stream", true).ToJsonString(), voice.Path);
+        JsonElement whole = await _front.ChatAsync(voice, body);
+        using HttpResponseMessage response = await _front.PostAsync(voice, body, stream: true);
         string stream = await response.Content.ReadAsStringAsync();
         Assert.True(response.IsSuccessStatusCode, stream);
         return (voice.ReadWhole(whole), voice.ReadStream(stream));
@@ -203,9 +203,9 @@ public sealed class RelayMeaningTests(RelayMeaningTests.TwoServers servers) : IC
 
     private async Task<Outcome> AskAsync(DialectVoice voice, JsonObject body)
     {
-        using HttpResponseMessage whole = await _front.PostAsync(body.With("stream", false).ToJsonString(), voice.Path);
+        using HttpResponseMessage whole = await _front.PostAsync(voice, body, stream: false);
         string text = await whole.Content.ReadAsStringAsync();
-        using HttpResponseMessage streamed = await _front.PostAsync(body.With("stream", true).ToJsonString(), voice.Path);
+        using HttpResponseMessage streamed = await _front.PostAsync(voice, body, stream: true);
         string stream = await streamed.Content.ReadAsStringAsync();
         return new Outcome(
             (int)whole.StatusCode,

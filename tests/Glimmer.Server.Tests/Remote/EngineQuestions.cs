@@ -40,6 +40,7 @@ internal static class EngineQuestions
     {
         OllamaVoice => null,
         MessagesVoice => body.With("tool_choice", new JsonObject { ["type"] = "any" }),
+        GeminiVoice => body.With("toolConfig", new JsonObject { ["functionCallingConfig"] = new JsonObject { ["mode"] = "ANY" } }),
         _ => body.With("tool_choice", "required"),
     };
 
@@ -51,6 +52,7 @@ internal static class EngineQuestions
         {
             MessagesVoice => null,
             OllamaVoice => body.With("format", node),
+            GeminiVoice => GeminiVoice.Configure(body, "responseMimeType", "application/json", "responseJsonSchema", node),
             ResponsesVoice => body.With("text", new JsonObject { ["format"] = new JsonObject { ["type"] = "json_schema", ["name"] = "answer", ["strict"] = true, ["schema"] = node } }),
             _ => body.With("response_format", new JsonObject { ["type"] = "json_schema", ["json_schema"] = new JsonObject { ["name"] = "answer", ["strict"] = true, ["schema"] = node } }),
         };
@@ -61,6 +63,8 @@ internal static class EngineQuestions
         body["model"] = Model;
         if (voice is OllamaVoice)
             body["options"]!.AsObject()["temperature"] = 0;
+        else if (voice is GeminiVoice)
+            GeminiVoice.Configure(body, "temperature", 0);
         else
             body["temperature"] = 0;
         return body;
@@ -73,6 +77,7 @@ internal static class EngineQuestions
         {
             MessagesVoice => new JsonObject { ["name"] = function["name"]!.DeepClone(), ["description"] = function["description"]?.DeepClone(), ["input_schema"] = function["parameters"]!.DeepClone() },
             ResponsesVoice => function.DeepClone().AsObject().With("type", "function"),
+            GeminiVoice => new JsonObject { ["functionDeclarations"] = new JsonArray(GeminiVoice.Declare(function)) },
             _ => node,
         };
     }

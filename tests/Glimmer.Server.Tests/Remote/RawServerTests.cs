@@ -37,8 +37,8 @@ public sealed class RawServerTests
         await using RawServer server = await RawServer.StartAsync(Item("live", kind, engine.Url));
         DialectVoice voice = DialectVoice.All[dialect];
         int prompt = _row.GetProperty("prompt_ids").GetArrayLength(), completion = _row.GetProperty("greedy_ids").GetArrayLength();
-        Heard whole = voice.ReadWhole(await server.Harness.ChatAsync(EngineQuestions.Ask(voice, _row).With("stream", false).ToJsonString(), voice.Path));
-        using HttpResponseMessage response = await server.Harness.PostAsync(EngineQuestions.Ask(voice, _row).With("stream", true).ToJsonString(), voice.Path);
+        Heard whole = voice.ReadWhole(await server.Harness.ChatAsync(voice, EngineQuestions.Ask(voice, _row)));
+        using HttpResponseMessage response = await server.Harness.PostAsync(voice, EngineQuestions.Ask(voice, _row), stream: true);
         Heard streamed = voice.ReadStream(await response.Content.ReadAsStringAsync());
         Assert.Equal(new Heard(_row.GetProperty("want").GetProperty("content").GetString()!, "", "", "stop", prompt, completion), whole);
         Assert.Equal(whole, streamed);
@@ -74,7 +74,7 @@ public sealed class RawServerTests
         await using RawServer server = await RawServer.StartAsync($"{Item("dead", "vllm", dead.Url)}\n{Item("live", "vllm", live.Url, weight: 0)}", static options => options with { ShowBackend = true });
         await dead.DisposeAsync();
         DialectVoice voice = DialectVoice.All["openai"];
-        using HttpResponseMessage response = await server.Harness.PostAsync(EngineQuestions.Ask(voice, _row).With("stream", stream).ToJsonString(), voice.Path);
+        using HttpResponseMessage response = await server.Harness.PostAsync(voice, EngineQuestions.Ask(voice, _row), stream);
         string body = await response.Content.ReadAsStringAsync();
         Assert.Equal(HttpStatusCode.OK, response.StatusCode);
         Assert.Equal("live", Assert.Single(response.Headers.GetValues("X-Glimmer-Backend")));

@@ -131,8 +131,8 @@ public sealed class WholeServerTests(TinyServers servers) : IClassFixture<TinySe
         List<Heard> heard = [];
         foreach (ServerHarness server in new[] { servers.Embedded, servers.Remote })
         {
-            heard.Add(voice.ReadWhole(await server.ChatAsync(body.With("stream", false).ToJsonString(), voice.Path)));
-            using HttpResponseMessage response = await server.PostAsync(body.With("stream", true).ToJsonString(), voice.Path);
+            heard.Add(voice.ReadWhole(await server.ChatAsync(voice, body)));
+            using HttpResponseMessage response = await server.PostAsync(voice, body, stream: true);
             heard.Add(voice.ReadStream(await response.Content.ReadAsStringAsync()));
         }
 

@@ -154,6 +154,7 @@ public sealed class ResponsesTests : IAsyncLifetime
     [InlineData("{\"model\":\"glm-4.7\",\"input\":\"x\",\"reasoning\":{\"effort\":\"lots\"}}", "reasoning.effort")]
     [InlineData("{\"model\":\"glm-4.7\",\"input\":\"x\",\"previous_response_id\":\"a\",\"conversation\":\"b\"}", "conversation")]
     [InlineData("{\"model\":\"glm-4.7\",\"input\":\"x\",\"max_output_tokens\":0}", "max_output_tokens")]
+    [InlineData("{\"model\":\"glm-4.7\",\"input\":\"x\",\"moderation\":{\"model\":\"y\"}}", "moderation")]
     [InlineData("{\"model\":\"glm-4.7\",\"input\":[{\"type\":\"item_reference\"}]}", "input[0].id")]
     public async Task A_wrong_field_is_named(string body, string param)
     {
@@ -161,6 +162,29 @@ public sealed class ResponsesTests : IAsyncLifetime
         JsonElement error = JsonDocument.Parse(await response.Content.ReadAsStringAsync(TestContext.Current.CancellationToken)).RootElement.GetProperty("error");
         Assert.Equal((400, param), ((int)response.StatusCode, error.GetProperty("param").GetString()));
         Assert.Equal(0, _harness.Backend.Requests);
+    }
+
+    [Theory]
+    [InlineData("", "null")]
+    [InlineData("\"max_output_tokens\":77", "77")]
+    public async Task A_limit_is_told_where_one_was_sent(string field, string told) =>
+        Assert.Equal(told, (await _harness.ChatAsync(Body(field), Path)).GetProperty("max_output_tokens").GetRawText());
+
+    [Fact]
+    public async Task A_prompt_is_counted_as_it_would_be_read()
+    {
+        _harness.Backend.Count = static request => request.Conversation.Messages.Count * 10;
+        string earlier = (await _harness.ChatAsync(Body(""), Path)).GetProperty("id").GetString()!;
+        Assert.Equal("""{"object":"response.input_tokens","input_tokens":10}""", (await _harness.ChatAsync(Body(""), Path + "/input_tokens")).GetRawText());
+        JsonElement longer = await _harness.ChatAsync(Body($"\"instructions\":\"Be brief\",\"previous_response_id\":\"{earlier}\""), Path + "/input_tokens");
+        Assert.Equal(40, longer.GetProperty("input_tokens").GetInt32());
+        Assert.Equal(1, _harness.Backend.Requests);
+
+        using HttpResponseMessage wrong = await _harness.PostAsync("""{"model":"glm-4.7"}""", Path + "/input_tokens");
+        Assert.Equal(400, (int)wrong.StatusCode);
+        using HttpResponseMessage compact = await _harness.PostAsync(Body(""), Path + "/compact");
+        Assert.Equal(404, (int)compact.StatusCode);
+        Assert.Equal("invalid_request_error", JsonDocument.Parse(await compact.Content.ReadAsStringAsync(TestContext.Current.CancellationToken)).RootElement.GetProperty("error").GetProperty("type").GetString());
     }
 
     [Fact]

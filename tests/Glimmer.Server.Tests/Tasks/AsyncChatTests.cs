@@ -35,6 +35,15 @@ public sealed class AsyncChatTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task A_request_without_an_id_of_its_own_has_one_id_from_beginning_to_end()
+    {
+        JsonElement given = await _harness.ChatAsync("""{"model":"glm-4.7","messages":[{"role":"user","content":"hi"}]}""", Path);
+        string id = given.GetProperty("id").GetString()!;
+        Assert.Equal(id, given.GetProperty("request_id").GetString());
+        Assert.Equal(id, (await EndAsync(id)).GetProperty("request_id").GetString());
+    }
+
+    [Fact]
     public async Task A_run_whose_node_died_after_the_charge_is_repeated_for_nothing()
     {
         string id = await GiveAsync();

@@ -10,7 +10,7 @@ internal static class PatternFields
     private const string Legal =
         "model, dialect, path, headers, user_id, stream, last, last_role, user, system, any, messages, turn, tool, tools, tool_choice, result_of, thinking, temperature, max_tokens, seed, response_format";
 
-    private static readonly string[] Dialects = ["native", "openai", "anthropic", "ollama"];
+    private static readonly string[] Dialects = ["native", "openai", "anthropic", "ollama", "gemini"];
 
     public static RequestPattern Read(YamlFields fields, YamlNode node)
     {
