@@ -29,7 +29,7 @@ public static class ChaosRun
         string folder = Directory.CreateTempSubdirectory("glimmer-chaos-").FullName;
         var report = new ChaosReport();
         int[] ports = FreePorts(settings.Nodes);
-        Node[] nodes = [.. ports.Select((port, i) => new Node(Path.Combine(folder, $"node{i}"), postgres.ConnectionString, port))];
+        Node[] nodes = [.. ports.Select((port, i) => new Node(Path.Combine(folder, $"node{i}"), postgres.ConnectionString, port, i == 0 ? settings.Former : null))];
         try
         {
             (List<string> keys, Money funds) = await PrepareAsync(nodes[0].Data, postgres.ConnectionString);
@@ -221,7 +221,7 @@ public static class ChaosRun
     }
 
     /// <summary>A node as a process.</summary>
-    private sealed class Node(string data, string connection, int port)
+    private sealed class Node(string data, string connection, int port, string? former)
     {
         private readonly List<string> _lines = [];
         private Process? _process;
@@ -258,7 +258,7 @@ public static class ChaosRun
 
         public void Start()
         {
-            var start = new ProcessStartInfo("dotnet", [typeof(ChaosRun).Assembly.Location, "node", data, connection, port.ToString(CultureInfo.InvariantCulture)])
+            var start = new ProcessStartInfo("dotnet", [former ?? typeof(ChaosRun).Assembly.Location, "node", data, connection, port.ToString(CultureInfo.InvariantCulture)])
             {
                 RedirectStandardError = true,
                 UseShellExecute = false,
