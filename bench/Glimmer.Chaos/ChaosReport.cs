@@ -22,6 +22,9 @@ public sealed record ChaosSettings
     /// <summary>Clients, each with one request at a time.</summary>
     public int Clients { get; init; } = 24;
 
+    /// <summary>The same program of a former version, which the first node runs, as in a rolling upgrade; null for none.</summary>
+    public string? Former { get; init; }
+
     /// <summary>Where each disturbance is told; null for nowhere.</summary>
     public TextWriter? Log { get; init; }
 }

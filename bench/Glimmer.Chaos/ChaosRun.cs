@@ -26,7 +26,7 @@ public static class ChaosRun
             throw new NotSupportedException(reason);
         string folder = Directory.CreateTempSubdirectory("glimmer-chaos-").FullName;
         var report = new ChaosReport();
-        Node[] nodes = [.. Enumerable.Range(0, settings.Nodes).Select(i => new Node(Path.Combine(folder, $"node{i}"), postgres.ConnectionString, LoopbackPorts.Take()))];
+        Node[] nodes = [.. Enumerable.Range(0, settings.Nodes).Select(i => new Node(Path.Combine(folder, $"node{i}"), postgres.ConnectionString, LoopbackPorts.Take(), i == 0 ? settings.Former : null))];
         try
         {
             (List<string> keys, Money funds) = await PrepareAsync(nodes[0].Data, postgres.ConnectionString);
@@ -207,7 +207,7 @@ public static class ChaosRun
     }
 
     /// <summary>A node as a process.</summary>
-    private sealed class Node(string data, string connection, int port)
+    private sealed class Node(string data, string connection, int port, string? former)
     {
         private readonly List<string> _lines = [];
         private Process? _process;
@@ -244,7 +244,7 @@ public static class ChaosRun
 
         public void Start()
         {
-            var start = new ProcessStartInfo("dotnet", [typeof(ChaosRun).Assembly.Location, "node", data, connection, port.ToString(CultureInfo.InvariantCulture)])
+            var start = new ProcessStartInfo("dotnet", [former ?? typeof(ChaosRun).Assembly.Location, "node", data, connection, port.ToString(CultureInfo.InvariantCulture)])
             {
                 RedirectStandardError = true,
                 UseShellExecute = false,
