@@ -23,7 +23,7 @@ public sealed class EmulatorDocumentationTests
         int start = page.IndexOf("```yaml\n", StringComparison.Ordinal) + 8;
         Scenario scenario = ScenarioReader.Read(new StringReader(page[start..page.IndexOf("\n```", start, StringComparison.Ordinal)]), "script.md");
 
-        Assert.Equal((3, 1, 1), (scenario.Rules.Count, scenario.Limits.Count, scenario.Embeddings.Count));
+        Assert.Equal((4, 1, 1), (scenario.Rules.Count, scenario.Limits.Count, scenario.Embeddings.Count));
     }
 
     private static string Page(string name) => File.ReadAllText(Path.Combine(Fixtures.RepositoryRoot, "docs", name)).ReplaceLineEndings("\n");

@@ -75,7 +75,7 @@ public sealed class EmulatorEndpointsTests
 
         (status, body, _) = await emulator.SendAsync(HttpMethod.Put, "/emulator/scenario", "rules: 3");
         Assert.Equal(400, status);
-        Assert.Contains("line 1: rules must be a list", body, StringComparison.Ordinal);
+        Assert.Contains("line 1, column 8: rules must be a list", body, StringComparison.Ordinal);
         Assert.Contains("other", (await emulator.SendAsync(HttpMethod.Post, "/v1/chat/completions", """{"model":"my-model","messages":[{"role":"user","content":"x"}]}""")).Body, StringComparison.Ordinal);
     }
 
