@@ -24,8 +24,8 @@ if { [ ${#wanted[@]} -eq 0 ] || wants Platform || wants Server; } && ! ls /usr/l
 fi
 
 passed=0 failed=0 skipped=0 broken=()
-log=$(mktemp)
-trap 'rm -f "$log"' EXIT
+log=$(mktemp) names=$(mktemp) reasons=$(mktemp)
+trap 'rm -f "$log" "$names" "$reasons"' EXIT
 
 echo "== build"
 if ! dotnet build Glimmer.slnx -c Release --nologo -v quiet ${CI:+-p:RestoreLockedMode=true} >"$log" 2>&1; then
@@ -36,6 +36,9 @@ if ! dotnet build Glimmer.slnx -c Release --nologo -v quiet ${CI:+-p:RestoreLock
 fi
 
 add() { passed=$((passed + $1)); failed=$((failed + $2)); skipped=$((skipped + $3)); }
+
+# The log of a failed suite without the skipped tests, whose reasons are counted at the end.
+tell() { awk '/^skipped /{skip = 1; next} skip && /^  /{next} {skip = 0; print}' "$log" | grep -vE '^ *(ok|✔) .*# SKIP'; }
 
 for project in tests/Glimmer.*.Tests; do
   name=$(basename "$project"); short=${name#Glimmer.}; short=${short%.Tests}
@@ -48,7 +51,9 @@ for project in tests/Glimmer.*.Tests; do
   if [ -z "$ok" ] || { [ "$code" -ne 0 ] && [ "${bad:-0}" -eq 0 ]; }; then
     broken+=("$name"); bad=$((${bad:-0} + 1))
   fi
-  if [ "${bad:-0}" -ne 0 ]; then cat "$log"; fi
+  if [ "${bad:-0}" -ne 0 ]; then tell; fi
+  sed -n 's/^failed \([A-Z].*\) ([^()]*)$/\1/p' "$log" >>"$names"
+  awk '/^skipped /{skip = 1; next} skip{sub(/^ +/, ""); print; skip = 0}' "$log" >>"$reasons"
   echo "${ok:-0} passed, ${bad:-0} failed, ${skip:-0} skipped in $((SECONDS - start)) s"
   add "${ok:-0}" "${bad:-0}" "${skip:-0}"
 done
@@ -63,11 +68,16 @@ for suite in conformance agents; do
   if [ -z "$ok" ] || { [ "$code" -ne 0 ] && [ "${bad:-0}" -eq 0 ]; }; then
     broken+=("$suite"); bad=$((${bad:-0} + 1))
   fi
-  if [ "${bad:-0}" -ne 0 ]; then cat "$log"; fi
+  if [ "${bad:-0}" -ne 0 ]; then tell; fi
+  sed -n "s/^ *not ok [0-9]* - \(.*\)/$suite: \1/p" "$log" | grep -v '# TODO' >>"$names"
+  sed -n 's/^ *ok [0-9]* - .*# SKIP *//p' "$log" >>"$reasons"
   echo "${ok:-0} passed, ${bad:-0} failed, ${skip:-0} skipped in $((SECONDS - start)) s"
   add "${ok:-0}" "${bad:-0}" "${skip:-0}"
 done
 
+# Whoever sees only the end of this sees here what failed.
+if [ -s "$reasons" ]; then echo "== skipped"; sort "$reasons" | uniq -c | sort -rn; fi
+if [ -s "$names" ]; then echo "== failed"; sort -u "$names"; fi
 [ ${#broken[@]} -eq 0 ] || echo "did not finish: ${broken[*]}"
 echo "$passed passed, $failed failed, $skipped skipped"
 [ "$failed" -eq 0 ] && [ "$passed" -gt 0 ]

@@ -175,7 +175,7 @@ internal sealed class ChaosClient(ChaosReport report, IReadOnlyList<Uri> nodes, 
             string text = await response.Content.ReadAsStringAsync();
             if (response.IsSuccessStatusCode)
                 return text;
-            if (attempt > 20)
+            if (attempt > 300)
                 throw new InvalidOperationException($"{path}: {(int)response.StatusCode} {text}");
             await Task.Delay(200);
         }

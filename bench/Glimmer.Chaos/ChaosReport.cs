@@ -10,6 +10,9 @@ public sealed record ChaosSettings
     /// <summary>How long load and disturbance last.</summary>
     public int Seconds { get; init; } = 20;
 
+    /// <summary>Disturbances that a run has at the least, however long each takes.</summary>
+    public int Fewest { get; init; } = 2;
+
     /// <summary>Seeds what is disturbed and what is asked.</summary>
     public int Seed { get; init; } = 1;
 

@@ -1,7 +1,5 @@
 using System.Diagnostics;
 using System.Globalization;
-using System.Net;
-using System.Net.Sockets;
 using Glimmer.Platform.Accounts;
 using Glimmer.Platform.Ledger;
 using Glimmer.Platform.Plans;
@@ -28,8 +26,7 @@ public static class ChaosRun
             throw new NotSupportedException(reason);
         string folder = Directory.CreateTempSubdirectory("glimmer-chaos-").FullName;
         var report = new ChaosReport();
-        int[] ports = FreePorts(settings.Nodes);
-        Node[] nodes = [.. ports.Select((port, i) => new Node(Path.Combine(folder, $"node{i}"), postgres.ConnectionString, port, i == 0 ? settings.Former : null))];
+        Node[] nodes = [.. Enumerable.Range(0, settings.Nodes).Select(i => new Node(Path.Combine(folder, $"node{i}"), postgres.ConnectionString, LoopbackPorts.Take(), i == 0 ? settings.Former : null))];
         try
         {
             (List<string> keys, Money funds) = await PrepareAsync(nodes[0].Data, postgres.ConnectionString);
@@ -58,7 +55,7 @@ public static class ChaosRun
 
             foreach (Node node in nodes)
                 await node.ReadyAsync();
-            await Task.WhenAll(clients.Select(client => client.FetchAsync(TimeSpan.FromSeconds(60))));
+            await Task.WhenAll(clients.Select(client => client.FetchAsync(TimeSpan.FromMinutes(3))));
             foreach (ChaosClient client in clients)
                 client.Dispose();
             foreach (Node node in nodes)
@@ -104,7 +101,7 @@ public static class ChaosRun
         while (true)
         {
             await Task.Delay(random.Next(500, 2500));
-            if (Environment.TickCount64 > end)
+            if (Environment.TickCount64 > end && report.Disturbances.Values.Sum() >= settings.Fewest)
                 return;
             int choice = random.Next(10);
             Node node = nodes[random.Next(nodes.Length)];
@@ -209,17 +206,6 @@ public static class ChaosRun
             report.Faults.Enqueue(string.Create(CultureInfo.InvariantCulture, $"{3 * funds.Amount} was paid in, {charged} charged, and {left} is left."));
     }
 
-    private static int[] FreePorts(int count)
-    {
-        TcpListener[] listeners = [.. Enumerable.Range(0, count).Select(_ => new TcpListener(IPAddress.Loopback, 0))];
-        foreach (TcpListener listener in listeners)
-            listener.Start();
-        int[] ports = [.. listeners.Select(listener => ((IPEndPoint)listener.LocalEndpoint).Port)];
-        foreach (TcpListener listener in listeners)
-            listener.Dispose();
-        return ports;
-    }
-
     /// <summary>A node as a process.</summary>
     private sealed class Node(string data, string connection, int port, string? former)
     {
@@ -263,6 +249,7 @@ public static class ChaosRun
                 RedirectStandardError = true,
                 UseShellExecute = false,
             };
+            start.Environment["DOTNET_EnableDiagnostics"] = "0";   // the sockets for debuggers would outlive one that is killed
             _process = Process.Start(start)!;
             _process.ErrorDataReceived += (_, line) =>
             {
@@ -286,12 +273,12 @@ public static class ChaosRun
                     if (ready.IsSuccessStatusCode && !(await ready.Content.ReadAsStringAsync()).Contains("away_since", StringComparison.Ordinal))
                         return;
                 }
-                catch (Exception fault) when (fault is HttpRequestException or OperationCanceledException && i < 300)
+                catch (Exception fault) when (fault is HttpRequestException or OperationCanceledException && i < 1200)
                 {
                     // It is still starting.
                 }
 
-                if (i >= 300 || _process!.HasExited)
+                if (i >= 1200 || _process!.HasExited)
                     throw new InvalidOperationException($"The node in {data} does not get ready: {string.Join('\n', _lines)}");
                 await Task.Delay(100);
             }

@@ -42,6 +42,14 @@ for (const [name, service] of Object.entries(compose.services)) {
 }
 console.log(`compose.yaml: ${Object.keys(compose.services).length} services`);
 
+// :: the schema of scenarios that editors use
+const isScenario = ajv().compile(JSON.parse(readFileSync(join(deploy, "../samples/emulator/scenario.schema.json"), "utf8")));
+const page = readFileSync(join(deploy, "../docs/script.md"), "utf8");
+for (const [name, scenario] of [["greet.yaml", readFileSync(join(deploy, "../samples/emulator/greet.yaml"), "utf8")], ["script.md", page.split("```yaml\n")[1].split("\n```")[0]]])
+  if (!isScenario(parse(scenario))) fault(`scenario.schema.json refuses ${name}: ${JSON.stringify(isScenario.errors.slice(0, 5))}`);
+for (const wrong of ["rools: []", "rules: [{ reply: a, replies: [b] }]", "rules: [{ when: { lats: x }, reply: a }]", "fallback: { delay: soon }", "rules: [{}]"])
+  if (isScenario(parse(wrong))) fault(`scenario.schema.json takes ${wrong}`);
+
 // :: the chart
 const values = parse(text("helm/glimmer/values.yaml"));
 const isValues = ajv().compile(JSON.parse(text("helm/glimmer/values.schema.json")));
@@ -64,6 +72,15 @@ for (const wrong of [{ ...values, replicas: 0 }, { ...values, nonsense: 1 }, { .
   if (isValues(wrong)) fault(`values.schema.json takes ${JSON.stringify(wrong).slice(0, 60)}`);
 const render = process.argv[2]?.split(" ");
 const folder = mkdtempSync(join(tmpdir(), "glimmer-deploy-"));
+// Several nodes on SQLite each would be several platforms: the chart must refuse, however the number comes about.
+for (const [name, set] of Object.entries({ "two nodes on SQLite": { ...values, replicas: 2 }, "autoscaling on SQLite": { ...values, replicas: 1, autoscaling: { ...values.autoscaling, enabled: true } } })) {
+  if (!render) break;
+  writeFileSync(join(folder, "values.json"), JSON.stringify(set));
+  try {
+    execFileSync(render[0], [...render.slice(1), join(folder, "values.json")], { cwd: here, stdio: "pipe" });
+    fault(`"${name}" is rendered`);
+  } catch { /* as it should be */ }
+}
 for (const [name, set] of Object.entries(cases)) {
   if (!isValues(set)) fault(`values of "${name}": ${JSON.stringify(isValues.errors)}`);
   if (!render) continue;

@@ -3,6 +3,9 @@ namespace Glimmer.Engine;
 /// <summary>What an engine is doing and has done, taken between two passes.</summary>
 public readonly record struct EngineStatistics
 {
+    /// <summary>Most tokens of one prompt and its answer together.</summary>
+    public int ContextLength { get; init; }
+
     /// <summary>Pages of the KV cache: the sum of the next three.</summary>
     public int Pages { get; init; }
 

@@ -29,6 +29,7 @@ public sealed partial class InferenceEngine
     {
         EngineStatistics current = new()
         {
+            ContextLength = ContextLength,
             Pages = _scheduler.Pool.Pages,
             PagesInUse = _scheduler.Pool.InUse,
             PagesCached = _scheduler.Pool.Cached,

@@ -2,14 +2,17 @@
 import assert from 'node:assert/strict';
 import test, { after } from 'node:test';
 import Anthropic from '@anthropic-ai/sdk';
+import { zodOutputFormat } from '@anthropic-ai/sdk/helpers/zod';
 import { createAnthropic } from '@ai-sdk/anthropic';
 import { generateText, stepCountIs, streamText, tool } from 'ai';
 import { z } from 'zod';
-import { startEmulator } from './server.mjs';
+import { sharedServer, startEmulator } from './server.mjs';
 
 const server = await startEmulator('dialects.yaml');
 after(() => server.stop());
 const client = new Anthropic({ baseURL: `${server.url}/api/anthropic`, authToken: server.key, apiKey: null, maxRetries: 0 });
+const tiny = await sharedServer();
+const real = new Anthropic({ baseURL: `${tiny.url}/api/anthropic`, authToken: tiny.key, apiKey: null, maxRetries: 0 });
 const weather = { name: 'get_weather', description: 'Weather of a city', input_schema: { type: 'object', properties: { city: { type: 'string' }, days: { type: 'integer' } }, required: ['city'] } };
 const ask = (content, more = {}) => ({ model: 'claude-sonnet-4-5', max_tokens: 4000, messages: [{ role: 'user', content }], ...more });
 const thinking = { type: 'enabled', budget_tokens: 1024 };
@@ -110,4 +113,17 @@ test('the AI SDK streams', async () => {
   let text = '';
   for await (const piece of streamText({ model: provider('glm-4.7'), prompt: 'hi', maxRetries: 0 }).textStream) text += piece;
   assert.equal(text, 'Hello, 世界 🌍!');
+});
+
+test('structured outputs hold, also behind thinking', async () => {
+  const form = z.object({ count: z.number().int(), kind: z.enum(['tree', 'stone']) });
+  for (const more of [{}, { thinking: { type: 'enabled', budget_tokens: 1024 }, max_tokens: 4000 }]) {
+    const message = await real.messages.parse(ask('How many trees?', { max_tokens: 200, temperature: 0, ...more, output_config: { format: zodOutputFormat(form) } }));
+    assert.ok(Number.isInteger(message.parsed_output.count) && ['tree', 'stone'].includes(message.parsed_output.kind));
+  }
+
+  await assert.rejects(
+    real.messages.create(ask('x', { output_config: { format: { type: 'json_schema', schema: { type: 'nothing' } } } })),
+    (fault) => fault.status === 400 && fault.error.error.type === 'invalid_request_error' && fault.message.includes('output_config.format.schema'));
+  await assert.rejects(client.beta.messages.create({ ...ask('x'), mcp_servers: [{ type: 'url', url: 'https://example.com', name: 'x' }] }), (fault) => fault.status === 400 && fault.message.includes('mcp_servers'));
 });

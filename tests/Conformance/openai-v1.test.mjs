@@ -88,6 +88,13 @@ test('responses: tools by hand, with reasoning returned', async () => {
   assert.equal(second.output_text, 'The weather is rainy.');
 });
 
+test('responses: a prompt is counted as it is charged', async () => {
+  const request = { model: 'glm-4.7', input: 'Hi', instructions: 'Be kind', tools: [flatWeather] };
+  const { object, input_tokens: counted } = await client.responses.inputTokens.count(request);
+  assert.equal(object, 'response.input_tokens');
+  assert.equal(counted, (await client.responses.create(request)).usage.input_tokens);
+});
+
 test('responses: background is polled, conversations go on', async () => {
   let response = await client.responses.create({ model: 'glm-4.7', input: 'slow', background: true });
   assert.equal(response.status, 'queued');

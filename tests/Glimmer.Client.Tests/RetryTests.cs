@@ -128,7 +128,7 @@ public sealed class RetryTests
                 await Task.Delay(5);
             await cancel.CancelAsync();
             await Assert.ThrowsAnyAsync<OperationCanceledException>(() => call);
-            await server.ClientLeft.Task.WaitAsync(TimeSpan.FromSeconds(20));
+            await server.ClientLeft.Task.WaitAsync(TimeSpan.FromMinutes(2));
             Assert.Single(server.Requests);
         }
     }

@@ -242,7 +242,7 @@ public sealed class EngineLifeTests
         RecordingSink running = new() { OnEach = _ => { begun.Set(); return true; } };
         engine.Submit(Rig.Request([1, 2, 3], 60_000, running, endless), default, out _);
         RecordingSink waiting = engine.Start([2, 3, 4], 20);
-        Assert.True(begun.Wait(TimeSpan.FromSeconds(30)));
+        Assert.True(begun.Wait(TimeSpan.FromMinutes(2)));
 
         await engine.StopAsync(TimeSpan.Zero).Soon();
 

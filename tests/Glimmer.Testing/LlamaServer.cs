@@ -1,6 +1,4 @@
 using System.Diagnostics;
-using System.Net;
-using System.Net.Sockets;
 
 namespace Glimmer.Testing;
 
@@ -29,7 +27,7 @@ public sealed class LlamaServer : IAsyncDisposable
     {
         if (Environment.GetEnvironmentVariable(Variable) is not { Length: > 0 } path)
             return null;
-        int port = FreePort();
+        int port = LoopbackPorts.Take();
         ProcessStartInfo start = new(path) { UseShellExecute = false, RedirectStandardError = true, RedirectStandardOutput = true };
         foreach (string argument in (string[])["--model", Fixtures.BundledModel, "--host", "127.0.0.1", "--port", $"{port}", "--threads", "1", "--ctx-size", "4096", "--parallel", "2", "--no-webui"])
             start.ArgumentList.Add(argument);
@@ -45,6 +43,15 @@ public sealed class LlamaServer : IAsyncDisposable
         throw new InvalidOperationException($"{path} did not get ready.");
     }
 
+    /// <summary>Waits until it works on nothing: it notices a while later that a client has left.</summary>
+    public async Task IdleAsync()
+    {
+        using HttpClient client = new() { BaseAddress = Url };
+        using CancellationTokenSource patience = new(Eventually.Patience);
+        while ((await client.GetStringAsync("/slots", patience.Token)).Contains("\"is_processing\":true", StringComparison.Ordinal))
+            await Task.Delay(20, patience.Token);
+    }
+
     /// <inheritdoc/>
     public async ValueTask DisposeAsync()
     {
@@ -58,7 +65,7 @@ public sealed class LlamaServer : IAsyncDisposable
     private async Task<bool> IsReadyAsync()
     {
         using HttpClient client = new() { BaseAddress = Url, Timeout = TimeSpan.FromSeconds(5) };
-        for (int i = 0; i < 300 && !_process.HasExited; i++)
+        for (int i = 0; i < 1200 && !_process.HasExited; i++)
         {
             try
             {
@@ -75,12 +82,5 @@ public sealed class LlamaServer : IAsyncDisposable
         }
 
         return false;
-    }
-
-    private static int FreePort()
-    {
-        using TcpListener listener = new(IPAddress.Loopback, 0);
-        listener.Start();
-        return ((IPEndPoint)listener.LocalEndpoint).Port;
     }
 }

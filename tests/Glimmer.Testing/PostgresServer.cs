@@ -1,7 +1,5 @@
 using System.Diagnostics;
 using System.Globalization;
-using System.Net;
-using System.Net.Sockets;
 
 namespace Glimmer.Testing;
 
@@ -70,7 +68,7 @@ public sealed class PostgresCluster : IDisposable
             return new PostgresCluster("PostgreSQL refuses to run as root, and there is no user postgres.");
         string folder = Directory.CreateTempSubdirectory("glimmer-pg-").FullName;
         File.SetUnixFileMode(folder, (UnixFileMode)0b111_111_111);
-        var cluster = new PostgresCluster(programs, folder, FreePort());
+        var cluster = new PostgresCluster(programs, folder, LoopbackPorts.Take());
         (int code, string output) = cluster.RunAsServer(
             Path.Combine(programs, "initdb"), ["-D", Path.Combine(folder, "data"), "-U", "glimmer", "-A", "trust", "--no-sync", "-E", "UTF8", "--locale=C"]);
         if (code != 0)
@@ -106,14 +104,14 @@ public sealed class PostgresCluster : IDisposable
 
     private string? Launch()
     {
-        // The shell waits for the end of its input, which comes also when this process is killed.
+        // The shell waits for the end of its input, which comes also when this process is killed, and leaves nothing behind then. A server that was halted keeps its data.
         string server =
             $"'{_programs}/postgres' -D '{_folder}/data' -p {Port} -h 127.0.0.1 -k '{_folder}' -c fsync=off -c full_page_writes=off -c max_connections=200 -c shared_buffers=32MB >'{_folder}/log' 2>&1 & "
-            + "p=$!; (cat >/dev/null; kill -INT $p 2>/dev/null) <&3 & wait $p";
-        (string program, List<string> arguments) = AsServer("sh", ["-c", $"exec 3<&0; {server}"]);
+            + $"p=$!; (read -r end; : >'{_folder}/over'; kill -QUIT $p) <&3 & w=$!; wait $p; kill $w; if [ -e '{_folder}/over' ]; then rm -rf '{_folder}'; fi";
+        (string program, List<string> arguments) = AsServer("sh", ["-c", $"exec 3<&0 2>/dev/null; {server}"]);
         var start = new ProcessStartInfo(program, arguments) { RedirectStandardInput = true, UseShellExecute = false, WorkingDirectory = _folder };
         _process = Process.Start(start)!;
-        for (int i = 0; i < 300; i++)
+        for (int i = 0; i < 1200; i++)
         {
             if (Run(Path.Combine(_programs, "pg_isready"), ["-h", "127.0.0.1", "-p", Port.ToString(CultureInfo.InvariantCulture)]).Code == 0)
                 return null;
@@ -130,7 +128,7 @@ public sealed class PostgresCluster : IDisposable
         try
         {
             _process?.StandardInput.Close();
-            _process?.WaitForExit(5000);
+            _process?.WaitForExit(20_000);
             Directory.Delete(_folder, recursive: true);
         }
         catch (Exception fault) when (fault is IOException or UnauthorizedAccessException or InvalidOperationException)
@@ -172,12 +170,5 @@ public sealed class PostgresCluster : IDisposable
 
         return (Environment.GetEnvironmentVariable("PATH") ?? "").Split(':')
             .FirstOrDefault(folder => File.Exists(Path.Combine(folder, "postgres")) && File.Exists(Path.Combine(folder, "initdb")));
-    }
-
-    private static int FreePort()
-    {
-        using var listener = new TcpListener(IPAddress.Loopback, 0);
-        listener.Start();
-        return ((IPEndPoint)listener.LocalEndpoint).Port;
     }
 }

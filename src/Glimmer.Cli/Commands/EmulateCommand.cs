@@ -21,9 +21,10 @@ internal static class EmulateCommand
 
     public static Command Create()
     {
-        Argument<string?> scenario = new("SCENARIO") { Description = "YAML file: what to answer to which request (docs/script.md). Not needed with --record.", Arity = ArgumentArity.ZeroOrOne };
+        Argument<string[]> scenario = new("SCENARIO") { Description = "YAML files: what to answer to which request (docs/script.md), one after the other. Not needed with --record.", Arity = ArgumentArity.ZeroOrMore };
         Option<int?> port = new("--port", "-p") { Description = "Port; 0 takes a free one. Default: 8080." };
         Option<string?> host = new("--host") { Description = "Address to listen on; * for all. Default: 127.0.0.1." };
+        Option<bool> watch = new("--watch") { Description = "Play the scenario from its beginning again whenever one of its files changes." };
         Option<string?> data = new("--data") { Description = "Data folder that is kept. Default: one that is taken away at the end." };
         Option<string?> tokenizer = new("--tokenizer") { Description = "A tokenizer.json, a tokenizer.model, or their folder. Default: the bundled model's." };
         Option<bool> strict = new("--strict") { Description = "Refuse requests that no rule matches, also where there is a fallback; end with code 1 when there were any, or when a rule's expect does not hold." };
@@ -40,19 +41,24 @@ internal static class EmulateCommand
         kind.AcceptOnlyFromAmong([.. Kinds.Select(pair => pair.Word)]);
         Option<string?> backendKey = new("--backend-key") { Description = $"Its key. Default: the variable {BackendKeyVariable}." };
         Option<string[]> models = new("--model") { Description = "Model code to record, again for more. Default: glm-4.7." };
+        Option<string[]> embeddings = new("--embedding-model") { Description = "Code of a model of embeddings to record, again for more. Reranking is recorded with them." };
         Command command = new("emulate", "Start the platform as a test double: a scenario answers, no model is loaded.")
         {
-            scenario, port, host, data, tokenizer, strict, seed, clock, delays, key, ready, record, backend, backends, kind, backendKey, models,
+            scenario, watch, port, host, data, tokenizer, strict, seed, clock, delays, key, ready, record, backend, backends, kind, backendKey, models, embeddings,
         };
         command.SetAction(result => GuardAsync(() =>
         {
             IConfiguration configuration = Settings.Read(
                 ("Listen:Port", result.GetValue(port)?.ToString(CultureInfo.InvariantCulture)),
                 ("Listen:Host", result.GetValue(host)),
-                ("DataFolder", result.GetValue(data)));
+                ("DataFolder", result.GetValue(data)),
+
+                // A test that ends does not wait for answers that nobody reads any more.
+                ("Shutdown:DrainSeconds", Settings.Read()["Glimmer:Shutdown:DrainSeconds"] is null ? "0" : null));
             EmulatorOptions options = new(GlimmerSettings.Read(configuration))
             {
-                ScenarioPath = result.GetValue(scenario),
+                ScenarioPaths = result.GetValue(scenario) ?? [],
+                Watch = result.GetValue(watch),
                 KeepsData = result.GetValue(data) is not null,
                 Tokenizer = result.GetValue(tokenizer),
                 Strict = result.GetValue(strict),
@@ -63,13 +69,15 @@ internal static class EmulateCommand
                 Key = result.GetValue(key) ?? EmulatorOptions.WellKnownKey,
                 ReadyFile = result.GetValue(ready),
                 Record = result.GetValue(record),
-                Upstream = Upstream(result.GetValue(backend), result.GetValue(kind), result.GetValue(backendKey), result.GetValue(models)),
+                Upstream = Upstream(result.GetValue(backend), result.GetValue(kind), result.GetValue(backendKey), result.GetValue(models), result.GetValue(embeddings)),
                 Upstreams = Upstreams(result.GetValue(backends)),
             };
-            if (options.ScenarioPath is null && options.Record is null)
+            if (options.ScenarioPaths.Count == 0 && options.Record is null)
                 throw new GlimmerStartupException("Name a scenario, or record one: glimmer emulate SCENARIO.yaml, or glimmer emulate --record OUT.yaml --backend URL.", 64);
-            if (options.Upstreams is not null && (result.GetValue(backend) ?? result.GetValue(kind) ?? result.GetValue(backendKey) ?? result.GetValue(models)?.FirstOrDefault()) is not null)
-                throw new GlimmerStartupException("--backends names a file that says all of its backends; leave out --backend, --backend-kind, --backend-key and --model.", 64);
+            if (options.Watch && options.ScenarioPaths.Count == 0)
+                throw new GlimmerStartupException("--watch looks at the files of a scenario: name one.", 64);
+            if (options.Upstreams is not null && (result.GetValue(backend) ?? result.GetValue(kind) ?? result.GetValue(backendKey) ?? result.GetValue(models)?.FirstOrDefault() ?? result.GetValue(embeddings)?.FirstOrDefault()) is not null)
+                throw new GlimmerStartupException("--backends names a file that says all of its backends; leave out --backend, --backend-kind, --backend-key, --model and --embedding-model.", 64);
             if (options.Record is not null != (options.Upstream is not null || options.Upstreams is not null))
                 throw new GlimmerStartupException("--record and --backend or --backends belong together: one names the file, the other the service that is asked.", 64);
 
@@ -81,22 +89,29 @@ internal static class EmulateCommand
         return command;
     }
 
-    private static BackendDefinition? Upstream(string? address, string? kind, string? key, string[]? models)
+    private static BackendDefinition? Upstream(string? address, string? kind, string? key, string[]? models, string[]? embeddings)
     {
         if (address is null)
             return null;
         if (!Uri.TryCreate(address, UriKind.Absolute, out Uri? url) || url.Scheme is not ("http" or "https"))
             throw new GlimmerStartupException($"--backend is \"{address}\". Use an address such as https://api.z.ai/api/paas/v4.", 64);
+        BackendKind speaks = kind is not null ? Array.Find(Kinds, pair => pair.Word == kind).Kind
+            : url.AbsolutePath.Contains("anthropic", StringComparison.OrdinalIgnoreCase) || url.Host.Contains("anthropic", StringComparison.OrdinalIgnoreCase) ? BackendKind.Anthropic
+            : url.AbsolutePath.Contains("/paas/", StringComparison.OrdinalIgnoreCase) ? BackendKind.Zai
+            : BackendKind.OpenAI;
+        if (speaks == BackendKind.Anthropic && embeddings is { Length: > 0 })
+            throw new GlimmerStartupException("--embedding-model: a service of the kind anthropic makes no embeddings. Record them from another, with --backends for both.", 64);
         return new BackendDefinition
         {
             Name = "live",
-            Kind = kind is not null ? Array.Find(Kinds, pair => pair.Word == kind).Kind
-                : url.AbsolutePath.Contains("anthropic", StringComparison.OrdinalIgnoreCase) || url.Host.Contains("anthropic", StringComparison.OrdinalIgnoreCase) ? BackendKind.Anthropic
-                : url.AbsolutePath.Contains("/paas/", StringComparison.OrdinalIgnoreCase) ? BackendKind.Zai
-                : BackendKind.OpenAI,
+            Kind = speaks,
             Url = url,
             ApiKey = key ?? Environment.GetEnvironmentVariable(BackendKeyVariable),
-            Models = [.. (models is { Length: > 0 } ? models : ["glm-4.7"]).Select(code => new BackendModel { Code = code })],
+            Models =
+            [
+                .. (models is { Length: > 0 } ? models : ["glm-4.7"]).Select(static code => new BackendModel { Code = code }),
+                .. (embeddings ?? []).Select(static code => new BackendModel { Code = code, Kind = BackendModelKind.Embedding }),
+            ],
         };
     }
 
@@ -106,10 +121,7 @@ internal static class EmulateCommand
             return null;
         try
         {
-            BackendSet set = BackendFile.ReadFile(path);
-            return set.Backends.Any(static backend => backend.Models.Any(static model => model.Kind == BackendModelKind.Chat))
-                ? set
-                : throw new GlimmerStartupException($"{path} has no chat model; only their answers are recorded.", 78);
+            return BackendFile.ReadFile(path);
         }
         catch (BackendFileException fault)
         {

@@ -47,9 +47,14 @@ internal sealed record ConfiguredTool(string Name, string Title, string File, st
         return OtherFile is { } other && !System.IO.File.Exists(first) && System.IO.File.Exists(Path.Combine(home, other)) ? Path.Combine(home, other) : first;
     }
 
-    private const int Context = 200_000;
-    private const int MaxOutput = 131_072;
-    private const string Mark = " (Glimmer)";
+    /// <summary>Tokens that a conversation may hold, for tools that want to know.</summary>
+    internal const int Context = 200_000;
+
+    /// <summary>Tokens that an answer may have, for tools that want to know.</summary>
+    internal const int MaxOutput = 131_072;
+
+    /// <summary>End of the title by which our entries are known in lists that have no names.</summary>
+    internal const string Mark = " (Glimmer)";
 
     /// <summary>All tools.</summary>
     public static IReadOnlyList<ConfiguredTool> All { get; } =
@@ -69,19 +74,10 @@ internal sealed record ConfiguredTool(string Name, string Title, string File, st
         {
             Next = static (file, _) => $"Roo Code keeps its settings inside the editor and reads this file when it is told to: set \"roo-cline.autoImportSettingsPath\": \"{file.Replace('\\', '/')}\" in the editor's settings.json and reload the window, or import it once (Roo Code: Settings, About, Import).",
         },
-        new("cline", "Cline", ".cline/data/settings/providers.json", "/v1", Cline)
-        {
-            Next = static (_, settings) => $"This is for its command line. In the editor: the gear, API Configuration, provider OpenAI Compatible, base URL {settings.Address}/v1, your key, model {settings.Model}, context window 200000, images off.",
-        },
-        new("qwen", "Qwen Code", ".qwen/settings.json", "/v1", Qwen),
-        new("pi", "pi", ".pi/agent/models.json", "/api/paas/v4", Pi)
-        {
-            Next = static (_, settings) => $"Start it with pi --model glimmer/{settings.Model}, or choose the model with /model.",
-        },
-        new("grok", "Grok CLI", ".grok/user-settings.json", "/v1", Grok)
-        {
-            Next = static (_, settings) => $"Start it with grok --model {settings.Model}: it writes a model of its own into each folder's .grok/settings.json, which otherwise wins.",
-        },
+        ClineTool.Create(),
+        QwenTool.Create(),
+        PiTool.Create(),
+        GrokTool.Create(),
     ];
 
     /// <summary>The tool of a name; null for none.</summary>
@@ -208,83 +204,8 @@ internal sealed record ConfiguredTool(string Name, string Title, string File, st
         return JsoncEdit.Get(text, ["globalSettings"]) is null ? JsoncEdit.Set(text, ["globalSettings"], new JsonObject()) : text;
     }
 
-    /// <summary>Cline writes this file anew after each run, in an order of its own: each member is set by itself.</summary>
-    private static string Cline(string text, ToolSettings settings)
-    {
-        const string Provider = "openai-compatible";
-        if (JsoncEdit.Get(text, ["version"]) is { } version && version.ToJsonString() != "1")
-            throw new FormatException($"its version is {version.ToJsonString()}, and only 1 is known");
-        text = JsoncEdit.Set(text, ["version"], 1);
-        text = JsoncEdit.Set(text, ["lastUsedProvider"], Provider);
-        (string Name, JsonNode Value)[] members =
-        [
-            ("provider", Provider),
-            ("apiKey", settings.Key),
-            ("model", settings.Model),
-            ("baseUrl", settings.Address + "/v1"),
-            ("contextWindow", Context),
-            ("maxTokens", MaxOutput),
-        ];
-        text = members.Aggregate(text, (so, member) => JsoncEdit.Set(so, ["providers", Provider, "settings", member.Name], member.Value));
-
-        // Without a date Cline takes the whole file for broken; it puts in its own when it next writes.
-        string[] date = ["providers", Provider, "updatedAt"];
-        return JsoncEdit.Get(text, date) is null ? JsoncEdit.Set(text, date, "1970-01-01T00:00:00.000Z") : text;
-    }
-
-    private static string Qwen(string text, ToolSettings settings)
-    {
-        const string Variable = "GLIMMER_API_KEY";
-        JsonArray models = OthersOf(text, ["modelProviders", "openai"], "name");
-        foreach (string code in Codes(settings))
-        {
-            models.Add(new JsonObject
-            {
-                ["id"] = code,
-                ["name"] = code.ToUpperInvariant() + Mark,
-                ["baseUrl"] = settings.Address + "/v1",
-                ["envKey"] = Variable,
-                ["generationConfig"] = new JsonObject { ["contextWindowSize"] = Context },
-            });
-        }
-
-        text = JsoncEdit.Set(text, ["modelProviders", "openai"], models);
-        text = JsoncEdit.Set(text, ["env", Variable], settings.Key);
-        text = JsoncEdit.Set(text, ["security", "auth", "selectedType"], "openai");
-        return JsoncEdit.Set(text, ["model", "name"], settings.Model);
-    }
-
-    private static string Pi(string text, ToolSettings settings)
-    {
-        JsonArray models = [.. Codes(settings).Select(code => (JsonNode)new JsonObject { ["id"] = code, ["name"] = code.ToUpperInvariant() + Mark, ["reasoning"] = true, ["contextWindow"] = Context, ["maxTokens"] = MaxOutput })];
-        JsonObject provider = new()
-        {
-            ["baseUrl"] = settings.Address + "/api/paas/v4",
-            ["api"] = "openai-completions",
-            ["apiKey"] = settings.Key,
-            ["compat"] = new JsonObject { ["thinkingFormat"] = "zai", ["supportsDeveloperRole"] = false, ["supportsStore"] = false },
-            ["models"] = models,
-        };
-        return JsoncEdit.Set(text, ["providers", "glimmer"], provider);
-    }
-
-    private static string Grok(string text, ToolSettings settings)
-    {
-        text = JsoncEdit.Set(text, ["baseURL"], settings.Address + "/v1");
-        text = JsoncEdit.Set(text, ["apiKey"], settings.Key);
-        text = JsoncEdit.Set(text, ["defaultModel"], settings.Model);
-        JsonNode? known = JsoncEdit.Get(text, ["models"]);
-        if (known is not (null or JsonArray))
-            throw new FormatException("its member models is no list");
-        string[] others = [.. (known as JsonArray ?? []).Select(model => model?.ToString() ?? "").Except(Codes(settings))];
-        text = JsoncEdit.Set(text, ["models"], new JsonArray([.. Codes(settings).Concat(others).Select(code => (JsonNode)code)]));
-
-        // A file without a version is changed by the tool, which puts its own models first.
-        return JsoncEdit.Get(text, ["settingsVersion"]) is null ? JsoncEdit.Set(text, ["settingsVersion"], 2) : text;
-    }
-
     /// <summary>The entries of a list that are not ours. Such a list has no names: ours are those whose title ends with the mark.</summary>
-    private static JsonArray OthersOf(string text, string[] path, string title)
+    internal static JsonArray OthersOf(string text, string[] path, string title)
     {
         JsonNode? known = JsoncEdit.Get(text, path);
         if (known is not (null or JsonArray))
@@ -292,7 +213,8 @@ internal sealed record ConfiguredTool(string Name, string Title, string File, st
         return [.. (known as JsonArray ?? []).Where(entry => (entry as JsonObject)?[title]?.ToString().EndsWith(Mark, StringComparison.Ordinal) != true).Select(entry => entry?.DeepClone())];
     }
 
-    private static IEnumerable<string> Codes(ToolSettings settings) => new[] { settings.Model, settings.SmallModel }.Distinct(StringComparer.Ordinal);
+    /// <summary>The models' codes, each once.</summary>
+    internal static IEnumerable<string> Codes(ToolSettings settings) => new[] { settings.Model, settings.SmallModel }.Distinct(StringComparer.Ordinal);
 
     private static JsonObject Models(ToolSettings settings, Func<string, JsonNode> describe)
     {

@@ -2,6 +2,7 @@ using System.Text.Json;
 using Glimmer.Cli.Hosting;
 using Glimmer.Dialogue.Tokenization;
 using Glimmer.Engine.Packages;
+using Glimmer.Inference;
 using Glimmer.Inference.Backends;
 using Glimmer.Inference.Relay;
 using Glimmer.Inference.Script;
@@ -28,7 +29,7 @@ internal static partial class EmulatorHost
         // :: Step 1: what is played. The bundled tokenizer is loaded once the platform listens, or with the first request; a file that was named is, before it.
         var warnings = new LateLog();
         await using RecordingFile? recordings = emulator.Record is { } record ? RecordingFile.Open(record, StartOf(emulator), warnings.Warn) : null;
-        Scenario scenario = emulator.ScenarioPath is { } path ? ScenarioReader.ReadFile(path) : recordings!.Scenario;
+        Scenario scenario = emulator.ScenarioPaths.Count > 0 ? ScenarioReader.ReadFiles(emulator.ScenarioPaths) : recordings!.Scenario;
         using ModelHandle package = new();
         Lazy<ITokenizer> tokenizer = emulator.Tokenizer is { } vocabulary
             ? new Lazy<ITokenizer>(TokenizerFiles.Open(vocabulary))
@@ -40,6 +41,7 @@ internal static partial class EmulatorHost
         GlimmerOptions options = folder is null ? emulator.Options : emulator.Options with { DataFolder = folder.Path, StoreDurability = StoreDurability.Off, StoreConnectionString = "" };
         ILoggerFactory? logs = null;
         using var live = new LateBackend(scenario.Models, () => emulator.Upstreams is { } set ? new LivePool(set, logs!) : RelayBackends.Create(emulator.Upstream!, TimeProvider.System, logs!));
+        await using var vectors = new LateRelays(() => RelayBackends.CreateEmbeddings(emulator.Upstream!, TimeProvider.System, logs!));
         ScriptChatBackend backend = new(scenario, tokenizer, new ScriptOptions
         {
             Clock = clock,
@@ -47,6 +49,8 @@ internal static partial class EmulatorHost
             Seed = emulator.Seed ?? 0,
             Strict = emulator.Strict,
             Live = recordings is null ? null : new RecordingChatBackend(live, recordings),
+            LiveEmbeddings = recordings is null ? [] : [.. CodesOf(emulator, BackendModelKind.Embedding).Select(code => new RecordingEmbeddingBackend(
+                new LateEmbeddings(code, cancel => emulator.Upstreams is null ? vectors.FindAsync(code) : ((LivePool)live.Opened).FindEmbeddingsAsync(code, cancel)), recordings))],
             Unmatched = warnings.Unmatched,
         });
         ChatBackendSlot slot = new();
@@ -66,12 +70,16 @@ internal static partial class EmulatorHost
         // :: Step 3: say where, then wait.
         Tell(emulator, server);
         Task warming = Task.Run(() => _ = tokenizer.Value);
-        Banner.Write(Console.Out, server, options, $"the scenario {emulator.ScenarioPath ?? emulator.Record}: {string.Join(", ", scenario.Models)}", scenario.Models[0], standIn: false);
+        Banner.Write(Console.Out, server, options, $"the scenario {emulator.Title}: {string.Join(", ", scenario.Models)}", scenario.Models[0], standIn: false);
         TemporaryFolder.Sweep(TimeProvider.System.GetUtcNow());
         Task ended = server.WaitForShutdownAsync();
+        using CancellationTokenSource stopping = new();
+        Task watching = emulator.Watch ? ScenarioWatch.RunAsync(emulator.ScenarioPaths, backend, warnings.Read, warnings.Warn, stopping.Token) : Task.CompletedTask;
         if (await Task.WhenAny(warming, ended) == warming)
             await warming;
         await ended;
+        await stopping.CancelAsync();
+        await watching;
         if (!backend.IsStrict || backend.Judge() is not { } fault)
             return 0;
         await Console.Error.WriteAsync($"emulate: the run did not go as the scenario expects.\n{fault}");
@@ -81,7 +89,7 @@ internal static partial class EmulatorHost
     private static void Fill(ChatBackendSlot slot, ScriptChatBackend backend, EmulatorOptions emulator)
     {
         slot.FillEmbeddings(backend.Embeddings);
-        slot.Fill([backend], backend, $"{emulator.ScenarioPath ?? emulator.Record ?? "A scenario"} is played.");
+        slot.Fill([backend], backend, $"{emulator.Title} is played.");
     }
 
     /// <summary>One line that programs read, and the file that they wait for.</summary>
@@ -99,13 +107,28 @@ internal static partial class EmulatorHost
 
     /// <summary>The scenario of a file that is recorded from nothing.</summary>
     private static string StartOf(EmulatorOptions emulator) =>
-        $"# Recorded answers. Rules may be written above them; they are tried first.\nmodels: [{string.Join(", ", CodesOf(emulator).Select(RecordingQuote))}]\n";
+        $"# Recorded answers. Rules may be written above them; they are tried first.\n{(CodesOf(emulator, BackendModelKind.Chat).ToArray() is { Length: > 0 } codes ? $"models: [{string.Join(", ", codes.Select(RecordingQuote))}]\n" : "")}";
 
-    private static IEnumerable<string> CodesOf(EmulatorOptions emulator) => emulator.Upstreams is { } set
-        ? set.Backends.SelectMany(static backend => backend.Models).Where(static model => model.Kind == BackendModelKind.Chat).Select(static model => model.Code).Distinct(StringComparer.OrdinalIgnoreCase)
-        : emulator.Upstream!.Models.Select(static model => model.Code);
+    private static IEnumerable<string> CodesOf(EmulatorOptions emulator, BackendModelKind kind) =>
+        (emulator.Upstreams?.Backends.SelectMany(static backend => backend.Models) ?? emulator.Upstream!.Models)
+            .Where(model => model.Kind == kind).Select(static model => model.Code).Distinct(StringComparer.OrdinalIgnoreCase);
 
     private static string RecordingQuote(string code) => JsonSerializer.Serialize(code, ReadyJson.Default.String);
+
+    /// <summary>Relays of embeddings, made with their first use.</summary>
+    private sealed class LateRelays(Func<IReadOnlyList<RelayEmbeddingBackend>> make) : IAsyncDisposable
+    {
+        private readonly Lazy<IReadOnlyList<RelayEmbeddingBackend>> _relays = new(make);
+
+        public ValueTask<IEmbeddingBackend?> FindAsync(string code) =>
+            new(_relays.Value.FirstOrDefault(relay => string.Equals(relay.Model, code, StringComparison.OrdinalIgnoreCase)));
+
+        public async ValueTask DisposeAsync()
+        {
+            foreach (RelayEmbeddingBackend relay in _relays.IsValueCreated ? _relays.Value : [])
+                await relay.DisposeAsync();
+        }
+    }
 
     /// <summary>Loads the bundled model for its vocabulary, and keeps it for as long as that is used.</summary>
     private sealed class ModelHandle : IDisposable
@@ -134,6 +157,12 @@ internal static partial class EmulatorHost
                 Warning(log, warning);
         }
 
+        public void Read(string what)
+        {
+            if (_log is { } log)
+                Changed(log, what);
+        }
+
         public void Unmatched(string message)
         {
             if (_log is { } log)
@@ -142,6 +171,9 @@ internal static partial class EmulatorHost
 
         [LoggerMessage(2301, LogLevel.Warning, "{Warning}")]
         private static partial void Warning(ILogger log, string warning);
+
+        [LoggerMessage(2303, LogLevel.Information, "{What}")]
+        private static partial void Changed(ILogger log, string what);
 
         [LoggerMessage(2302, LogLevel.Error, "{Message}")]
         private static partial void Unknown(ILogger log, string message);

@@ -24,8 +24,14 @@ internal sealed record EmulatorOptions(GlimmerOptions Options)
     /// <summary>A key that is the same everywhere, for suites that need no secret: whoever has it can ask an emulator and nothing else.</summary>
     public const string WellKnownKey = "61d4c0de61d4c0de61d4c0de61d4c0de.EmulatorTestCredential00";
 
-    /// <summary>The scenario's file; null where answers are recorded without one.</summary>
-    public string? ScenarioPath { get; init; }
+    /// <summary>The scenario's files, one after the other; none where answers are recorded without one.</summary>
+    public IReadOnlyList<string> ScenarioPaths { get; init; } = [];
+
+    /// <summary>What is played, for people.</summary>
+    public string Title => ScenarioPaths.Count > 0 ? string.Join(" and ", ScenarioPaths) : Record ?? "";
+
+    /// <summary>Whether the files are read again when they change.</summary>
+    public bool Watch { get; init; }
 
     /// <summary>Whether the data folder was named and stays.</summary>
     public bool KeepsData { get; init; }

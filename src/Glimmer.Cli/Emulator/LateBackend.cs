@@ -9,6 +9,9 @@ internal sealed class LateBackend(IReadOnlyList<string> models, Func<IChatBacken
 {
     private readonly Lazy<IChatBackend> _backend = new(make);
 
+    /// <summary>The backend, which is made now where it was not before.</summary>
+    public IChatBackend Opened => _backend.Value;
+
     public string Name => "live";
 
     public IReadOnlyList<string> Models => models;

@@ -19,7 +19,7 @@ internal sealed class LivePool : IChatBackend, IAsyncDisposable
     public LivePool(BackendSet set, ILoggerFactory logs)
     {
         BackendFactory factory = new(TimeProvider.System, logs);
-        _pool = new BackendPool(factory.Create);
+        _pool = new BackendPool(factory.Create, createEmbeddings: factory.CreateEmbeddings);
         BackendLog.Attach(_pool, logs);
         _pool.Apply(set);
         _probed = _pool.FirstProbesAsync(TimeSpan.FromSeconds(5));
@@ -46,6 +46,13 @@ internal sealed class LivePool : IChatBackend, IAsyncDisposable
 
     public ValueTask<int> CountTokensAsync(ChatRequest request, CancellationToken cancel) =>
         _pool.Find(request.Model) is { } model ? model.CountTokensAsync(request, cancel) : throw new ChatRequestException(PlatformError.Of(BusinessCode.ModelMissing));
+
+    /// <summary>The backends that make embeddings under a code, as one; null for none.</summary>
+    public async ValueTask<IEmbeddingBackend?> FindEmbeddingsAsync(string model, CancellationToken cancel)
+    {
+        await _probed.WaitAsync(cancel);
+        return _pool.Embeddings.FirstOrDefault(backend => string.Equals(backend.Model, model, StringComparison.OrdinalIgnoreCase));
+    }
 
     public ValueTask DisposeAsync() => _pool.DisposeAsync();
 }

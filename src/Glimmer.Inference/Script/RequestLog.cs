@@ -123,9 +123,9 @@ public sealed class RequestLog
     }
 
     /// <summary>Notes a request for vectors.</summary>
-    internal void Embedded(string model, IReadOnlyList<string> texts) => Add(new LoggedRequest
+    internal LoggedRequest Embedded(string model, IReadOnlyList<string> texts) => Add(new LoggedRequest
     {
-        Model = model,
+        Model = Cut(model),
         MessageCount = texts.Count,
         Messages = [.. texts.Take(MostMessages).Select(text => new LoggedMessage("input", Cut(text), []))],
         Outcome = RequestOutcome.Embedded,

@@ -81,8 +81,20 @@ internal static class RequestMatcher
             && Word(pattern.Format is { } format ? WordOf(format) : null, WordOf(request.Format.Kind), "response_format", ref tally)
             && Word(pattern.LastRole is { } role ? WordOf(role) : null, last is null ? "none" : WordOf(last.Role), "last_role", ref tally)
             && Text(pattern.System, pattern.System is null ? "" : SystemText(messages), "system", ref tally, ref groups)
+            && Any(pattern.Any, messages, ref tally, ref groups)
             && Text(pattern.User, pattern.User is null ? "" : messages.LastOrDefault(static message => message.Role == ChatRole.User) is { } user ? VisibleText(user) : "", "user", ref tally, ref groups)
             && Text(pattern.Last, pattern.Last is null || last is null ? "" : VisibleText(last), "last", ref tally, ref groups);
+    }
+
+    private static bool Any(TextPattern? wanted, IReadOnlyList<ChatMessage> messages, ref Tally tally, ref IReadOnlyList<string> groups)
+    {
+        if (wanted is null)
+            return true;
+        IReadOnlyList<string>? found = null;
+        bool held = messages.Any(message => wanted.Matches(VisibleText(message), out found));
+        if (held && found is { Count: > 0 })
+            groups = found;
+        return tally.Note(held, "any", tally.Explains ? Show(wanted.ToString()) : "", tally.Explains ? string.Create(CultureInfo.InvariantCulture, $"none of {messages.Count} messages") : "");
     }
 
     private static bool Origin(RequestPattern pattern, RequestOrigin? origin, ref Tally tally)

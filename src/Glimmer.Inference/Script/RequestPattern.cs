@@ -32,6 +32,9 @@ public sealed record RequestPattern
     /// <summary>The text of the last message of the user.</summary>
     public TextPattern? User { get; init; }
 
+    /// <summary>The text of any message, whoever's it is.</summary>
+    public TextPattern? Any { get; init; }
+
     /// <summary>The text of all system messages.</summary>
     public TextPattern? System { get; init; }
 

@@ -41,6 +41,9 @@ public sealed record Scenario
 /// <param name="Reply">The answer.</param>
 public sealed record ScenarioRule(string Name, RequestPattern When, int? Times, ScriptedReply Reply)
 {
+    /// <summary>What it says from its second answer on, one after the other; the last of them stays. Empty where it always says the same.</summary>
+    public IReadOnlyList<ScriptedReply> Sequel { get; init; } = [];
+
     /// <summary>How often it must have answered when the run is judged; null where that does not matter.</summary>
     public Expectation? Expect { get; init; }
 }

@@ -12,7 +12,7 @@ internal sealed class ScenarioPlay
     private readonly Lazy<ReplyWriter> _writer;
     private readonly Lazy<ChatPrompts> _prompts;
     private readonly int[] _used;
-    private readonly PreparedReply[] _replies;
+    private readonly PreparedReply[][] _replies;
     private readonly Dictionary<string, Recording> _recordings = new(StringComparer.Ordinal);
     private long _unknown;
 
@@ -31,11 +31,20 @@ internal sealed class ScenarioPlay
         _writer = new Lazy<ReplyWriter>(() => new ReplyWriter(Generation, tokenizer.Value));
         _prompts = new Lazy<ChatPrompts>(() => new ChatPrompts("script", Generation, tokenizer.Value, RememberedPromptTokens));
         _used = new int[scenario.Rules.Count];
-        _replies = [.. scenario.Rules.Select((rule, i) => new PreparedReply(rule.Reply, rule.Name, i))];
+        _replies = [.. scenario.Rules.Select(static (rule, i) => rule.Sequel.Prepend(rule.Reply).Select(reply => new PreparedReply(reply, rule.Name, i)).ToArray())];
         Fallback = scenario.Fallback is { } fallback ? new PreparedReply(fallback, "fallback", -1) : null;
         foreach (Recording recording in scenario.Recordings)
             _recordings.TryAdd(recording.Fingerprint, recording);
+        EmbeddingModels =
+        [
+            .. scenario.Embeddings.Select(static scripted => scripted.Model)
+                .Concat(scenario.Recordings.Select(static recording => recording.Embedding?.Model).OfType<string>())
+                .Distinct(StringComparer.OrdinalIgnoreCase),
+        ];
     }
+
+    /// <summary>Codes under which the scenario gives vectors, or has recorded some.</summary>
+    public IReadOnlyList<string> EmbeddingModels { get; }
 
     public Scenario Scenario { get; }
 
@@ -61,6 +70,10 @@ internal sealed class ScenarioPlay
     public Recording? FindRecording(ChatRequest request) =>
         _recordings.Count > 0 ? _recordings.GetValueOrDefault(RequestFingerprint.Of(request)) : null;
 
+    /// <summary>The recording that answers a request for vectors; null for none.</summary>
+    public Recording? FindRecording(string model, IReadOnlyList<string> texts, int? dimensions) =>
+        _recordings.Count > 0 ? _recordings.GetValueOrDefault(RequestFingerprint.Of(model, texts, dimensions)) : null;
+
     /// <summary>The first rule that matches and is not used up; null for none.</summary>
     /// <param name="request">The request.</param>
     /// <param name="groups">What its expressions matched.</param>
@@ -70,7 +83,7 @@ internal sealed class ScenarioPlay
         for (int i = 0; i < _replies.Length; i++)
         {
             if (RequestMatcher.Matches(Scenario.Rules[i].When, request, out groups) && Take(i, out use))
-                return _replies[i];
+                return _replies[i][Math.Min(use, _replies[i].Length) - 1];
         }
 
         groups = [];

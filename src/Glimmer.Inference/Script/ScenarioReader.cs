@@ -14,21 +14,40 @@ public sealed class ScenarioReader
     /// <summary>Largest file, in bytes.</summary>
     public const int LargestFile = 16 << 20;
 
+    private const int MostReplies = 10_000;
     private const int MostDimensions = 1 << 14;
     private readonly YamlFields _fields;
+    private readonly Scenario? _base;
 
-    private ScenarioReader(string file) => _fields = new YamlFields(file);
+    private ScenarioReader(string file, Scenario? onto)
+    {
+        _fields = new YamlFields(file);
+        _base = onto;
+    }
+
+    /// <summary>Reads some files as one scenario: rules, limits, embeddings and recordings one after the other, models together; of the rest the last file that says it counts.</summary>
+    /// <param name="paths">At least one.</param>
+    /// <exception cref="ScenarioException">One cannot be read, or is no scenario.</exception>
+    public static Scenario ReadFiles(IReadOnlyList<string> paths)
+    {
+        Scenario scenario = ReadFile(paths[0]);
+        foreach (string path in paths.Skip(1))
+            scenario = ReadFile(path, scenario);
+        return scenario;
+    }
 
     /// <summary>Reads a file.</summary>
+    /// <param name="path">Where it is.</param>
+    /// <param name="onto">A scenario that it goes on; null for none.</param>
     /// <exception cref="ScenarioException">It cannot be read, or is no scenario.</exception>
-    public static Scenario ReadFile(string path)
+    public static Scenario ReadFile(string path, Scenario? onto = null)
     {
         try
         {
             if (new FileInfo(path).Length > LargestFile)
                 throw new ScenarioException($"{path} is larger than {LargestFile >> 20} MiB; split the scenario.");
             using StreamReader text = new(path);
-            return Read(text, path);
+            return Read(text, path, onto);
         }
         catch (Exception fault) when (fault is IOException or UnauthorizedAccessException)
         {
@@ -39,8 +58,9 @@ public sealed class ScenarioReader
     /// <summary>Reads a text.</summary>
     /// <param name="text">YAML of one document.</param>
     /// <param name="file">Its name, for messages.</param>
+    /// <param name="onto">A scenario that it goes on; null for none.</param>
     /// <exception cref="ScenarioException">It is no scenario.</exception>
-    public static Scenario Read(TextReader text, string file)
+    public static Scenario Read(TextReader text, string file, Scenario? onto = null)
     {
         YamlStream stream = [];
         try
@@ -50,30 +70,31 @@ public sealed class ScenarioReader
         catch (Exception fault) when (fault is YamlException or InvalidOperationException or ArgumentException or IndexOutOfRangeException)
         {
             long line = fault is YamlException yaml ? yaml.Start.Line : 1;
-            throw new ScenarioException($"{file}, line {line}: this is not YAML: {fault.Message}", fault);
+            throw new ScenarioException($"{file}, line {line}{(fault is YamlException { Start.Column: var column } ? $", column {column}" : "")}: this is not YAML: {fault.Message}", fault);
         }
 
         if (stream.Documents.Count != 1)
             throw new ScenarioException($"{file}: a scenario is one YAML document; this file has {stream.Documents.Count}.");
-        return new ScenarioReader(file).ReadScenario(stream.Documents[0].RootNode);
+        return new ScenarioReader(file, onto).ReadScenario(stream.Documents[0].RootNode);
     }
 
     private Scenario ReadScenario(YamlNode root)
     {
-        Scenario scenario = new();
+        Scenario scenario = _base ?? new Scenario();
         foreach ((string key, YamlNode value) in _fields.Members(root, "the scenario"))
         {
             scenario = key switch
             {
-                "models" => scenario with { Models = _fields.Words(value, key) },
+                ['x', '-', ..] => scenario, // a place for anchors
+                "models" => scenario with { Models = [.. (_base?.Models ?? []).Union(_fields.Words(value, key), StringComparer.OrdinalIgnoreCase)] },
                 "generation" => scenario with { Generation = GenerationName(value) },
                 "seed" => scenario with { Seed = _fields.Large(value, key) },
                 "strict" => scenario with { Strict = _fields.Flag(value, key) },
-                "rules" => scenario with { Rules = [.. _fields.Items(value, key).Select(ReadRule)] },
+                "rules" => scenario with { Rules = [.. scenario.Rules, .. _fields.Items(value, key).Select((item, i) => ReadRule(item, scenario.Rules.Count + i))] },
                 "fallback" => scenario with { Fallback = ReplyFields.Read(_fields, value) },
-                "limits" => scenario with { Limits = [.. _fields.Items(value, key).Select(ReadLimit)] },
-                "embeddings" => scenario with { Embeddings = [.. _fields.Items(value, key).Select(item => ReadEmbeddings(item))] },
-                "recordings" => scenario with { Recordings = ReadRecordings(value) },
+                "limits" => scenario with { Limits = [.. scenario.Limits, .. _fields.Items(value, key).Select((item, i) => ReadLimit(item, scenario.Limits.Count + i))] },
+                "embeddings" => scenario with { Embeddings = [.. scenario.Embeddings, .. _fields.Items(value, key).Select(ReadEmbeddings)] },
+                "recordings" => scenario with { Recordings = [.. scenario.Recordings, .. ReadRecordings(value)] },
                 "recorded_pace" => scenario with { RecordedPace = _fields.Flag(value, key) },
                 _ => throw _fields.Unknown(value, key, "models, generation, seed, strict, rules, fallback, limits, embeddings, recordings, recorded_pace"),
             };
@@ -86,9 +107,18 @@ public sealed class ScenarioReader
     {
         ScenarioRule rule = new($"rule {index + 1}", new RequestPattern(), null, new ScriptedReply());
         bool replies = false;
+        IReadOnlyList<ScriptedReply> sequence = [];
         foreach ((string key, YamlNode value) in _fields.Members(node, rule.Name))
         {
             replies |= key == "reply";
+            if (key == "replies")
+            {
+                sequence = [.. _fields.Items(value, key).Select(reply => ReplyFields.Read(_fields, reply))];
+                if (sequence.Count is 0 or > MostReplies)
+                    throw _fields.Wrong(value, $"replies: give 1 to {MostReplies}.");
+                continue;
+            }
+
             rule = key switch
             {
                 "name" => rule with { Name = _fields.Word(value, key) },
@@ -96,11 +126,15 @@ public sealed class ScenarioReader
                 "times" => rule with { Times = _fields.Whole(value, key, 1) },
                 "expect" => rule with { Expect = ReadExpectation(value) },
                 "reply" => rule with { Reply = ReplyFields.Read(_fields, value) },
-                _ => throw _fields.Unknown(value, key, "name, when, times, expect, reply"),
+                _ => throw _fields.Unknown(value, key, "name, when, times, expect, reply, replies"),
             };
         }
 
-        return replies ? rule : throw _fields.Wrong(node, $"{rule.Name} has no reply.");
+        if (replies && sequence.Count > 0)
+            throw _fields.Wrong(node, $"{rule.Name} has reply and replies; keep one.");
+        return sequence.Count > 0 ? rule with { Reply = sequence[0], Sequel = [.. sequence.Skip(1)] }
+            : replies ? rule
+            : throw _fields.Wrong(node, $"{rule.Name} has no reply.");
     }
 
     private Expectation ReadExpectation(YamlNode node)

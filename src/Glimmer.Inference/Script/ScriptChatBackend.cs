@@ -28,6 +28,9 @@ public sealed record ScriptOptions
     /// <summary>Asked what no rule and no recording answers; null for nobody.</summary>
     public RecordingChatBackend? Live { get; init; }
 
+    /// <summary>Asked for vectors that the scenario neither gives nor has recorded; one for each model.</summary>
+    public IReadOnlyList<RecordingEmbeddingBackend> LiveEmbeddings { get; init; } = [];
+
     /// <summary>Told of each request that nothing matched, with the message that its client gets.</summary>
     public Action<string>? Unmatched { get; init; }
 }
@@ -97,6 +100,9 @@ public sealed class ScriptChatBackend : IChatBackend, ITokenizerBackend
 
     /// <summary>Called when another scenario is played: its models may be others.</summary>
     public Action? Changed { get; set; }
+
+    /// <summary>Called when a scenario is played from its beginning, the same or another.</summary>
+    public Action? Begun { get; set; }
 
     /// <inheritdoc/>
     public ValueTask<T> UseTokenizerAsync<T>(Func<ITokenizer, Generation, T> use, CancellationToken cancel) => new(use(_tokenizer.Value, _play.Generation));
@@ -194,6 +200,12 @@ public sealed class ScriptChatBackend : IChatBackend, ITokenizerBackend
             return Refuse(entry, entry.Outcome, prepared.Name, told, told.Code is BusinessCode.ConcurrencyExceeded or BusinessCode.FrequencyExceeded or BusinessCode.Overloaded or BusinessCode.ModelBusy ? StartFault.Busy : StartFault.Backend);
         }
 
+        if (prepared.Reply.ToolCalls is [{ Name: var called }, ..] && (request.Conversation.Tools.Count == 0 || request.ToolChoice.Mode == ToolChoiceMode.None) && request.Raw is null)
+        {
+            string why = request.Conversation.Tools.Count == 0 ? "the request offers no tools" : "the request forbids calls (tool_choice none)";
+            return Refuse(entry, RequestOutcome.Invalid, prepared.Name, new PlatformError(BusinessCode.CallFailed, $"The scenario's answer ({prepared.Name}) calls {called}, but {why}. Add \"tool: {called}\" to its conditions, or use raw for output that is wrong on purpose."), StartFault.Backend);
+        }
+
         if (play.Write(prepared, request, groups, out string? fault) is not { } tokens)
             return Refuse(entry, RequestOutcome.Invalid, prepared.Name, new PlatformError(BusinessCode.CallFailed, $"The scenario's answer cannot be written by {play.Generation}: {fault}"), StartFault.Backend);
         OutputAutomaton automaton = new(play.Generation, _tokenizer.Value, ChatPrompts.OutputOf(request, prompt.Start) with { ThinkingBudget = null });
@@ -221,10 +233,14 @@ public sealed class ScriptChatBackend : IChatBackend, ITokenizerBackend
             _earlier = verdict.Describe();
         Log.Clear();
         _play = next;
+        Begun?.Invoke();
     }
 
     private ScriptEmbeddingBackend[] MakeEmbeddings(ScenarioPlay play) =>
-        [.. play.Scenario.Embeddings.Select(scripted => new ScriptEmbeddingBackend(scripted, play.Seed, () => _tokenizer.Value, Log))];
+    [
+        .. play.EmbeddingModels.Concat(_options.LiveEmbeddings.Select(static live => live.Model)).Distinct(StringComparer.OrdinalIgnoreCase)
+            .Select(model => new ScriptEmbeddingBackend(model, () => _play, () => _tokenizer.Value, _options, Log)),
+    ];
 
     /// <summary>Says why nothing matched: the nearest rule, condition by condition.</summary>
     private PlatformError Unmatched(ScenarioPlay play, ChatRequest request, LoggedRequest entry)

@@ -81,7 +81,7 @@ internal sealed class LedgerJournal : IDisposable
         return true;
     }
 
-    /// <summary>So many of the kept requests are in the database.</summary>
+    /// <summary>So many of the kept requests are in the database, or were retained.</summary>
     public void Settled(int count)
     {
         if (Interlocked.Add(ref _waiting, -count) > 0 || _keep)
@@ -102,8 +102,12 @@ internal sealed class LedgerJournal : IDisposable
         _unable = false;
     }
 
-    /// <summary>A kept request could not be stored: the file stays for the next start.</summary>
-    public void Retain() => _keep = true;
+    /// <summary>So many of the kept requests could not be stored: they go on waiting, and the file stays for the next start.</summary>
+    public void Retain(int count)
+    {
+        _keep = true;
+        Interlocked.Add(ref _waiting, count);
+    }
 
     /// <summary>
     /// Gives what processes that are gone left behind, journal by journal. One of another store is left alone and told of. A record that

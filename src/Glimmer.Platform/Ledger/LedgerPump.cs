@@ -193,8 +193,9 @@ internal sealed class LedgerPump(WriteQueue queue, LedgerWriter writer, LedgerJo
                 return;
             }
 
-            if (group.Rounds.Exists(static round => round.IsJournaled))
-                journal!.Retain();
+            int journaled = group.Rounds.Sum(static round => round.IsJournaled ? round.Charges.Count : 0);
+            if (journaled > 0)
+                journal!.Retain(journaled);
             writer.Failed(group);
             group.Fail(fault);
         }

@@ -233,7 +233,7 @@ public sealed partial class PlatformLedger : ILedger, IAsyncDisposable
 
         // The store, when it is closed, gives the database some more time: what it then takes is known before the process ends.
         if (_journal is not null && !drained.IsCompleted)
-            _store.WhenWritten(() => drained);
+            _store.WaitFor(drained);
         _stop.Dispose();
     }
 

@@ -19,7 +19,6 @@ internal sealed class NodeJournal : IDisposable
     /// <summary>Largest record in bytes.</summary>
     public const int MostRecord = 1 << 20;
 
-    private const int RemoveTries = 10;
     private const int HeadLength = 8;
     private static readonly byte[] _magic = "GLMJRNL1"u8.ToArray();
     private readonly FileStream _file;
@@ -117,24 +116,14 @@ internal sealed class NodeJournal : IDisposable
     /// <summary>Removes a file that was closed; left alone when another process has taken it meanwhile, which removes it itself.</summary>
     public static void Remove(string path)
     {
-        for (int left = RemoveTries - 1; ; left--)
+        try
         {
-            try
-            {
-                using var file = new FileStream(path, FileMode.Open, FileAccess.ReadWrite, FileShare.None);
-                File.Delete(path);
-                return;
-            }
-            catch (IOException) when (left > 0 && File.Exists(path))
-            {
-                // A child process that is just being started holds copies of all open files, and with them the lock, until it becomes another program.
-                Thread.Sleep(20);
-            }
-            catch (Exception fault) when (fault is IOException or UnauthorizedAccessException)
-            {
-                // It stays for the next start, which settles nothing twice.
-                return;
-            }
+            using var file = new FileStream(path, FileMode.Open, FileAccess.ReadWrite, FileShare.None);
+            File.Delete(path);
+        }
+        catch (Exception fault) when (fault is IOException or UnauthorizedAccessException)
+        {
+            // It stays for the next start, which settles nothing twice.
         }
     }
 

@@ -14,7 +14,7 @@ public sealed class PlatformStore : IAsyncDisposable, IDisposable
 {
     private readonly StoreConnections _connections;
     private readonly SemaphoreSlim _readers = new(16);
-    private readonly ConcurrentQueue<Func<Task>> _afterWrites = new();
+    private readonly ConcurrentQueue<Task> _lastWrites = new();
     private int _disposed;
 
     private PlatformStore(StoreSettings settings, StoreConnections connections, IReadOnlyList<string> upgrades)
@@ -280,16 +280,17 @@ public sealed class PlatformStore : IAsyncDisposable, IDisposable
     {
         if (Interlocked.Exchange(ref _disposed, 1) != 0)
             return;
-        await Writes.DisposeAsync();
-        while (_afterWrites.TryDequeue(out Func<Task>? followed))
-            await followed().WaitAsync(TimeSpan.FromSeconds(5)).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        var followed = Task.WhenAll(_lastWrites);
+        await Writes.StopAsync(followed);
+        await followed.WaitAsync(TimeSpan.FromSeconds(5)).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         Changes.Dispose();
         _connections.Dispose();
         _readers.Dispose();
     }
 
-    /// <summary>Has the closing of the store wait, once its last writes are stored or have failed, for what follows them.</summary>
-    internal void WhenWritten(Func<Task> followed) => _afterWrites.Enqueue(followed);
+    /// <summary>Has the closing of the store take the writes of one who still gives them, and wait for what follows the last one, stored or failed.</summary>
+    /// <param name="lastWrite">Completes when that is done.</param>
+    internal void WaitFor(Task lastWrite) => _lastWrites.Enqueue(lastWrite);
 
     /// <inheritdoc cref="DisposeAsync"/>
     public void Dispose() => DisposeAsync().AsTask().GetAwaiter().GetResult();

@@ -199,7 +199,8 @@ internal sealed class StoreChanges : IDisposable
             watchers = [.. _watchers];
         }
 
-        if (watchers.Length == 0)
+        // Without watchers too while the database is away: who found out that it is has to find out that it is back.
+        if (watchers.Length == 0 && !_presence.IsAway)
             return;
         Dictionary<string, long> versions;
         StoreConnection connection = _connections.Rent();

@@ -105,14 +105,20 @@ internal sealed class WriteQueue : IAsyncDisposable
     public Task FlushAsync() => WriteAsync(static _ => true);
 
     /// <summary>Takes no more, writes what waits, and ends.</summary>
-    public async ValueTask DisposeAsync()
+    public ValueTask DisposeAsync() => StopAsync(Task.CompletedTask);
+
+    /// <summary>As <see cref="DisposeAsync"/>, but goes on taking writes until those who give one only when another is stored have given their last, or its patience is over.</summary>
+    /// <param name="given">Completes when they have.</param>
+    public async ValueTask StopAsync(Task given)
     {
-        if (_channel.Writer.TryComplete())
+        if (!_stopping.IsSet)
         {
             // One that has been away for a while will hardly come within this one.
             TimeSpan patience = _presence.IsAway && StopPatience > _patienceWhenAway ? _patienceWhenAway : StopPatience;
             Interlocked.Exchange(ref _stopBy, Environment.TickCount64 + (long)patience.TotalMilliseconds);
             _stopping.Set();
+            await given.WaitAsync(patience).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            _channel.Writer.TryComplete();
         }
 
         await _ended.Task;

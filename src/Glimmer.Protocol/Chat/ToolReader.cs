@@ -45,6 +45,9 @@ internal static class ToolReader
                 case "code_interpreter" or "drawing_tool" or "web_browser":
                     tools.Add(new WireTool(type, "", item.Element.Clone(), item.Path));
                     break;
+                case "custom":
+                    item.Fail(PlatformError.Unsupported(item.PathOf("type"), "custom", "this server has no free-form tools; offer it as a function with a JSON schema, or leave it out"));
+                    break;
                 default:
                     item.Fail(PlatformError.Invalid(item.PathOf("type"), $"\"{(type.Length > 40 ? type[..40] : type)}\" is not known", "Use function, web_search, retrieval or mcp"));
                     break;

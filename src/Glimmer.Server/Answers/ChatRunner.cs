@@ -111,7 +111,7 @@ internal sealed partial class ChatRunner(CallAdmission calls, AnswerDrain drain,
             // Before the answer: whoever tries again at once finds everything given back.
             admitted.Release();
             GlimmerTelemetry.Fail(activity, start.Error!.Code);
-            await ErrorResponse.WriteAsync(context, start.Error);
+            await ErrorResponse.WriteAsync(context, FieldNames.Of(start.Error, call.Endpoint));
             return;
         }
 

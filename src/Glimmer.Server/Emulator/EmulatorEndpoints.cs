@@ -23,6 +23,8 @@ internal sealed class EmulatorEndpoints(Emulation emulation, RequestGate gate, I
     /// <summary>Maps the endpoints.</summary>
     public void Map(IEndpointRouteBuilder routes)
     {
+        // Ids follow from what came before: a run that begins anew has had nothing.
+        _backend.Begun = chance.Reset;
         string[] get = [HttpMethods.Get, HttpMethods.Head], post = [HttpMethods.Post], put = [HttpMethods.Put];
         routes.MapMethods("/emulator/requests", get, context => RunAsync(context, RequestsAsync));
         routes.MapMethods("/emulator/rules", get, context => RunAsync(context, RulesAsync));
@@ -85,7 +87,6 @@ internal sealed class EmulatorEndpoints(Emulation emulation, RequestGate gate, I
     private Task ResetAsync(HttpContext context)
     {
         _backend.Reset();
-        chance.Reset();
         return RulesAsync(context);
     }
 
@@ -110,7 +111,6 @@ internal sealed class EmulatorEndpoints(Emulation emulation, RequestGate gate, I
             return;
         }
 
-        chance.Reset();
         await RulesAsync(context);
     }
 

@@ -249,12 +249,16 @@ public sealed class GlimmerServer : IAsyncDisposable
     }
 
     /// <summary>Begins to listen.</summary>
-    /// <exception cref="GlimmerStartupException">The address cannot be had.</exception>
+    /// <exception cref="GlimmerStartupException">The address cannot be had; or, with exit code 0, it was told to stop meanwhile.</exception>
     public async Task StartAsync(CancellationToken cancel = default)
     {
         try
         {
             await _app.StartAsync(cancel);
+        }
+        catch (OperationCanceledException fault) when (_app.Lifetime.ApplicationStopping.IsCancellationRequested)
+        {
+            throw new GlimmerStartupException("Told to stop during the start.", 0, fault);
         }
         catch (IOException fault) when (fault.InnerException is AddressInUseException)
         {

@@ -7,6 +7,7 @@ using Glimmer.Dialogue.Generations;
 using Glimmer.Dialogue.Rendering;
 using Glimmer.Dialogue.Tokenization;
 using Glimmer.Inference;
+using Glimmer.Inference.Embedded;
 using Glimmer.Platform.Keys;
 using Glimmer.Protocol.Chat;
 using Glimmer.Protocol.Errors;
@@ -61,11 +62,13 @@ internal sealed class LlamaEndpoints(RequestGate gate, ModelOffers offers, IChat
             return;
         }
 
+        // An engine of this process knows what it really takes, also where it stands in for a larger model.
+        int size = offer.Route.Backend is IEngineReport { EngineStatistics: { ContextLength: > 0 and var real } } ? real : offer.Model.Context;
         await RespondAsync(context, json =>
         {
             json.WriteStartObject("default_generation_settings"u8);
-            if (offer.Model.Context > 0)
-                json.WriteNumber("n_ctx"u8, offer.Model.Context);
+            if (size > 0)
+                json.WriteNumber("n_ctx"u8, size);
             json.WriteStartObject("params"u8);
             json.WriteNumber("temperature"u8, offer.Model.Temperature);
             json.WriteNumber("top_p"u8, offer.Model.TopP);

@@ -79,7 +79,17 @@ internal sealed class MessagesModels(ModelOffers offers, ModelNames names, Reque
         json.WriteString("id"u8, offer.Model.Code);
         json.WriteString("display_name"u8, offer.Model.Code.ToUpperInvariant());
         json.WriteString("created_at"u8, DateTimeOffset.FromUnixTimeSeconds(offer.Model.Created).ToString("yyyy-MM-dd'T'HH:mm:ss'Z'", CultureInfo.InvariantCulture));
+        WriteLimit(json, "max_input_tokens", offer.Model.Context);
+        WriteLimit(json, "max_tokens", offer.Model.MaxOutput);
         json.WriteEndObject();
+    }
+
+    private static void WriteLimit(Utf8JsonWriter json, string name, int limit)
+    {
+        if (limit > 0)
+            json.WriteNumber(name, limit);
+        else
+            json.WriteNull(name);
     }
 
     private static async Task RespondAsync(HttpContext context, Action<Utf8JsonWriter> write)

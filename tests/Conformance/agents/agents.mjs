@@ -6,5 +6,6 @@ import './gemini-cli.test.mjs';
 import './cline.test.mjs';
 import './droid.test.mjs';
 import './kilo.test.mjs';
+import './copilot.test.mjs';
 import './grok.test.mjs';
 import './qwen.test.mjs';

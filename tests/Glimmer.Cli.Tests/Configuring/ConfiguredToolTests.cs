@@ -403,6 +403,7 @@ public sealed class ConfiguredToolTests : IDisposable
 
     [Theory]
     [InlineData("cursor", "Override OpenAI Base URL")]
+    [InlineData("copilot", "COPILOT_PROVIDER_BASE_URL")]
     public async Task A_tool_that_keeps_its_settings_elsewhere_is_told_step_by_step(string name, string step)
     {
         (int code, string said, string error) = await GlimmerProcess.RunAsync(_home, ["configure", name, "--home", _home, "--key", Settings.Key, "--url", "http://h:1"]);

@@ -69,8 +69,30 @@ public sealed partial class DeployTests
         var node = (YamlMappingNode)((YamlMappingNode)Read("compose.yaml"))["x-node"];
         int drain = int.Parse(node["environment"]["GLIMMER__SHUTDOWN__DRAINSECONDS"].ToString(), System.Globalization.CultureInfo.InvariantCulture);
         Assert.Equal($"{drain + 15}s", node["stop_grace_period"].ToString());
-        Assert.Contains("terminationGracePeriodSeconds: {{ add .Values.drainSeconds 15 }}", File.ReadAllText(Path.Combine(Deploy, "helm/glimmer/templates/statefulset.yaml")), StringComparison.Ordinal);
+
+        // In the chart the wait before the drain counts as well.
+        Assert.Contains("command: [\"sleep\", \"5\"]", File.ReadAllText(Path.Combine(Deploy, "helm/glimmer/templates/statefulset.yaml")), StringComparison.Ordinal);
+        Assert.Contains("terminationGracePeriodSeconds: {{ add .Values.drainSeconds 20 }}", File.ReadAllText(Path.Combine(Deploy, "helm/glimmer/templates/statefulset.yaml")), StringComparison.Ordinal);
     }
+
+    [Fact]
+    public void Compose_asks_each_service_where_it_listens_and_nodes_trust_their_own_network_alone()
+    {
+        YamlMappingNode compose = (YamlMappingNode)Read("compose.yaml");
+        var llama = (YamlMappingNode)compose["services"]["llama"];
+        string[] command = [.. ((YamlSequenceNode)llama["command"]).Select(static word => word.ToString())];
+        string port = command[Array.IndexOf(command, "--port") + 1];
+        Assert.Contains(((YamlSequenceNode)llama["healthcheck"]["test"]).Children, word => word.ToString() == $"http://127.0.0.1:{port}/health");
+
+        // node2 waits for node1's health, which an image in OCI's format has only by this file.
+        Assert.Contains("healthcheck.sh", ((YamlMappingNode)compose["x-node"])["healthcheck"]["test"].ToString(), StringComparison.Ordinal);
+        string subnet = compose["networks"]["inner"]["ipam"]["config"][0]["subnet"].ToString();
+        Assert.Equal(subnet, compose["x-node"]["environment"]["GLIMMER__LISTEN__TRUSTEDPROXIES"].ToString());
+    }
+
+    [Fact]
+    public void The_image_keeps_the_garbage_collector_that_the_program_was_measured_with() =>
+        Assert.DoesNotContain("gcServer=1", File.ReadAllText(Path.Combine(Deploy, "Containerfile")), StringComparison.OrdinalIgnoreCase);
 
     [Fact]
     public void Templates_use_values_that_are_there_and_the_schema_knows_them_all()

@@ -1,10 +1,10 @@
-using System.Diagnostics;
 using System.Net;
 using System.Net.Http.Headers;
 using System.Text.Json;
 using Glimmer.Platform.Store;
 using Glimmer.Server.Hosting;
 using Glimmer.Server.Routing;
+using Glimmer.Testing;
 using Microsoft.Extensions.Logging;
 
 namespace Glimmer.Cli.Tests.EndToEnd;
@@ -98,9 +98,9 @@ public sealed class AdminCommandsTests : ProgramTests
         await FollowsAsync("/api/paas/v4/models", HttpStatusCode.OK);
         await OutputAsync("ledger", "grant", "5");
         string account = server.Accounts.DefaultAccount.PublicId;
-        await UntilAsync(() => server.Ledger.BalanceOf(account, Glimmer.Platform.Ledger.Currency.Usd).Credits.Amount == 5);
+        await Eventually.HoldsAsync(() => server.Ledger.BalanceOf(account, Glimmer.Platform.Ledger.Currency.Usd).Credits.Amount == 5);
         await OutputAsync("plans", "grant", "pro");
-        await UntilAsync(() => !server.Plans.Of(account).Terms.IsEmpty);
+        await Eventually.HoldsAsync(() => !server.Plans.Of(account).Terms.IsEmpty);
         await OutputAsync("keys", "disable", id);
         await FollowsAsync("/api/paas/v4/models", HttpStatusCode.Unauthorized);
         Assert.Empty(await server.Ledger.AuditAsync());
@@ -108,22 +108,13 @@ public sealed class AdminCommandsTests : ProgramTests
         async Task FollowsAsync(string path, HttpStatusCode status)
         {
             HttpStatusCode got = default;
-            await UntilAsync(() =>
+            await Eventually.HoldsAsync(() =>
             {
                 using HttpResponseMessage response = client.GetAsync(path).GetAwaiter().GetResult();
                 got = response.StatusCode;
                 return got == status;
             });
             Assert.Equal(status, got);
-        }
-
-        // The server looks every second; a loaded machine may take longer to get to it.
-        static async Task UntilAsync(Func<bool> holds)
-        {
-            var watch = Stopwatch.StartNew();
-            while (!holds() && watch.Elapsed < TimeSpan.FromSeconds(20))
-                await Task.Delay(20);
-            Assert.True(holds());
         }
     }
 

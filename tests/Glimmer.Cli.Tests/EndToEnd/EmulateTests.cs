@@ -1,14 +1,17 @@
+using System.Collections.Concurrent;
 using System.Diagnostics;
 using System.Net;
 using System.Net.Http.Headers;
 using System.Text;
 using System.Text.Json;
+using Glimmer.Cli.Emulator;
+using Glimmer.Inference.Script;
 using Glimmer.Testing;
 
 namespace Glimmer.Cli.Tests.EndToEnd;
 
 /// <summary><c>glimmer emulate</c> and <c>glimmer health</c> as processes.</summary>
-public sealed class EmulateTests : ProgramTests
+public sealed partial class EmulateTests : ProgramTests
 {
     private const string WellKnownKey = "61d4c0de61d4c0de61d4c0de61d4c0de.EmulatorTestCredential00";
     private const string Question = """{"model":"glm-4.7","messages":[{"role":"user","content":"QUESTION"}],"tools":[{"type":"function","function":{"name":"f","parameters":{"type":"object"}}}]}""";
@@ -86,8 +89,86 @@ public sealed class EmulateTests : ProgramTests
         Assert.Equal(0, (await replay.EndAsync()).ExitCode);
     }
 
+    /// <summary>Every way to ask is recorded and replayed without the service: dialects, streams, tasks, vectors, reranking.</summary>
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task Every_dialect_and_vectors_are_recorded(bool file)
+    {
+        (string Path, string Body)[] asked =
+        [
+            ("/v1/chat/completions", """{"model":"glm-4.7","stream":true,"messages":[{"role":"user","content":"streamed"}]}"""),
+            ("/api/anthropic/v1/messages", """{"model":"glm-4.7","max_tokens":50,"messages":[{"role":"user","content":"anthropic"}]}"""),
+            ("/v1/responses", """{"model":"glm-4.7","input":"responses"}"""),
+            ("/api/chat", """{"model":"glm-4.7","stream":false,"messages":[{"role":"user","content":"ollama"}]}"""),
+            ("/api/paas/v4/async/chat/completions", """{"model":"glm-4.7","messages":[{"role":"user","content":"later"}]}"""),
+            ("/api/paas/v4/embeddings", """{"model":"embedding-3","input":["a","b"]}"""),
+            ("/v1/embeddings", """{"model":"embedding-3","input":"c","encoding_format":"base64"}"""),
+            ("/api/embed", """{"model":"embedding-3","input":["d"]}"""),
+            ("/api/paas/v4/rerank", """{"model":"rerank","query":"a","documents":["b","c","d"]}"""),
+        ];
+        string recorded = Path.Combine(Folder, "all.yaml");
+        List<string> live;
+        string scenario = Write("up.yaml", "fallback: { thinking: Hm., text: 'live {{last}}' }\nembeddings: [{ model: embedding-3, dimensions: 6 }]");
+        await using (GlimmerProcess upstream = GlimmerProcess.Start(Folder, ["emulate", scenario, "--port", "0", "--seed", "77"]))
+        {
+            await upstream.ReadyAsync();
+            string url = UrlOf(upstream) + "/api/paas/v4";
+            string[] from = file
+                ? ["--backends", Write("backends.yaml", $"backends:\n- {{name: up, kind: zai, url: '{url}', api_key: env:GLIMMER_BACKEND_KEY, models: [glm-4.7, {{code: embedding-3, kind: embedding}}]}}")]
+                : ["--backend", url, "--embedding-model", "embedding-3"];
+            await using GlimmerProcess recorder = GlimmerProcess.Start(Folder, ["emulate", "--record", recorded, .. from, "--port", "0"], null, ("GLIMMER_BACKEND_KEY", WellKnownKey));
+            await recorder.ReadyAsync();
+            live = await SaidAsync(UrlOf(recorder), asked);
+            recorder.Interrupt();
+            Assert.Equal(0, (await recorder.EndAsync()).ExitCode);
+        }
+
+        Assert.Equal(asked.Length, File.ReadAllText(recorded).Split("fingerprint:").Length - 1);
+        await using GlimmerProcess replay = GlimmerProcess.Start(Folder, ["emulate", recorded, "--port", "0", "--strict"]);
+        await replay.ReadyAsync();
+        Assert.Equal(live, await SaidAsync(UrlOf(replay), asked));
+        replay.Interrupt();
+        Assert.Equal(0, (await replay.EndAsync()).ExitCode);
+    }
+
+    [Fact]
+    public async Task A_changed_scenario_is_played_from_its_beginning()
+    {
+        string path = Write("watched.yaml", "fallback: one");
+        string more = Write("more.yaml", "rules: [{ when: { last: more }, reply: other file }]");
+        await using GlimmerProcess emulator = GlimmerProcess.Start(Folder, ["emulate", path, more, "--watch", "--port", "0"]);
+        await emulator.ReadyAsync();
+        using HttpClient client = Client(UrlOf(emulator));
+        Assert.Contains("\"one\"", (await AskAsync(client, "x")).Body, StringComparison.Ordinal);
+        Assert.Contains("other file", (await AskAsync(client, "more")).Body, StringComparison.Ordinal);
+        Write("watched.yaml", "fallback: another");
+        await WaitAsync(async () => (await AskAsync(client, "x")).Body.Contains("\"another\"", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public async Task A_changed_scenario_that_is_broken_leaves_the_former_one()
+    {
+        string path = Write("broken.yaml", "fallback: one");
+        ScriptChatBackend backend = new(ScenarioReader.ReadFile(path), new Lazy<Glimmer.Dialogue.Tokenization.ITokenizer>(() => throw new InvalidOperationException("No answer is written here.")), new ScriptOptions());
+        ConcurrentQueue<string> told = [], warned = [];
+        using CancellationTokenSource stop = new();
+        Task watching = ScenarioWatch.RunAsync([path], backend, told.Enqueue, warned.Enqueue, stop.Token);
+        Write("broken.yaml", "fallback: [broken");
+        await WaitAsync(() => Task.FromResult(!warned.IsEmpty));
+        Assert.Equal("one", backend.Scenario.Fallback?.Text);
+        Assert.Contains("broken.yaml, line ", warned.First(), StringComparison.Ordinal);
+        Write("broken.yaml", "fallback: whole again");
+        await WaitAsync(() => Task.FromResult(backend.Scenario.Fallback?.Text == "whole again"));
+        await stop.CancelAsync();
+        await watching;
+    }
+
     [Theory]
     [InlineData(64, "emulate")]
+    [InlineData(64, "emulate", "--watch", "--record", "x.yaml", "--backend", "http://127.0.0.1:1")]
+    [InlineData(64, "emulate", "--record", "x.yaml", "--backend", "https://x/api/anthropic", "--embedding-model", "e")]
+    [InlineData(65, "emulate", "s.yaml", "missing.yaml")]
     [InlineData(64, "emulate", "--record", "x.yaml")]
     [InlineData(64, "emulate", "s.yaml", "--backends", "b.yaml")]
     [InlineData(64, "emulate", "--record", "x.yaml", "--backends", "b.yaml", "--model", "glm-4.7")]
@@ -169,6 +250,45 @@ public sealed class EmulateTests : ProgramTests
         string body = System.Text.RegularExpressions.Regex.Replace(answer.Body, "\"(?:id|request_id)\":\"[^\"]*\"|\"created\":\\d+", "", System.Text.RegularExpressions.RegexOptions.ExplicitCapture, TimeSpan.FromSeconds(1));
         return $"{(int)answer.Status} {body}";
     }
+
+    /// <summary>What was said to each, without ids, moments and durations; a task is waited for.</summary>
+    private static async Task<List<string>> SaidAsync(string url, (string Path, string Body)[] asked)
+    {
+        using HttpClient client = Client(url);
+        List<string> said = [];
+        foreach ((string path, string body) in asked)
+        {
+            using StringContent content = new(body, Encoding.UTF8, "application/json");
+            using HttpResponseMessage answer = await client.PostAsync(new Uri(path, UriKind.Relative), content);
+            string text = await answer.Content.ReadAsStringAsync();
+            Assert.True(answer.IsSuccessStatusCode, $"{path}: {text}");
+            if (path.Contains("/async/", StringComparison.Ordinal))
+            {
+                string id = JsonDocument.Parse(text).RootElement.GetProperty("id").GetString()!;
+                await WaitAsync(async () => (text = await client.GetStringAsync(new Uri("/api/paas/v4/async-result/" + id, UriKind.Relative))).Contains("\"choices\"", StringComparison.Ordinal));
+            }
+
+            said.Add(Ephemeral().Replace(text, ""));
+        }
+
+        return said;
+    }
+
+    /// <summary>Waits until something holds, at most a minute.</summary>
+    private static async Task WaitAsync(Func<Task<bool>> holds)
+    {
+        for (int i = 0; i < 600; i++)
+        {
+            if (await holds())
+                return;
+            await Task.Delay(100);
+        }
+
+        Assert.Fail("What was waited for did not come within a minute.");
+    }
+
+    [System.Text.RegularExpressions.GeneratedRegex("\"(?:id|item_id|request_id|created|created_at|completed_at|[a-z_]+_duration|signature|encrypted_content)\":(?:\"[^\"]*\"|[0-9]+)", System.Text.RegularExpressions.RegexOptions.None, matchTimeoutMilliseconds: 1000)]
+    private static partial System.Text.RegularExpressions.Regex Ephemeral();
 
     private async Task<(int Code, string Output)> HealthAsync(string url)
     {

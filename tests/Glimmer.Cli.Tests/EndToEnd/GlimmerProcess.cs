@@ -22,7 +22,7 @@ internal sealed record ProgramRun(int ExitCode, string Output, string Errors)
 /// <summary>The <c>glimmer</c> program as users start it: a process of its own, in a folder of its own.</summary>
 internal sealed class GlimmerProcess : IAsyncDisposable
 {
-    private static readonly TimeSpan Patience = TimeSpan.FromMinutes(1);
+    private static readonly TimeSpan Patience = Eventually.Patience;
     private readonly Process _process;
     private readonly Task<string> _errors;
     private readonly StringBuilder _output = new();
@@ -68,6 +68,9 @@ internal sealed class GlimmerProcess : IAsyncDisposable
             start.ArgumentList.Add(argument);
         foreach (string name in start.Environment.Keys.Where(name => name.StartsWith("GLIMMER", StringComparison.OrdinalIgnoreCase)).ToArray())
             start.Environment.Remove(name);
+
+        // One that is killed would leave the runtime's sockets for debuggers in the temporary folder.
+        start.Environment["DOTNET_EnableDiagnostics"] = "0";
         foreach ((string name, string value) in environment)
             start.Environment[name] = value;
         return new GlimmerProcess(Process.Start(start)!, input);

@@ -55,11 +55,11 @@ internal static class Rig
         });
         RecordingSink sink = new();
         Assert.Equal(SubmissionOutcome.Accepted, engine.Submit(request with { Sink = sink }, default, out _));
-        Assert.True(sink.Ended.Wait(TimeSpan.FromSeconds(60)));
+        Assert.True(sink.Ended.Wait(TimeSpan.FromMinutes(2)));
         return [.. sink.Tokens];
     }
 
-    public static async Task<T> Soon<T>(this Task<T> task) => await task.WaitAsync(TimeSpan.FromSeconds(60));
+    public static async Task<T> Soon<T>(this Task<T> task) => await task.WaitAsync(TimeSpan.FromMinutes(2));
 
-    public static async Task Soon(this Task task) => await task.WaitAsync(TimeSpan.FromSeconds(60));
+    public static async Task Soon(this Task task) => await task.WaitAsync(TimeSpan.FromMinutes(2));
 }

@@ -63,6 +63,6 @@ public sealed class EventBufferTests
         Task<List<ChatEvent>?> reader = buffer.TakeAsync([]).AsTask();
         Assert.False(reader.IsCompleted);
         buffer.Complete();
-        Assert.Null(await reader.WaitAsync(TimeSpan.FromSeconds(30)));
+        Assert.Null(await reader.WaitAsync(TimeSpan.FromMinutes(2)));
     }
 }

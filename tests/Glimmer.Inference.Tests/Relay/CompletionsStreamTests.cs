@@ -26,6 +26,8 @@ public sealed class CompletionsStreamTests
         { "the name again", ["""{"tool_calls":[{"index":0,"id":"a","function":{"name":"f","arguments":"{"}}]}""", """{"tool_calls":[{"index":0,"id":"a","function":{"name":"f","arguments":"}"}}]}"""], "tool_calls", "0<f 0:{ 0:} 0>", FinishReason.ToolCalls },
         { "cut inside a call", ["""{"content":"a"}""", """{"tool_calls":[{"index":0,"id":"a","function":{"name":"f","arguments":"{\"x\":"}}]}"""], "length", """C:a 0<f 0:{"x": 0x""", FinishReason.Length },
         { "text after a broken call", ["""{"tool_calls":[{"index":0,"id":"a","function":{"name":"f","arguments":"{\"x\":"}}]}""", """{"content":"<tool_call>f"}"""], "stop", """0<f 0:{"x": 0x C:<tool_call>f""", FinishReason.Stop },
+        { "a sign torn in two", ["""{"content":"a\ud83c"}""", """{"content":"\udf0d\n\u00e9\\"}""", """{"content":"\uD83C\uDF0Db"}"""], "stop", "C:a C:🌍\né\\ C:🌍b", FinishReason.Stop },
+        { "a torn sign of reasoning and of arguments", ["""{"reasoning_content":"\ud83c"}""", """{"reasoning_content":"\udf0d"}""", """{"tool_calls":[{"index":0,"id":"a","function":{"name":"f","arguments":"{\"x\":\"\ud83c"}}]}""", """{"tool_calls":[{"index":0,"function":{"arguments":"\udf0d\"}"}}]}"""], "tool_calls", "R:🌍 0<f 0:{\"x\":\" 0:🌍\"} 0>", FinishReason.ToolCalls },
         { "parts", ["""{"content":[{"type":"text","text":"a"},{"type":"text","text":"b"}]}"""], "stop", "C:ab", FinishReason.Stop },
         { "a refusal", ["""{"refusal":"No."}"""], "content_filter", "C:No.", FinishReason.Sensitive },
         { "a full context", ["""{"content":"a"}"""], "model_context_window_exceeded", "C:a", FinishReason.ContextWindow },
@@ -60,6 +62,8 @@ public sealed class CompletionsStreamTests
         { "arguments with two ends", Chunks("tool_calls", """{"tool_calls":[{"index":0,"id":"a","function":{"name":"f","arguments":"{}}"}}]}""") },
         { "arguments after the end", Chunks("tool_calls", """{"tool_calls":[{"index":0,"id":"a","function":{"name":"f","arguments":"{}"}}]}""", """{"tool_calls":[{"index":0,"function":{"arguments":"{}"}}]}""") },
         { "a call without a function", Chunks("tool_calls", """{"tool_calls":[{"index":0,"id":"a","function":{"arguments":"{}"}}]}""") },
+        { "a half and another text", Chunks("stop", """{"content":"\ud83c"}""", """{"content":"b"}""") },
+        { "the second half first", Chunks("stop", """{"content":"\udf0d"}""", """{"content":"\ud83c"}""") },
         { "half a surrogate pair", Chunks("stop", """{"content":"\ud83c"}""") },
         { "a failure as a reason", Chunks("network_error", """{"content":"a"}""") },
         { "a line without an end", "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"" + new string('a', 17 << 20) },
@@ -105,14 +109,16 @@ public sealed class CompletionsStreamTests
     [Fact]
     public async Task A_connection_that_breaks_is_the_backends_fault_and_what_came_is_told()
     {
+        // What has not been read when a connection is reset is lost.
+        var read = new TaskCompletionSource();
         await using FakeUpstream upstream = FakeUpstream.Start(async exchange =>
         {
             await exchange.BeginStreamAsync();
             await exchange.WriteAsync("data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"abcdefgh\"}}]}\n\n");
-            await Task.Delay(50);
+            await read.Task;
             exchange.Abort();
         });
-        Told told = await AskAsync(upstream, Ask("12345678"));
+        Told told = await AskAsync(upstream, Ask("12345678"), onEvent: () => read.TrySetResult());
         Assert.Equal(("C:abcdefgh", FinishReason.BackendFault), (told.Line, told.Finish));
 
         // Nobody counted: four bytes are a token, and four tokens stand around a message.

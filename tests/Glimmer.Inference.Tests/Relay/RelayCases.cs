@@ -52,20 +52,24 @@ internal static class RelayCases
     public static string Events(params string[] events) =>
         string.Concat(events.Select(static json => $"event: {JsonDocument.Parse(json).RootElement.GetProperty("type").GetString()}\ndata: {json}\n\n"));
 
-    public static async Task<Told> AskAsync(FakeUpstream upstream, ChatRequest request, BackendKind kind = BackendKind.OpenAI, LogLines? log = null, TimeProvider? time = null)
+    public static async Task<Told> AskAsync(FakeUpstream upstream, ChatRequest request, BackendKind kind = BackendKind.OpenAI, LogLines? log = null, TimeProvider? time = null, Action? onEvent = null)
     {
         await using IRemoteBackend backend = RelayBackends.Create(Define(upstream.Address, kind), time ?? TimeProvider.System, (ILoggerFactory?)log ?? new LogLines());
-        return await AskAsync(backend, request);
+        return await AskAsync(backend, request, onEvent: onEvent);
     }
 
-    public static async Task<Told> AskAsync(IChatBackend backend, ChatRequest request, CancellationToken cancel = default)
+    public static async Task<Told> AskAsync(IChatBackend backend, ChatRequest request, CancellationToken cancel = default, Action? onEvent = null)
     {
         ChatStart start = await backend.StartAsync(request, default);
         if (start.Answer is not { } answer)
             return new Told([], null, start);
         List<ChatEvent> events = [];
         await foreach (ChatEvent said in answer.ReadAsync(cancel))
+        {
             events.Add(said);
+            onEvent?.Invoke();
+        }
+
         return new Told(events, answer, start);
     }
 }

@@ -136,6 +136,22 @@ public sealed class RelayRequestTests
         Assert.Equal("a", (string?)sent["messages"]![2]!["tool_call_id"]);
     }
 
+    /// <summary>An engine that is told nothing samples as its model's file says (vLLM, SGLang) or by a table of its own (llama-server: temperature 0.8, top-k 40, min-p 0.05).</summary>
+    [Theory]
+    [InlineData(BackendKind.Vllm, "repetition_penalty", -1)]
+    [InlineData(BackendKind.SGLang, "repetition_penalty", -1)]
+    [InlineData(BackendKind.LlamaServer, "repeat_penalty", 0)]
+    public async Task An_engine_is_told_the_ordinary_values_too(BackendKind kind, string penalty, int topKOff)
+    {
+        ChatRequest plain = Full with { Sampling = new SamplingOptions { Temperature = 1, TopP = 1, TopK = 0, MinP = 0, RepetitionPenalty = 1 } };
+        JsonNode sent = await SentAsync(plain, kind, "", "/v1/chat/completions");
+
+        Assert.Equal((1f, 1f, topKOff, 0f, 1f), ((float)sent["temperature"]!, (float)sent["top_p"]!, (int)sent["top_k"]!, (float)sent["min_p"]!, (float)sent[penalty]!));
+        Assert.Equal((0f, 0f), ((float)sent["presence_penalty"]!, (float)sent["frequency_penalty"]!));
+        JsonNode greedy = await SentAsync(plain with { Sampling = new SamplingOptions { Greedy = true } }, kind);
+        Assert.Equal(0f, (float)greedy["temperature"]!);
+    }
+
     /// <summary>Kind, thinking wanted, budget, limit, choice demanded; the form of thinking and whether a temperature goes along.</summary>
     [Theory]
     [InlineData(true, 5000, 4000, false, """{"type":"enabled","budget_tokens":3999}""", false)]

@@ -27,6 +27,9 @@ public sealed class LlamaServerProcess : IAsyncLifetime
         Assert.True(probe.Alive, probe.Detail);
     }
 
+    /// <summary>Waits until the server works on nothing.</summary>
+    public Task IdleAsync() => _server!.IdleAsync();
+
     /// <inheritdoc/>
     public async ValueTask DisposeAsync()
     {

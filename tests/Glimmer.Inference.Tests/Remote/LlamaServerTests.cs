@@ -168,7 +168,11 @@ public sealed class LlamaServerTests(LlamaServerProcess server, BundledBackend b
     {
         IRemoteBackend backend = Backend;
         ChatRequest request = BundledBackend.Request(Thinking) with { Sampling = new SamplingOptions { Temperature = 1.5f, TopP = 0.95f, Seed = 42 }, MaxTokens = 40 };
+
+        // What it works on beside (for a client of a test before, who has left) is computed in one batch with this, and rounds it otherwise.
+        await server.IdleAsync();
         (MessageBuilder first, _) = await RemoteEngines.AskAsync(backend, request);
+        await server.IdleAsync();
         (MessageBuilder second, _) = await RemoteEngines.AskAsync(backend, request);
         Assert.Equal((first.Reasoning, first.Content), (second.Reasoning, second.Content));
     }

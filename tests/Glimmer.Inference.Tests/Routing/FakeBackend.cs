@@ -6,6 +6,7 @@ using Glimmer.Inference.Backends;
 using Glimmer.Inference.Routing;
 using Glimmer.Inference.Routing.Definitions;
 using Glimmer.Protocol.Errors;
+using Glimmer.Testing;
 
 namespace Glimmer.Inference.Tests.Routing;
 
@@ -228,12 +229,7 @@ internal sealed class FakePool : IAsyncDisposable
         return text;
     }
 
-    public static async Task UntilAsync(Func<bool> condition)
-    {
-        for (int i = 0; i < 5000 && !condition(); i++)
-            await Task.Delay(1);
-        Assert.True(condition());
-    }
+    public static Task UntilAsync(Func<bool> condition) => Eventually.HoldsAsync(condition);
 
     private FakeBackend Make(BackendDefinition definition)
     {

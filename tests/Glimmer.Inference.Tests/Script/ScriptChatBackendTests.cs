@@ -30,6 +30,50 @@ public sealed class ScriptChatBackendTests(BundledBackend bundled) : IClassFixtu
 
     public static TheoryData<string> Plain => [.. Generations.All.Where(generation => generation.Output is { AudioCodes: false, TrimsAnswer: false }).Select(generation => generation.Name)];
 
+    [Fact]
+    public async Task Replies_follow_one_another_and_the_last_stays()
+    {
+        ScriptChatBackend backend = ScriptRequests.Backend("rules: [{ name: r, expect: 4, replies: [{ error: { code: 1302, retry_after: 2s } }, first, second] }]", _tokenizer);
+        for (int round = 0; round < 2; round++)
+        {
+            ChatStart refused = await backend.StartAsync(ScriptRequests.User("x"), default);
+            Assert.Equal((BusinessCode.ConcurrencyExceeded, TimeSpan.FromSeconds(2)), (refused.Error!.Code, refused.Error.RetryAfter));
+            foreach (string said in new[] { "first", "second", "second" })
+                Assert.Equal(said, (await ScriptRequests.Ask(backend, ScriptRequests.User("x"))).Message.Content);
+            Assert.True(backend.Verify().Holds);
+            backend.Reset();
+        }
+    }
+
+    [Fact]
+    public async Task Any_looks_into_every_message_and_its_groups_are_places()
+    {
+        ScriptChatBackend backend = ScriptRequests.Backend("rules: [{ when: { any: '/order (\\d+)/' }, reply: 'order {{1}}' }]", _tokenizer);
+        ChatRequest asked = ScriptRequests.Request(ChatMessage.OfText(ChatRole.User, "my order 42"), ChatMessage.OfText(ChatRole.Assistant, "Yes?"), ChatMessage.OfText(ChatRole.User, "where is it"));
+        Assert.Equal("order 42", (await ScriptRequests.Ask(backend, asked)).Message.Content);
+        ChatStart none = await backend.StartAsync(ScriptRequests.User("hello"), default);
+        Assert.Contains("- any: expected \"/order (\\d+)/\", actual none of 1 messages", none.Error!.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Calls_that_the_request_does_not_allow_are_a_mistake_of_the_scenario_not_text()
+    {
+        ScriptChatBackend backend = ScriptRequests.Backend("rules: [{ name: caller, reply: { tool_calls: [{ name: f, arguments: {} }] } }]", _tokenizer);
+        foreach ((ChatRequest request, string why) in new[]
+        {
+            (ScriptRequests.User("x"), "offers no tools"),
+            (ScriptRequests.User("x").WithTools("f") with { ToolChoice = new ToolChoice(ToolChoiceMode.None) }, "forbids calls"),
+        })
+        {
+            ChatStart start = await backend.StartAsync(request, default);
+            Assert.Null(start.Answer);
+            Assert.Contains("(caller) calls f, but the request", start.Error!.Message, StringComparison.Ordinal);
+            Assert.Contains(why, start.Error.Message, StringComparison.Ordinal);
+        }
+
+        Assert.All(backend.Log.Requests, request => Assert.Equal(RequestOutcome.Invalid, request.Outcome));
+    }
+
     [Theory]
     [MemberData(nameof(Tagged))]
     public async Task What_is_written_comes_out_of_the_automaton(string generation)

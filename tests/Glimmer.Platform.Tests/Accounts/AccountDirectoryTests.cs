@@ -3,6 +3,7 @@ using Glimmer.Platform.Keys;
 using Glimmer.Platform.Store;
 using Glimmer.Platform.Tests.Store;
 using Glimmer.Protocol.Errors;
+using Glimmer.Testing;
 
 namespace Glimmer.Platform.Tests.Accounts;
 
@@ -42,19 +43,19 @@ public sealed class AccountDirectoryTests
         await using PlatformStore store = test.Test.Open();
         await using PlatformAccounts other = PlatformAccounts.Open(store);
         NewAccessKey key = await test.KeyAsync();
-        await UntilAsync(() => Code(other, key.Credential) == 0);
+        await Eventually.HoldsAsync(() => Code(other, key.Credential) == 0);
         var changed = new List<string>();
         using (other.Directory.Follow(account => changed.Add(account.Name)))
         {
             await test.Platform.Accounts.RenameAsync(Actor.Cli, test.Default, "renamed");
-            await UntilAsync(() => other.DefaultAccount.Name == "renamed");
-            await UntilAsync(() => changed.Count == 1);
+            await Eventually.HoldsAsync(() => other.DefaultAccount.Name == "renamed");
+            await Eventually.HoldsAsync(() => changed.Count == 1);
         }
 
         await test.Platform.Keys.DeleteAsync(Actor.Cli, test.Default, key.Key.Id);
-        await UntilAsync(() => Code(other, key.Credential) == 1000);
+        await Eventually.HoldsAsync(() => Code(other, key.Credential) == 1000);
         await other.Accounts.LockEndUserAsync(Actor.Cli, other.DefaultAccount.Id, "user-77");
-        await UntilAsync(() => test.Platform.Directory.CheckEndUser(test.Default, "user-77") is not null);
+        await Eventually.HoldsAsync(() => test.Platform.Directory.CheckEndUser(test.Default, "user-77") is not null);
         Assert.Equal(["renamed"], changed);
     }
 
@@ -119,11 +120,4 @@ public sealed class AccountDirectoryTests
     }
 
     private static int Code(PlatformAccounts accounts, string credential) => (int?)new Authenticator(accounts.Directory).Authenticate(new Credentials(credential)).Error?.Code ?? 0;
-
-    private static async Task UntilAsync(Func<bool> condition)
-    {
-        for (int i = 0; i < 1000 && !condition(); i++)
-            await Task.Delay(10);
-        Assert.True(condition());
-    }
 }

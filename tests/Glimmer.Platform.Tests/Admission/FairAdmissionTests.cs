@@ -89,7 +89,7 @@ public sealed class FairAdmissionTests
         var positions = new List<int>();
         foreach (Task<AdmissionResult> task in new[] { waiting[0], waiting[3], waiting[1], waiting[2] })
         {
-            AdmissionResult result = await task.WaitAsync(TimeSpan.FromSeconds(10));
+            AdmissionResult result = await task.WaitAsync(TimeSpan.FromMinutes(2));
             positions.Add(result.Position);
             result.Lease!.Dispose();
         }
@@ -165,7 +165,7 @@ public sealed class FairAdmissionTests
             Interlocked.Decrement(ref inside[account]);
             Interlocked.Increment(ref served);
             result.Lease.Dispose();
-        }).WaitAsync(TimeSpan.FromSeconds(60));
+        }).WaitAsync(TimeSpan.FromMinutes(2));
         Assert.InRange(most, 2, 7);
         Assert.Equal(6000, served + left + refused);
         Assert.True(served > 3000);
@@ -181,7 +181,7 @@ public sealed class FairAdmissionTests
         Task[] waiting = [.. requests.Select(WaitAsync)];
         Assert.Equal(requests.Length, admission.Waiting);
         running.Dispose();
-        await Task.WhenAll(waiting).WaitAsync(TimeSpan.FromSeconds(20));
+        await Task.WhenAll(waiting).WaitAsync(TimeSpan.FromMinutes(2));
         Assert.Equal((0, 0), (admission.InFlight, admission.Waiting));
         return string.Join(' ', order);
 

@@ -3,6 +3,7 @@ using Glimmer.Platform.Ledger;
 using Glimmer.Platform.Plans;
 using Glimmer.Platform.Store;
 using Glimmer.Platform.Tests.Store;
+using Glimmer.Testing;
 
 namespace Glimmer.Platform.Tests.Catalog;
 
@@ -39,8 +40,7 @@ public sealed class CatalogueVersionsTests
         using var follower = CatalogueVersions.Open(store, other, new PlanGate(PlanRules.Load()));
         Assert.Equal(first, other.Current.Version);
         await versions.ActivateAsync(VersionKind.Catalogue, 0, "admin");
-        for (int i = 0; i < 400 && other.Current.Version != 0; i++)
-            await Task.Delay(25);
+        await Eventually.HoldsAsync(() => other.Current.Version == 0);
         Assert.Equal((0L, 0L), (source.Current.Version, other.Current.Version));
     }
 

@@ -34,7 +34,7 @@ public sealed class AwayTests : IDisposable
         store.Presence.Changed = (fault, _) => changes.Add(fault is not null);
         _postgres.Halt();
         await Task.WhenAll(Enumerable.Range(0, 50).Select(i => Charge(ledger, $"away-{i}")));
-        await UntilAsync(() => store.Presence.IsAway);
+        await Eventually.HoldsAsync(() => store.Presence.IsAway);
         await Task.WhenAll(Enumerable.Range(50, 50).Select(i => Charge(ledger, $"away-{i}")));
         Assert.Equal((100, true, true), (ledger.JournalWaiting, ledger.Admits, store.Presence.Since is not null));
         Assert.True(ledger.JournalBytes > 100 * 50);
@@ -44,7 +44,7 @@ public sealed class AwayTests : IDisposable
 
         _postgres.Resume();
         await ledger.FlushAsync();
-        await UntilAsync(() => !store.Presence.IsAway);
+        await Eventually.HoldsAsync(() => !store.Presence.IsAway);
         Assert.Equal((0, 0), (ledger.JournalWaiting, ledger.Backlog));
         Assert.Equal([true, false], changes);
         await Check(ledger, store, 101);
@@ -100,14 +100,14 @@ public sealed class AwayTests : IDisposable
         _postgres.Halt();
         for (int i = 0; i < 20; i++)
             await Charge(ledger, $"away-{i}");
-        await UntilAsync(() => store.Presence.IsAway);
+        await Eventually.HoldsAsync(() => store.Presence.IsAway);
 
         // The ledger gives the database a second, and closes its journal.
         await ledger.DisposeAsync();
         Assert.NotEqual(0, ledger.JournalWaiting);
         Assert.Single(Directory.GetFiles(JournalFolder));
         _postgres.Resume();
-        await UntilAsync(() => store.Writes.Trouble is null);
+        await Eventually.HoldsAsync(() => store.Writes.Trouble is null && !store.Presence.IsAway);
         await store.DisposeAsync();
         Assert.Equal(0, ledger.JournalWaiting);
         Assert.Empty(Directory.GetFiles(JournalFolder));
@@ -148,7 +148,7 @@ public sealed class AwayTests : IDisposable
         await ledger.DepositAsync("a", Money.Of(100, Currency.Usd), "d");
         _postgres.Halt();
         Task first = Charge(ledger, "first");
-        await UntilAsync(() => store.Presence.IsAway);
+        await Eventually.HoldsAsync(() => store.Presence.IsAway);
         await first;
         foreach (PlatformLedger closed in new[] { strict, brief })
         {
@@ -179,11 +179,11 @@ public sealed class AwayTests : IDisposable
         })];
         _postgres.Halt();
         Task[] durable = [.. running.Select(held => ledger.Settle(held, new UsageUnits { Input = 1 }).Durable)];
-        await UntilAsync(() => store.Presence.IsAway && !ledger.Admits);
+        await Eventually.HoldsAsync(() => store.Presence.IsAway && !ledger.Admits);
         Assert.Equal(BusinessCode.Network, Refused(ledger).Code);
         _postgres.Resume();
         await Task.WhenAll(durable);
-        await UntilAsync(() => ledger.Admits);
+        await Eventually.HoldsAsync(() => ledger.Admits);
         await Check(ledger, store, 30);
     }
 
@@ -196,7 +196,7 @@ public sealed class AwayTests : IDisposable
         await Charge(ledger, "before");
         store.Write(session => session.Execute("UPDATE store_topics SET version = 1 WHERE topic = 'ledger'"));   // a standby that had less, or a restored backup
         Task late = Charge(ledger, "late");
-        await UntilAsync(() => ledger.Broken is not null);
+        await Eventually.HoldsAsync(() => ledger.Broken is not null);
         Assert.Contains("Restart", ledger.Broken, StringComparison.Ordinal);
         Assert.False(ledger.Admits);
 
@@ -251,12 +251,5 @@ public sealed class AwayTests : IDisposable
             Assert.Equal(100m - (requests * 0.001m), ledger.BalanceOf("a", Currency.Usd).Cash.Amount);
         await using PlatformLedger fresh = PlatformLedger.Open(store, new LedgerSettings { SweepEvery = TimeSpan.Zero });
         Assert.Equal(fresh.BalanceOf("a", Currency.Usd).Cash, ledger.BalanceOf("a", Currency.Usd).Cash);
-    }
-
-    private static async Task UntilAsync(Func<bool> condition)
-    {
-        for (int i = 0; i < 2000 && !condition(); i++)
-            await Task.Delay(5);
-        Assert.True(condition());
     }
 }

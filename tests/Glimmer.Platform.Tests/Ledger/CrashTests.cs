@@ -2,6 +2,7 @@ using System.Diagnostics;
 using System.Globalization;
 using Glimmer.Platform.Ledger;
 using Glimmer.Platform.Store;
+using Glimmer.Testing;
 using Npgsql;
 
 namespace Glimmer.Platform.Tests.Ledger;
@@ -12,6 +13,9 @@ namespace Glimmer.Platform.Tests.Ledger;
 /// </summary>
 public sealed class CrashTests
 {
+    /// <summary>Some acknowledgements: before it has them the load is not under way, however long it was given.</summary>
+    private const int FewestBytes = 200;
+
     private static int Kills => int.TryParse(Environment.GetEnvironmentVariable("GLIMMER_CRASH_KILLS"), NumberStyles.None, CultureInfo.InvariantCulture, out int kills) ? kills : 5;
 
     [Theory, Store.EachStore]
@@ -43,14 +47,14 @@ public sealed class CrashTests
             RedirectStandardError = true,
             UseShellExecute = false,
         };
+        start.Environment["DOTNET_EnableDiagnostics"] = "0";   // the sockets for debuggers would outlive it
         start.Environment[CrashLoad.Folder] = test.Folder;
         start.Environment[CrashLoad.Connection] = test.Settings.ConnectionString;
         start.Environment[CrashLoad.Run] = run;
         using Process child = Process.Start(start)!;
         Task<string> output = child.StandardOutput.ReadToEndAsync();
         Task<string> errors = child.StandardError.ReadToEndAsync();
-        for (int i = 0; i < 6000 && !child.HasExited && !(File.Exists(notes) && new FileInfo(notes).Length > 0); i++)
-            await Task.Delay(5);
+        await Eventually.HoldsAsync(() => child.HasExited || (File.Exists(notes) && new FileInfo(notes).Length >= FewestBytes));
         await Task.Delay(afterMilliseconds);
         Assert.False(child.HasExited, $"The load ended by itself: {(child.HasExited ? await output + await errors : "")}");
         child.Kill();
@@ -87,7 +91,7 @@ public sealed class CrashTests
     private static async Task WaitForSessionsAsync(string connection)
     {
         string name = new NpgsqlConnectionStringBuilder(connection).ApplicationName!;
-        for (int i = 0; i < 400 && Store.TestStore.Administer($"SELECT 1 FROM pg_stat_activity WHERE application_name = '{name}'") > 0; i++)
+        for (int i = 0; i < 6000 && Store.TestStore.Administer($"SELECT 1 FROM pg_stat_activity WHERE application_name = '{name}'") > 0; i++)
             await Task.Delay(10);
     }
 }

@@ -11,7 +11,7 @@ public sealed class DrainTests
     public async Task Whoever_drains_the_ledger_may_close_the_store_at_once()
     {
         for (int round = 0; round < 20; round++)
-            await CloseAsync().WaitAsync(TimeSpan.FromSeconds(60));
+            await CloseAsync().WaitAsync(TimeSpan.FromMinutes(2));
 
         static async Task CloseAsync()
         {

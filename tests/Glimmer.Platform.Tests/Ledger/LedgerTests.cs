@@ -2,6 +2,7 @@ using Glimmer.Platform.Ledger;
 using Glimmer.Platform.Store;
 using Glimmer.Platform.Tests.Store;
 using Glimmer.Protocol.Errors;
+using Glimmer.Testing;
 
 namespace Glimmer.Platform.Tests.Ledger;
 
@@ -170,14 +171,14 @@ public sealed class LedgerTests
         using PlatformStore otherStore = PlatformStore.Open(test.Files.Settings);
         await using PlatformLedger other = PlatformLedger.Open(otherStore, new LedgerSettings { SweepEvery = TimeSpan.Zero });
         await Task.WhenAll(other.DepositAsync("a", Usd(5), "d1"), test.Ledger.DepositAsync("a", Usd(7), "d2"), other.GrantAsync("a", Usd(1), "g"), test.Ledger.DepositAsync("a", Usd(5), "d1"));
-        await test.Eventually(() => test.Ledger.BalanceOf("a", Currency.Usd).Funds == Usd(13) && other.BalanceOf("a", Currency.Usd).Funds == Usd(13));
+        await Eventually.HoldsAsync(() => test.Ledger.BalanceOf("a", Currency.Usd).Funds == Usd(13) && other.BalanceOf("a", Currency.Usd).Funds == Usd(13));
         var spends = new List<Task>();
         for (int i = 0; i < 200; i++)
             spends.Add(TestLedger.Spend(i % 2 == 0 ? test.Ledger : other, "a", _cent, 3));
         await Task.WhenAll(spends);
-        await test.Eventually(() => test.Ledger.BalanceOf("a", Currency.Usd).Funds == Usd(7) && other.BalanceOf("a", Currency.Usd).Funds == Usd(7));
+        await Eventually.HoldsAsync(() => test.Ledger.BalanceOf("a", Currency.Usd).Funds == Usd(7) && other.BalanceOf("a", Currency.Usd).Funds == Usd(7));
         Assert.Equal(Usd(7), test.Ledger.BalanceOf("a", Currency.Usd).Funds);
-        await test.Eventually(() => test.Ledger.KeySpent("k1", Currency.Usd, CapPeriod.Total) == Usd(6) && other.KeySpent("k1", Currency.Usd, CapPeriod.Total) == Usd(6));
+        await Eventually.HoldsAsync(() => test.Ledger.KeySpent("k1", Currency.Usd, CapPeriod.Total) == Usd(6) && other.KeySpent("k1", Currency.Usd, CapPeriod.Total) == Usd(6));
     }
 
     [Theory, EachStore]

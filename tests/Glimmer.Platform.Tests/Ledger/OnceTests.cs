@@ -1,6 +1,7 @@
 using Glimmer.Platform.Ledger;
 using Glimmer.Platform.Store;
 using Glimmer.Platform.Tests.Store;
+using Glimmer.Testing;
 
 namespace Glimmer.Platform.Tests.Ledger;
 
@@ -17,12 +18,12 @@ public sealed class OnceTests
         await using PlatformLedger first = Open(here), second = Open(there);
         await first.DepositAsync("a", Money.Of(1, Currency.Usd), "d");
         await first.GrantAsync("a", Money.Of(0.010m, Currency.Usd), "g");
-        await UntilAsync(() => second.BalanceOf("a", Currency.Usd).Cash.Amount == 1);
+        await Eventually.HoldsAsync(() => second.BalanceOf("a", Currency.Usd).Cash.Amount == 1);
         Reservation[] held = [Reserve(first), Reserve(second)];
         await first.Settle(held[0], new UsageUnits { Input = 4 }, new SettleDetails(Once: true)).Durable;
         await second.Settle(held[1], new UsageUnits { Input = 9 }, new SettleDetails(Once: true)).Durable;
         await second.Settle(Reserve(second, "plain"), new UsageUnits { Input = 1 }).Durable;   // of the same wallet and key
-        await UntilAsync(() => first.BalanceOf("a", Currency.Usd).Credits == second.BalanceOf("a", Currency.Usd).Credits);
+        await Eventually.HoldsAsync(() => first.BalanceOf("a", Currency.Usd).Credits == second.BalanceOf("a", Currency.Usd).Credits);
         foreach (PlatformLedger ledger in new[] { first, second })
         {
             Assert.Empty(await ledger.AuditAsync());
@@ -90,12 +91,5 @@ public sealed class OnceTests
     {
         Assert.True(ledger.TryReserve(new Payer("a", "p", "k"), new Quote(_price, new UsageUnits { Input = 10 }), id, out Reservation? held, out _));
         return held;
-    }
-
-    private static async Task UntilAsync(Func<bool> condition)
-    {
-        for (int i = 0; i < 2000 && !condition(); i++)
-            await Task.Delay(5);
-        Assert.True(condition());
     }
 }

@@ -15,7 +15,7 @@ public sealed class ServerCrashTests
     {
         using var test = new Store.TestStore(StoreKind.Postgres);
         using PlatformStore store = PlatformStore.Open(CrashLoad.Settings(test.Folder, test.Settings.ConnectionString) with { Durability = StoreDurability.Full });
-        await using PlatformLedger ledger = PlatformLedger.Open(store, new LedgerSettings { SweepEvery = TimeSpan.Zero });
+        await using PlatformLedger ledger = PlatformLedger.Open(store, new LedgerSettings { SweepEvery = TimeSpan.Zero, AdmitAmount = 1000 });
         await ledger.DepositAsync("a", Money.Of(1000, Currency.Usd), "d");
         Price price = PriceTests.Tokens("1", "1", "1", per: 1000);
         using var stop = new CancellationTokenSource();

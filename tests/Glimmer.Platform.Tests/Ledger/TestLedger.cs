@@ -61,13 +61,6 @@ internal sealed class TestLedger : IDisposable
         await ledger.Settle(held, new UsageUnits { Input = input }).Durable;
     }
 
-    public async Task Eventually(Func<bool> condition)
-    {
-        for (int i = 0; i < 400 && !condition(); i++)
-            await Task.Delay(25);
-        Assert.True(condition());
-    }
-
     public void Dispose()
     {
         IReadOnlyList<string> faults = Ledger.AuditAsync().GetAwaiter().GetResult();

@@ -89,5 +89,5 @@ public sealed class LostNewsTests
     }
 
     private static async Task<long> NextAsync(Channel<long> heard) =>
-        await heard.Reader.ReadAsync(TestContext.Current.CancellationToken).AsTask().WaitAsync(TimeSpan.FromSeconds(30), TestContext.Current.CancellationToken);
+        await heard.Reader.ReadAsync(TestContext.Current.CancellationToken).AsTask().WaitAsync(TimeSpan.FromMinutes(2), TestContext.Current.CancellationToken);
 }

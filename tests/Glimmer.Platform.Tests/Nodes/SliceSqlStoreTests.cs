@@ -118,7 +118,7 @@ public sealed class SliceSqlStoreTests
             {
                 if (!slice.TryTake(1))
                 {
-                    await slice.NextAnswer().WaitAsync(TimeSpan.FromSeconds(20), TestContext.Current.CancellationToken);
+                    await slice.NextAnswer().WaitAsync(TimeSpan.FromMinutes(2), TestContext.Current.CancellationToken);
                     continue;
                 }
 

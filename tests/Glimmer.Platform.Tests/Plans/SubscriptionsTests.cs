@@ -5,6 +5,7 @@ using Glimmer.Platform.Store;
 using Glimmer.Platform.Tests.Ledger;
 using Glimmer.Platform.Tests.Store;
 using Glimmer.Protocol.Errors;
+using Glimmer.Testing;
 
 namespace Glimmer.Platform.Tests.Plans;
 
@@ -149,7 +150,7 @@ public sealed class SubscriptionsTests
         await Task.WhenAll(
             first.OrderAsync("a", "lite", PlanCycle.Month, Currency.Usd, "one"),
             second.OrderAsync("a", "lite", PlanCycle.Quarter, Currency.Usd, "two"));
-        await books.Eventually(() => one.Of("a").Terms.SequenceEqual(two.Of("a").Terms));
+        await Eventually.HoldsAsync(() => one.Of("a").Terms.SequenceEqual(two.Of("a").Terms));
         decimal paid = one.Of("a").Terms.Sum(term => term.Value);
         Assert.Equal((0m, 1000m - paid), Funds(books));
         Assert.NotEmpty(one.Of("a").Terms);

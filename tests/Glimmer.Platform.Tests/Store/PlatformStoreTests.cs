@@ -127,7 +127,7 @@ public sealed class PlatformStoreTests
             heard.TrySetResult(version);
         });
         await there.WriteAsync(session => Insert(session, "new"));
-        Assert.Equal(1, await heard.Task.WaitAsync(TimeSpan.FromSeconds(10)));
+        Assert.Equal(1, await heard.Task.WaitAsync(TimeSpan.FromMinutes(2)));
     }
 
     [Theory, EachStore]

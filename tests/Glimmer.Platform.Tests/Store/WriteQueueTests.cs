@@ -10,11 +10,16 @@ public sealed class WriteQueueTests
         using var test = new TestStore(kind);
         await using PlatformStore store = test.Open();
         Create(store);
+        Task gate = Hold(store, out ManualResetEventSlim release);
         Task[] writers = [.. Enumerable.Range(0, 8).Select(w => Task.Run(async () =>
         {
             for (int i = 0; i < 100; i++)
                 Assert.Equal(1, await store.WriteAsync(session => session.Execute("INSERT INTO notes (writer, number) VALUES (@w, @i)", new { w, i })));
         }))];
+        while (store.Writes.Waiting < 8)
+            await Task.Delay(1);
+        release.Set();
+        await gate;
         await Task.WhenAll(writers);
         Assert.Equal(800, Count(store));
         Assert.True(store.Writes.Batches < store.Writes.Written);
@@ -114,6 +119,30 @@ public sealed class WriteQueueTests
         await Assert.ThrowsAsync<ObjectDisposedException>(() => store.WriteAsync(static _ => 1));
         using PlatformStore again = test.Open();
         Assert.Equal(500, Count(again));
+    }
+
+    [Theory, EachStore]
+    public async Task Closing_takes_the_writes_of_one_who_gives_each_when_the_one_before_is_stored(StoreKind kind)
+    {
+        using var test = new TestStore(kind);
+        PlatformStore store = test.Open();
+        Create(store);
+        _ = Hold(store, out ManualResetEventSlim release);
+        store.WaitFor(GiveAsync());
+        Task closing = store.DisposeAsync().AsTask();
+        release.Set();
+        await closing;
+        using PlatformStore again = test.Open();
+        Assert.Equal(20, Count(again));
+
+        async Task GiveAsync()
+        {
+            for (int i = 0; i < 20; i++)
+            {
+                await store.WriteAsync(session => session.Execute("INSERT INTO notes (writer, number) VALUES (1, 1)"));
+                await Task.Delay(1);
+            }
+        }
     }
 
     [Fact]

@@ -3,6 +3,7 @@ using System.Text;
 using Glimmer.Platform.Store;
 using Glimmer.Platform.Tasks;
 using Glimmer.Platform.Tests.Store;
+using Glimmer.Testing;
 
 namespace Glimmer.Platform.Tests.Tasks;
 
@@ -95,10 +96,5 @@ internal sealed class Work(Func<TaskRun, CancellationToken, Task<TaskOutcome>>? 
         return new TaskOutcome(TaskState.Succeeded, 200, 0, Encoding.UTF8.GetBytes("done " + Encoding.UTF8.GetString(task.Body)));
     }
 
-    public static async Task UntilAsync(Func<bool> condition)
-    {
-        for (int i = 0; i < 2000 && !condition(); i++)
-            await Task.Delay(5);
-        Assert.True(condition());
-    }
+    public static Task UntilAsync(Func<bool> condition) => Eventually.HoldsAsync(condition);
 }

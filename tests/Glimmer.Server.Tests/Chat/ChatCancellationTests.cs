@@ -127,7 +127,7 @@ public sealed class ChatCancellationTests
 
         Assert.InRange(before, 1, 4500);
         using var reader = new StreamReader(connection, Encoding.UTF8);
-        string all = await reader.ReadToEndAsync().WaitAsync(TimeSpan.FromSeconds(30));
+        string all = await reader.ReadToEndAsync().WaitAsync(TimeSpan.FromMinutes(2));
         Assert.Equal(5000, all.Split(piece).Length - 1);
         Assert.Contains("data: [DONE]\n\n", all);
     }
@@ -141,7 +141,7 @@ public sealed class ChatCancellationTests
         var opened = new TaskCompletionSource();
         harness.Backend.Script = _ => ChatScript.Of("late") with { Opened = opened.Task, FaultAt = faultAt };
         using HttpResponseMessage response = await harness.PostAsync(
-            """{"model":"glm-4.7","stream":true,"messages":[{"role":"user","content":"hi"}]}""", completion: HttpCompletionOption.ResponseHeadersRead).WaitAsync(TimeSpan.FromSeconds(20));
+            """{"model":"glm-4.7","stream":true,"messages":[{"role":"user","content":"hi"}]}""", completion: HttpCompletionOption.ResponseHeadersRead).WaitAsync(TimeSpan.FromMinutes(2));
         Assert.Equal(200, (int)response.StatusCode);
         Assert.False(opened.Task.IsCompleted);
         opened.SetResult();
@@ -156,7 +156,7 @@ public sealed class ChatCancellationTests
         byte[] buffer = new byte[4096];
         while (!text.ToString().Contains(part, StringComparison.Ordinal))
         {
-            int read = await stream.ReadAsync(buffer).AsTask().WaitAsync(TimeSpan.FromSeconds(10));
+            int read = await stream.ReadAsync(buffer).AsTask().WaitAsync(TimeSpan.FromMinutes(2));
             Assert.NotEqual(0, read);
             text.Append(Encoding.UTF8.GetString(buffer, 0, read));
         }

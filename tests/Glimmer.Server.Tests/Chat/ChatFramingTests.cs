@@ -79,10 +79,10 @@ public sealed partial class ChatFramingTests : IAsyncLifetime
         using HttpResponseMessage response = await _harness.PostAsync(
             """{"model":"glm-4.7","stream":true,"messages":[{"role":"user","content":"hi"}]}""", completion: HttpCompletionOption.ResponseHeadersRead);
         using var reader = new StreamReader(await response.Content.ReadAsStreamAsync());
-        Assert.Contains("\"one\"", await reader.ReadLineAsync().WaitAsync(TimeSpan.FromSeconds(10)));
+        Assert.Contains("\"one\"", await reader.ReadLineAsync().WaitAsync(TimeSpan.FromMinutes(2)));
         gate.Writer.TryWrite(1);
         Assert.Equal("", await reader.ReadLineAsync());
-        Assert.Contains("\"two\"", await reader.ReadLineAsync().WaitAsync(TimeSpan.FromSeconds(10)));
+        Assert.Contains("\"two\"", await reader.ReadLineAsync().WaitAsync(TimeSpan.FromMinutes(2)));
     }
 
     private static string Dechunk(string body)

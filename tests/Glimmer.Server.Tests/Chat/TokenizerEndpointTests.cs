@@ -160,11 +160,11 @@ public sealed class TokenizerEndpointTests : IAsyncLifetime
         harness.Backend.Count = _ =>
         {
             entered.Release();
-            go.Wait(TimeSpan.FromSeconds(20));
+            go.Wait(TimeSpan.FromMinutes(2));
             return 3;
         };
         Task<JsonElement> first = harness.ChatAsync(Plain, Path);
-        Assert.True(await entered.WaitAsync(TimeSpan.FromSeconds(20)));
+        Assert.True(await entered.WaitAsync(TimeSpan.FromMinutes(2)));
         using HttpResponseMessage second = await harness.PostAsync(Plain, Path);
         go.Release();
 

@@ -99,7 +99,7 @@ public sealed class PitfallTests : IAsyncLifetime
         _harness.Backend.Script = _ => ChatScript.Of("x") with { Error = fails ? PlatformError.Of(BusinessCode.PromptTooLong) : null };
         JsonElement given = await _harness.ChatAsync($"{{\"model\":\"glm-4.7\",{Messages}}}", "/api/paas/v4/async/chat/completions");
         HashSet<string> seen = [given.GetProperty("task_status").GetString()!];
-        for (int i = 0; i < 400 && seen.Count < 2; i++)
+        for (int i = 0; i < 20_000 && seen.Count < 2; i++)
         {
             await Task.Delay(5, TestContext.Current.CancellationToken);
             string text = await _harness.Client.GetStringAsync("/api/paas/v4/async-result/" + given.GetProperty("id").GetString(), TestContext.Current.CancellationToken);

@@ -30,7 +30,7 @@ internal sealed class EmulatorHarness : IAsyncDisposable
         Backend = backend;
         Clock = clock;
         Logs = logs;
-        Client = new HttpClient { BaseAddress = server.Addresses[0], Timeout = TimeSpan.FromSeconds(30) };
+        Client = new HttpClient { BaseAddress = server.Addresses[0], Timeout = TimeSpan.FromMinutes(2) };
         Client.DefaultRequestHeaders.Authorization = new AuthenticationHeaderValue("Bearer", Key);
     }
 

@@ -109,6 +109,20 @@ public sealed class StartupTests
         Directory.Delete(folder, true);
     }
 
+    [Fact]
+    public async Task Told_to_stop_during_the_start_it_ends_without_a_fault()
+    {
+        string folder = Directory.CreateTempSubdirectory("glimmer-start-").FullName;
+        await using (var server = GlimmerServer.Create(new GlimmerOptions { DataFolder = folder, Port = 0 }, new ChatBackendSlot()))
+        {
+            await server.StopAsync(TestContext.Current.CancellationToken);
+            GlimmerStartupException told = await Assert.ThrowsAsync<GlimmerStartupException>(() => server.StartAsync(TestContext.Current.CancellationToken));
+            Assert.Equal(0, told.ExitCode);
+        }
+
+        Directory.Delete(folder, true);
+    }
+
     private static GlimmerOptions Read(params (string Key, string Value)[] values) =>
         GlimmerSettings.Read(new ConfigurationBuilder().AddInMemoryCollection(values.Select(pair => KeyValuePair.Create(pair.Key, (string?)pair.Value))).Build());
 }

@@ -1,5 +1,6 @@
 using System.Text.Json;
 using Glimmer.Dialogue.Output;
+using Glimmer.Engine;
 using Glimmer.Server.Tests.Support;
 
 namespace Glimmer.Server.Tests.Llama;
@@ -26,6 +27,17 @@ public sealed class LlamaRoutesTests : IAsyncLifetime
         JsonElement said = await _harness.ChatAsync("""{"prompt":"Hello","n_predict":-1}""", "/completion");
         Assert.Equal("Hello", said.GetProperty("content").GetString());
         Assert.Null(_harness.Backend.LastRequest!.MaxTokens);
+    }
+
+    [Theory]
+    [InlineData(null, 204800)]
+    [InlineData(0, 204800)]
+    [InlineData(32768, 32768)]
+    public async Task Props_tell_the_context_that_the_engine_takes(int? engine, int told)
+    {
+        _harness.Backend.EngineStatistics = engine is { } context ? new EngineStatistics { ContextLength = context } : null;
+        JsonElement props = JsonDocument.Parse(await _harness.Client.GetStringAsync("/props?model=glm-4.7")).RootElement;
+        Assert.Equal(told, props.GetProperty("default_generation_settings").GetProperty("n_ctx").GetInt32());
     }
 
     [Fact]

@@ -247,11 +247,11 @@ public sealed partial class MessagesEndpointTests : IAsyncLifetime
         harness.Backend.Count = _ =>
         {
             entered.Release();
-            go.Wait(TimeSpan.FromSeconds(20));
+            go.Wait(TimeSpan.FromMinutes(2));
             return 3;
         };
         Task<JsonElement> first = harness.ChatAsync(Body(""), Path + "/count_tokens");
-        Assert.True(await entered.WaitAsync(TimeSpan.FromSeconds(20)));
+        Assert.True(await entered.WaitAsync(TimeSpan.FromMinutes(2)));
         using HttpResponseMessage second = await harness.PostAsync(Body(""), Path + "/count_tokens");
         go.Release();
 
@@ -271,6 +271,7 @@ public sealed partial class MessagesEndpointTests : IAsyncLifetime
         Assert.DoesNotContain(last, next.GetProperty("data").EnumerateArray().Select(model => model.GetProperty("id").GetString()));
         JsonElement one = JsonDocument.Parse(await _harness.Client.GetStringAsync("/api/anthropic/v1/models/claude-sonnet-4-5")).RootElement;
         Assert.Equal(("model", "glm-4.7"), (one.GetProperty("type").GetString(), one.GetProperty("id").GetString()));
+        Assert.Equal((204800, 131072), (one.GetProperty("max_input_tokens").GetInt32(), one.GetProperty("max_tokens").GetInt32()));
     }
 
     private static string Body(string more) =>

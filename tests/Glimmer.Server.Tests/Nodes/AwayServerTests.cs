@@ -29,6 +29,7 @@ public sealed class AwayServerTests : IDisposable
         await using ServerHarness harness = await ServerHarness.StartAsync(WithPostgres);
         await harness.ChatAsync(Chat);
         JsonElement kept = await harness.ChatAsync("""{"model":"glm-4.7","input":"a","store":true}""", "/v1/responses");
+        await harness.Server.Ledger.FlushAsync();   // on a slow machine the journal may have them first
         var gate = Channel.CreateUnbounded<int>();
         harness.Backend.Script = _ => ChatScript.Of("one", "two", "three") with { Gate = gate.Reader };
         Task<List<JsonElement>> stream = harness.StreamAsync("""{"model":"glm-4.7","stream":true,"messages":[{"role":"user","content":"hi"}]}""");
@@ -110,38 +111,35 @@ public sealed class AwayServerTests : IDisposable
     public async Task A_start_waits_for_the_database_and_says_so_and_then_settles_what_the_last_run_left()
     {
         string folder = Directory.CreateTempSubdirectory("glimmer-wait-").FullName;
-        using (var taken = new System.Net.Sockets.TcpListener(System.Net.IPAddress.Loopback, 0))
+        int port = LoopbackPorts.Take();
+        GlimmerOptions options = WithPostgres(new GlimmerOptions { Port = port, DataFolder = folder, LogLevel = LogLevel.None, DrainTime = TimeSpan.Zero });
+        var backend = new ScriptedBackend("glimmer-tiny");
+        var slot = new ChatBackendSlot();
+        slot.Fill([backend], backend);
+        string key;
+        using var client = new HttpClient { BaseAddress = new Uri($"http://127.0.0.1:{port}") };
+        await using (var first = GlimmerServer.Create(options, slot))
         {
-            taken.Start();
-            int port = ((System.Net.IPEndPoint)taken.LocalEndpoint).Port;
-            taken.Stop();
-            GlimmerOptions options = WithPostgres(new GlimmerOptions { Port = port, DataFolder = folder, LogLevel = LogLevel.None, DrainTime = TimeSpan.Zero });
-            var backend = new ScriptedBackend("glimmer-tiny");
-            var slot = new ChatBackendSlot();
-            slot.Fill([backend], backend);
-            string key;
-            using var client = new HttpClient { BaseAddress = new Uri($"http://127.0.0.1:{port}") };
-            await using (var first = GlimmerServer.Create(options, slot))
-            {
-                await first.StartAsync(TestContext.Current.CancellationToken);
-                key = first.FirstKey!.Value.Credential;
-                client.DefaultRequestHeaders.Authorization = new AuthenticationHeaderValue("Bearer", key);
-                _postgres.Halt();
-                using HttpResponseMessage answered = await client.PostAsync("/api/paas/v4/chat/completions", new StringContent(Chat), TestContext.Current.CancellationToken);
-                Assert.Equal(200, (int)answered.StatusCode);
-            }
+            await first.StartAsync(TestContext.Current.CancellationToken);
+            key = first.FirstKey!.Value.Credential;
+            client.DefaultRequestHeaders.Authorization = new AuthenticationHeaderValue("Bearer", key);
+            _postgres.Halt();
+            using HttpResponseMessage answered = await client.PostAsync("/api/paas/v4/chat/completions", new StringContent(Chat), TestContext.Current.CancellationToken);
+            Assert.Equal(200, (int)answered.StatusCode);
+        }
 
-            Assert.Single(Directory.GetFiles(Path.Combine(folder, "journal")));
-            NpgsqlConnection.ClearAllPools();
-            Task<GlimmerServer> starting = GlimmerServer.CreateWhenReadyAsync(options, slot, cancel: TestContext.Current.CancellationToken);
-            string ready = "";
-            await ServerHarness.UntilAsync(() => Try(client, "/health/ready", out ready) == 503);
-            Assert.Contains("waiting for the database", ready, StringComparison.Ordinal);
-            Assert.Equal(200, Try(client, "/health/live", out _));
-            Assert.Equal(503, Try(client, "/v1/models", out string error));
-            Assert.Contains("error", error, StringComparison.Ordinal);
-            _postgres.Resume();
-            await using GlimmerServer second = await starting;
+        Assert.Single(Directory.GetFiles(Path.Combine(folder, "journal")));
+        NpgsqlConnection.ClearAllPools();
+        Task<GlimmerServer> starting = GlimmerServer.CreateWhenReadyAsync(options, slot, cancel: TestContext.Current.CancellationToken);
+        string ready = "";
+        await ServerHarness.UntilAsync(() => Try(client, "/health/ready", out ready) == 503);
+        Assert.Contains("waiting for the database", ready, StringComparison.Ordinal);
+        Assert.Equal(200, Try(client, "/health/live", out _));
+        Assert.Equal(503, Try(client, "/v1/models", out string error));
+        Assert.Contains("error", error, StringComparison.Ordinal);
+        _postgres.Resume();
+        await using (GlimmerServer second = await starting)
+        {
             Assert.Equal(1, Assert.Single(second.Ledger.Replays).Requests);
             await second.StartAsync(TestContext.Current.CancellationToken);
             Assert.Equal(200, Try(client, "/health/ready", out _));

@@ -35,7 +35,7 @@ public sealed class SharedServerTests : IDisposable
         await using (GlimmerServer second = GlimmerServer.Create(options, slot))
         {
             await second.StartAsync(TestContext.Current.CancellationToken);
-            using var client = new HttpClient { BaseAddress = second.Addresses[0], Timeout = TimeSpan.FromSeconds(30) };
+            using var client = new HttpClient { BaseAddress = second.Addresses[0], Timeout = TimeSpan.FromMinutes(2) };
             client.DefaultRequestHeaders.Authorization = first.Client.DefaultRequestHeaders.Authorization;
             await UntilCountedAsync(first, 2);
             await first.ChatAsync(Chat);
@@ -104,7 +104,7 @@ public sealed class SharedServerTests : IDisposable
     private static async Task UntilCountedAsync(ServerHarness harness, int nodes)
     {
         string wanted = $"glimmer_node_count {nodes}\n", metrics = string.Empty;
-        for (int i = 0; i < 400; i++)
+        for (int i = 0; i < 4000; i++)
         {
             metrics = await harness.Client.GetStringAsync("/metrics", TestContext.Current.CancellationToken);
             if (metrics.Contains(wanted, StringComparison.Ordinal))

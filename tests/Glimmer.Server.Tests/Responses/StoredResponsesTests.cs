@@ -264,7 +264,7 @@ public sealed class StoredResponsesTests : IAsyncLifetime
 
     private async Task<JsonElement> UntilAsync(string id, string status)
     {
-        for (int i = 0; i < 1000; i++)
+        for (int i = 0; i < 20_000; i++)
         {
             JsonElement response = await GetAsync($"{Path}/{id}");
             if (response.GetProperty("status").GetString() == status)

@@ -29,7 +29,9 @@ public sealed partial class ChaosServerTests
         {
             Probe = new ProbeOptions { Interval = TimeSpan.Zero },
             Eject = new EjectOptions { Time = TimeSpan.FromMilliseconds(30), LongestTime = TimeSpan.FromMilliseconds(100) },
-            Wait = TimeSpan.FromMilliseconds(200),
+
+            // Longer than a service is left alone that said to come back after a second: when all of them have said so, requests wait.
+            Wait = TimeSpan.FromMinutes(1),
         };
         ConcurrentBag<Outcome> outcomes = [];
         await using (PooledHarness pool = await PooledHarness.StartAsync(factory.Create, options, null, [.. upstreams.Select((upstream, i) => Define(i, upstream.Address))]))
@@ -63,7 +65,7 @@ public sealed partial class ChaosServerTests
             Assert.True((await new AdminServer(pool.Harness).OkAsync("GET", "/ledger/check")).GetProperty("holds").GetBoolean());
             Assert.All(pool.Pool.List(), backend => Assert.Equal(0, backend.InFlight));
             Assert.Contains(pool.Pool.List(), backend => backend.FailedOver > 0);
-            Assert.InRange(outcomes.Count(outcome => outcome.Kind == "done"), _requests / 3, _requests);
+            Assert.True(outcomes.Count(outcome => outcome.Kind == "done") >= _requests / 3, string.Join('\n', outcomes.CountBy(outcome => $"{outcome.Kind} {outcome.Said}").OrderByDescending(pair => pair.Value)));
             Assert.Contains(outcomes, outcome => outcome.Kind == "cut");
             Assert.Contains(outcomes, outcome => outcome.Kind == "error");
         }
@@ -79,9 +81,9 @@ public sealed partial class ChaosServerTests
         Url = address,
         Models = [new BackendModel { Code = PooledHarness.Model }],
         MaxInFlight = 8,
-        ConnectTimeout = TimeSpan.FromSeconds(2),
-        FirstTokenTimeout = TimeSpan.FromMilliseconds(400),
-        StallTimeout = TimeSpan.FromMilliseconds(400),
+        ConnectTimeout = TimeSpan.FromSeconds(20),
+        FirstTokenTimeout = TimeSpan.FromSeconds(1),
+        StallTimeout = TimeSpan.FromSeconds(1),
     };
 
     private static async Task<Outcome> AskAsync(HttpClient client, int number, bool stream)
@@ -92,7 +94,8 @@ public sealed partial class ChaosServerTests
         if (!response.IsSuccessStatusCode)
         {
             JsonElement error = JsonDocument.Parse(await response.Content.ReadAsStringAsync()).RootElement.GetProperty("error");
-            return new Outcome(number, "error", "", default, error.GetProperty("message").GetString() is { Length: > 0 } ? "" : "an error without a message");
+            string said = error.GetProperty("message").GetString() ?? "";
+            return new Outcome(number, "error", "", default, said.Length > 0 ? "" : "an error without a message", said);
         }
 
         string text = "", id = "", finish = "";
@@ -169,7 +172,7 @@ public sealed partial class ChaosServerTests
 
     private static string[] Pieces(int upstream, int number) => [$"u{upstream} ", "says ", $"<{number}> ", "is ", "an ", "odd ", $"thing #{number % 13}."];
 
-    private sealed record Outcome(int Number, string Kind, string Id, JsonElement Usage, string Fault);
+    private sealed record Outcome(int Number, string Kind, string Id, JsonElement Usage, string Fault, string Said = "");
 
     /// <summary>A service that misbehaves in another way each time.</summary>
     private sealed partial class Rogue(int me)

@@ -7,6 +7,7 @@ using Glimmer.Platform.Store;
 using Glimmer.Protocol.Sse;
 using Glimmer.Server.Hosting;
 using Glimmer.Server.Routing;
+using Glimmer.Testing;
 using Microsoft.Extensions.Logging;
 
 namespace Glimmer.Server.Tests.Support;
@@ -24,7 +25,7 @@ internal sealed class ServerHarness : IAsyncDisposable
         Slot = slot;
         Logs = logs;
         Key = server.FirstKey!.Value.Credential;
-        Client = new HttpClient { BaseAddress = server.Addresses[0], Timeout = TimeSpan.FromSeconds(30) };
+        Client = new HttpClient { BaseAddress = server.Addresses[0], Timeout = TimeSpan.FromMinutes(2) };
         Client.DefaultRequestHeaders.Authorization = new AuthenticationHeaderValue("Bearer", Key);
     }
 
@@ -52,9 +53,17 @@ internal sealed class ServerHarness : IAsyncDisposable
         if (fill)
             slot.Fill([backend], backend);
         var logs = new LogCapture();
-        var server = GlimmerServer.Create(options, slot, new GlimmerServices { Logs = logs, Time = time ?? TimeProvider.System });
-        await server.StartAsync();
-        return new ServerHarness(server, backend, slot, logs, folder);
+        try
+        {
+            var server = GlimmerServer.Create(options, slot, new GlimmerServices { Logs = logs, Time = time ?? TimeProvider.System });
+            await server.StartAsync();
+            return new ServerHarness(server, backend, slot, logs, folder);
+        }
+        catch
+        {
+            Directory.Delete(folder, recursive: true);
+            throw;
+        }
     }
 
     public Task<HttpResponseMessage> PostAsync(string body, string path = "/api/paas/v4/chat/completions", HttpCompletionOption completion = HttpCompletionOption.ResponseContentRead) =>
@@ -94,19 +103,14 @@ internal sealed class ServerHarness : IAsyncDisposable
         NetworkStream stream = socket.GetStream();
         await stream.WriteAsync(Encoding.UTF8.GetBytes(request));
         using var reader = new StreamReader(stream, Encoding.UTF8);
-        return await reader.ReadToEndAsync().WaitAsync(TimeSpan.FromSeconds(20));
+        return await reader.ReadToEndAsync().WaitAsync(TimeSpan.FromMinutes(2));
     }
 
     /// <summary>A raw chat request over HTTP/1.0 semantics of closing, for byte checks.</summary>
     public string RawChat(string body) =>
         $"POST /api/paas/v4/chat/completions HTTP/1.1\r\nHost: x\r\nAuthorization: {Key}\r\nConnection: close\r\nContent-Length: {Encoding.UTF8.GetByteCount(body)}\r\n\r\n{body}";
 
-    public static async Task UntilAsync(Func<bool> condition)
-    {
-        for (int i = 0; i < 2000 && !condition(); i++)
-            await Task.Delay(5);
-        Assert.True(condition());
-    }
+    public static Task UntilAsync(Func<bool> condition) => Eventually.HoldsAsync(condition);
 
     public async ValueTask DisposeAsync()
     {

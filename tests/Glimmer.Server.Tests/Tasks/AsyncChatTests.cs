@@ -185,7 +185,7 @@ public sealed class AsyncChatTests : IAsyncLifetime
 
     private async Task<JsonElement> EndAsync(string id)
     {
-        for (int i = 0; i < 400; i++)
+        for (int i = 0; i < 5000; i++)
         {
             JsonElement result = JsonDocument.Parse(await _harness.Client.GetStringAsync("/api/paas/v4/async-result/" + id)).RootElement;
             if (result.GetProperty("task_status").GetString() != "PROCESSING")

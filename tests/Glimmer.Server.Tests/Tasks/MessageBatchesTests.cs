@@ -108,7 +108,7 @@ public sealed class MessageBatchesTests : IAsyncLifetime
 
     private async Task<JsonElement> EndAsync(string path, string id)
     {
-        for (int i = 0; i < 600; i++)
+        for (int i = 0; i < 6000; i++)
         {
             JsonElement batch = JsonDocument.Parse(await _harness.Client.GetStringAsync($"{path}/{id}")).RootElement;
             if (batch.GetProperty("processing_status").GetString() == "ended")

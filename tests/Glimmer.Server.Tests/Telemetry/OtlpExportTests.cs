@@ -2,6 +2,7 @@ using System.Collections.Concurrent;
 using System.Net;
 using System.Text;
 using Glimmer.Server.Tests.Support;
+using Glimmer.Testing;
 
 namespace Glimmer.Server.Tests.Telemetry;
 
@@ -12,7 +13,7 @@ public sealed class OtlpExportTests
     {
         var received = new ConcurrentDictionary<string, string>();
         using var collector = new HttpListener();
-        int port = FreePort();
+        int port = LoopbackPorts.Take();
         collector.Prefixes.Add($"http://127.0.0.1:{port}/");
         collector.Start();
         Task serving = Task.Run(async () =>
@@ -44,14 +45,7 @@ public sealed class OtlpExportTests
         Assert.Contains("gen_ai.usage.input_tokens", received["/v1/traces"]);
         Assert.Contains("gen_ai.client.token.usage", received["/v1/metrics"]);
         Assert.DoesNotContain(received.Values, text => text.Contains("canary-prompt-text", StringComparison.Ordinal));
-        collector.Stop();
+        collector.Close();   // stopped first, it would be bound once more to be closed
         await serving;
-    }
-
-    private static int FreePort()
-    {
-        using var listener = new System.Net.Sockets.TcpListener(IPAddress.Loopback, 0);
-        listener.Start();
-        return ((IPEndPoint)listener.LocalEndpoint).Port;
     }
 }

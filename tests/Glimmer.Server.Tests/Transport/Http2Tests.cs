@@ -166,7 +166,7 @@ public sealed class Http2Tests : IAsyncLifetime
         foreach (byte one in Encoding.ASCII.GetBytes("POST /nothing HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"))
             await slow.GetStream().WriteAsync(new[] { one }, TestContext.Current.CancellationToken);
         using var reader = new StreamReader(slow.GetStream());
-        Assert.StartsWith("HTTP/1.1 404", await reader.ReadToEndAsync(TestContext.Current.CancellationToken).WaitAsync(TimeSpan.FromSeconds(20)), StringComparison.Ordinal);
+        Assert.StartsWith("HTTP/1.1 404", await reader.ReadToEndAsync(TestContext.Current.CancellationToken).WaitAsync(TimeSpan.FromMinutes(2)), StringComparison.Ordinal);
         using HttpResponseMessage fine = await PostAsync(_client, Chat, Streamed);
         Assert.Equal(HttpStatusCode.OK, fine.StatusCode);
         Assert.DoesNotContain(_harness.Logs.Lines, line => line.Level >= LogLevel.Warning);

@@ -10,6 +10,9 @@ internal abstract class AnswerReader : IDisposable
     public const long MaxAnswerBytes = 64 << 20;
 
     private readonly ChatRequest _request;
+    private TextPieces _thought;
+    private TextPieces _said;
+    private TextPieces _passed;
 
     /// <summary>A reader of one answer.</summary>
     protected AnswerReader(ChatRequest request)
@@ -80,6 +83,7 @@ internal abstract class AnswerReader : IDisposable
     /// <summary>Tells a piece of reasoning.</summary>
     protected void Think(string text, List<ChatEvent> events)
     {
+        text = _thought.Join(text);
         if (text.Length == 0)
             return;
         ReasoningBytes += Count(text);
@@ -89,6 +93,7 @@ internal abstract class AnswerReader : IDisposable
     /// <summary>Tells a piece of content.</summary>
     protected void Say(string text, IReadOnlyList<SaidToken>? tokens, List<ChatEvent> events)
     {
+        text = _said.Join(text);
         if (text.Length == 0)
             return;
         AnswerBytes += Count(text);
@@ -101,6 +106,7 @@ internal abstract class AnswerReader : IDisposable
     /// <returns>The call's place.</returns>
     protected int Call(int? index, string? id, string? name, string? arguments, List<ChatEvent> events)
     {
+        arguments = arguments is null ? null : _passed.Join(arguments);
         AnswerBytes += Count(name ?? "") + Count(arguments ?? "");
         return Calls.Add(index, id, name, arguments, events);
     }
@@ -112,6 +118,8 @@ internal abstract class AnswerReader : IDisposable
     {
         if (said == FinishReason.BackendFault)
             throw new UpstreamFaultException("it says that the answer failed");
+        if (_thought.IsOpen || _said.IsOpen || _passed.IsOpen)
+            throw TextPieces.Broken();
         bool cut = said is FinishReason.Length or FinishReason.ContextWindow or FinishReason.Sensitive;
         if (Finish is null)
             Calls.Finish(cut, events);

@@ -117,9 +117,9 @@ internal sealed class CompletionsReader(ChatRequest request) : AnswerReader(requ
             if (json.ValueTextEquals("content"u8))
                 content += ReadContent(ref json);
             else if (json.ValueTextEquals("reasoning_content"u8) || json.ValueTextEquals("reasoning"u8))
-                reasoning = json.TextOf("reasoning_content") is { Length: > 0 } said ? said : reasoning; // services that have both say the same in both
+                reasoning = json.PieceOf("reasoning_content") is { Length: > 0 } said ? said : reasoning; // services that have both say the same in both
             else if (json.ValueTextEquals("refusal"u8))
-                content += json.TextOf("refusal");
+                content += json.PieceOf("refusal");
             else if (json.ValueTextEquals("tool_calls"u8))
                 ReadCalls(ref json, data);
             else
@@ -136,7 +136,7 @@ internal sealed class CompletionsReader(ChatRequest request) : AnswerReader(requ
             case JsonTokenType.Null:
                 return null;
             case JsonTokenType.String:
-                return json.GetString();
+                return TextPieces.Read(ref json);
             case JsonTokenType.StartArray:
                 string text = "";
                 while (json.NextObject("content"))
@@ -144,7 +144,7 @@ internal sealed class CompletionsReader(ChatRequest request) : AnswerReader(requ
                     while (json.NextMember())
                     {
                         if (json.ValueTextEquals("text"u8))
-                            text += json.TextOf("text");
+                            text += json.PieceOf("text");
                         else
                             json.SkipValue();
                     }
@@ -204,7 +204,7 @@ internal sealed class CompletionsReader(ChatRequest request) : AnswerReader(requ
             case JsonTokenType.Null:
                 return null;
             case JsonTokenType.String:
-                return json.GetString();
+                return TextPieces.Read(ref json);
             case JsonTokenType.StartObject:
                 int start = (int)json.TokenStartIndex;
                 json.Skip();

@@ -39,6 +39,18 @@ internal static class JsonTokens
         return json.GetString();
     }
 
+    /// <summary>A piece of text, which may end or begin inside a surrogate pair (<see cref="TextPieces"/>); null when it is null.</summary>
+    public static string? PieceOf(this ref Utf8JsonReader json, string name)
+    {
+        Read(ref json);
+        return json.TokenType switch
+        {
+            JsonTokenType.Null => null,
+            JsonTokenType.String => TextPieces.Read(ref json),
+            _ => throw Wrong(name, "a string"),
+        };
+    }
+
     /// <summary>The count of a member: a whole number from 0; null when it is null.</summary>
     public static int? CountOf(this ref Utf8JsonReader json, string name)
     {

@@ -231,13 +231,13 @@ internal sealed class MessagesReader(ChatRequest request, SignatureMemory signat
                 while (json.NextMember())
                 {
                     if (json.ValueTextEquals("text"u8))
-                        text = json.TextOf("text");
+                        text = json.PieceOf("text");
                     else if (json.ValueTextEquals("thinking"u8))
-                        thinking = json.TextOf("thinking");
+                        thinking = json.PieceOf("thinking");
                     else if (json.ValueTextEquals("signature"u8))
                         signature = json.TextOf("signature");
                     else if (json.ValueTextEquals("partial_json"u8))
-                        input = json.TextOf("partial_json");
+                        input = json.PieceOf("partial_json");
                     else
                         json.SkipValue();
                 }

@@ -263,30 +263,36 @@ internal sealed class CompletionsBody(CompletionsFields fields)
         }
     }
 
-    /// <summary>Writes what differs from the default of every service.</summary>
+    /// <summary>Writes what differs from the default of every service. Engines have defaults of their own (the model's file, llama-server's own table), so they are told everything.</summary>
     private void WriteSampling(Utf8JsonWriter json, ChatRequest request)
     {
         SamplingOptions sampling = request.Sampling;
         bool greedy = sampling.Greedy || sampling.Temperature <= 0;
+
+        // The platform's defaults differ by model, and nobody knows an engine's: nothing equals NaN.
+        float ordinary = fields.Native || fields.OwnDefaults ? float.NaN : 1;
         if (greedy && fields.Native)
             json.WriteBoolean("do_sample"u8, false);
         else if (greedy)
             json.WriteNumber("temperature"u8, 0);
         else
-            WriteNonDefault(json, "temperature", Math.Min(sampling.Temperature, fields.MaxTemperature), fields.Native ? float.NaN : 1); // the platform's defaults differ by model: nothing equals NaN
+            WriteNonDefault(json, "temperature", Math.Min(sampling.Temperature, fields.MaxTemperature), ordinary);
         if (!greedy)
         {
-            WriteNonDefault(json, "top_p", sampling.TopP, fields.Native ? float.NaN : 1);
+            WriteNonDefault(json, "top_p", sampling.TopP, ordinary);
             if (fields.MoreSampling && sampling.TopK > 0)
                 json.WriteNumber("top_k"u8, sampling.TopK);
+            else if (fields.OwnDefaults)
+                json.WriteNumber("top_k"u8, fields.TopKOff);
             if (fields.MoreSampling)
-                WriteNonDefault(json, "min_p", sampling.MinP, 0);
+                WriteNonDefault(json, "min_p", sampling.MinP, fields.OwnDefaults ? float.NaN : 0);
         }
 
         if (fields.RepetitionPenalty is { } name)
-            WriteNonDefault(json, name, sampling.RepetitionPenalty, 1);
-        WriteNonDefault(json, "presence_penalty", sampling.PresencePenalty, 0);
-        WriteNonDefault(json, "frequency_penalty", sampling.FrequencyPenalty, 0);
+            WriteNonDefault(json, name, sampling.RepetitionPenalty, fields.OwnDefaults ? float.NaN : 1);
+        float none = fields.OwnDefaults ? float.NaN : 0;
+        WriteNonDefault(json, "presence_penalty", sampling.PresencePenalty, none);
+        WriteNonDefault(json, "frequency_penalty", sampling.FrequencyPenalty, none);
         if (sampling.Seed is { } seed)
             json.WriteNumber("seed"u8, unchecked((long)seed));
         if (sampling.LogitBias is { Count: > 0 } biases)

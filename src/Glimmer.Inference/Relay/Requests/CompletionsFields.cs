@@ -71,6 +71,12 @@ internal sealed record CompletionsFields
     /// <summary>Whether <c>top_k</c> and <c>min_p</c> are known.</summary>
     public bool MoreSampling { get; init; }
 
+    /// <summary>Whether what is left out is not 1 or nothing, but what the engine or its model's file says.</summary>
+    public bool OwnDefaults { get; init; }
+
+    /// <summary>The number that stands for all tokens in <c>top_k</c>.</summary>
+    public int TopKOff { get; init; } = -1;
+
     /// <summary>Name of the penalty of repetition; null for none.</summary>
     public string? RepetitionPenalty { get; init; }
 
@@ -121,6 +127,7 @@ internal sealed record CompletionsFields
             Thinking = ThinkingForm.TemplateArguments,
             EarlierReasoning = true,
             MoreSampling = true,
+            OwnDefaults = true,
             RepetitionPenalty = "repetition_penalty",
             ToolsAsWritten = true,
             Videos = true,
@@ -133,6 +140,8 @@ internal sealed record CompletionsFields
             Thinking = ThinkingForm.TemplateArguments,
             EarlierReasoning = true,
             MoreSampling = true,
+            OwnDefaults = true,
+            TopKOff = 0,
             RepetitionPenalty = "repeat_penalty",
             ToolsAsWritten = true,
             Grammars = GrammarForm.GrammarField,

@@ -8,7 +8,7 @@ namespace Glimmer.Inference.Script;
 internal static class PatternFields
 {
     private const string Legal =
-        "model, dialect, path, headers, user_id, stream, last, last_role, user, system, messages, turn, tool, tools, tool_choice, result_of, thinking, temperature, max_tokens, seed, response_format";
+        "model, dialect, path, headers, user_id, stream, last, last_role, user, system, any, messages, turn, tool, tools, tool_choice, result_of, thinking, temperature, max_tokens, seed, response_format";
 
     private static readonly string[] Dialects = ["native", "openai", "anthropic", "ollama", "gemini"];
 
@@ -29,6 +29,7 @@ internal static class PatternFields
                 "last_role" => pattern with { LastRole = fields.OneOf(value, key, ("system", ChatRole.System), ("user", ChatRole.User), ("assistant", ChatRole.Assistant), ("tool", ChatRole.Tool)) },
                 "user" => pattern with { User = fields.Pattern(value, key) },
                 "system" => pattern with { System = fields.Pattern(value, key) },
+                "any" => pattern with { Any = fields.Pattern(value, key) },
                 "messages" => pattern with { Messages = fields.Whole(value, key, 0) },
                 "turn" => pattern with { Turn = fields.Whole(value, key, 0) },
                 "tool" => pattern with { Tool = fields.Word(value, key) },

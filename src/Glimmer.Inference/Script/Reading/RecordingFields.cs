@@ -1,3 +1,4 @@
+using System.Buffers.Binary;
 using Glimmer.Dialogue.Output;
 using Glimmer.Protocol.Errors;
 using YamlDotNet.RepresentationModel;
@@ -18,16 +19,61 @@ internal static class RecordingFields
                 "summary" => recording with { Summary = fields.Word(value, key) },
                 "refused" => recording with { Refused = ReadError(fields, value) },
                 "fault" => recording with { Fault = fields.OneOf(value, key, RecordingText.Faults) },
+                "embedding" => recording with { Embedding = ReadVectors(fields, value) },
                 "finish" => recording with { Finish = fields.OneOf(value, key, RecordingText.Ends) },
                 "usage" => recording with { Usage = ReadUsage(fields, value) },
                 "stop_text" => recording with { StopText = fields.Word(value, key) },
                 "error" => recording with { Error = ReadError(fields, value) },
                 "events" => recording with { Events = [.. fields.Items(value, key).Select(said => ReadEvent(fields, said))] },
-                _ => throw fields.Unknown(value, key, "fingerprint, summary, refused, fault, finish, usage, stop_text, error, events"),
+                _ => throw fields.Unknown(value, key, "fingerprint, summary, refused, fault, embedding, finish, usage, stop_text, error, events"),
             };
         }
 
+        if (recording is { Embedding.Vectors.Count: 0, Refused: null })
+            throw fields.Wrong(node, "a recording of an embedding needs vectors, or refused.");
         return recording.Fingerprint.Length > 0 ? recording : throw fields.Wrong(node, "a recording needs a fingerprint.");
+    }
+
+    private static RecordedVectors ReadVectors(YamlFields fields, YamlNode node)
+    {
+        string? model = null;
+        int tokens = 0;
+        List<float[]> vectors = [];
+        foreach ((string key, YamlNode value) in fields.Members(node, "embedding"))
+        {
+            switch (key)
+            {
+                case "model":
+                    model = fields.Word(value, key);
+                    break;
+                case "tokens":
+                    tokens = fields.Whole(value, key, 0);
+                    break;
+                case "vectors":
+                    vectors.AddRange(fields.Items(value, key).Select(vector => ReadVector(fields, vector)));
+                    break;
+                default:
+                    throw fields.Unknown(value, key, "model, tokens, vectors");
+            }
+        }
+
+        if (vectors.Exists(vector => vector.Length != vectors[0].Length))
+            throw fields.Wrong(node, "the vectors of a recording are all of one length.");
+        return new RecordedVectors(model ?? throw fields.Wrong(node, "embedding needs the model that made it."), tokens, vectors);
+    }
+
+    private static float[] ReadVector(YamlFields fields, YamlNode node)
+    {
+        byte[] bytes = Bytes(fields, node);
+        float[] vector = new float[bytes.Length / sizeof(float)];
+        for (int i = 0; i < vector.Length; i++)
+        {
+            vector[i] = BinaryPrimitives.ReadSingleLittleEndian(bytes.AsSpan(i * sizeof(float)));
+            if (!float.IsFinite(vector[i]))
+                throw fields.Wrong(node, "a vector has numbers only.");
+        }
+
+        return vector.Length > 0 && bytes.Length % sizeof(float) == 0 ? vector : throw fields.Wrong(node, "a vector is base64 of four bytes for each of its numbers, one at least.");
     }
 
     private static string Fingerprint(YamlFields fields, YamlNode node)
@@ -101,11 +147,11 @@ internal static class RecordingFields
     {
         try
         {
-            return Convert.FromBase64String(fields.Word(node, "a token"));
+            return Convert.FromBase64String(fields.Word(node, "base64"));
         }
         catch (FormatException fault)
         {
-            throw fields.Wrong(node, "a token's bytes must be base64.", fault);
+            throw fields.Wrong(node, "this must be base64.", fault);
         }
     }
 

@@ -1,5 +1,6 @@
 using System.Text.Json;
 using Glimmer.Protocol.Errors;
+using YamlDotNet.Core;
 using YamlDotNet.RepresentationModel;
 
 namespace Glimmer.Inference.Script;
@@ -9,6 +10,8 @@ internal static class ReplyFields
 {
     public static ScriptedReply Read(YamlFields fields, YamlNode node)
     {
+        if (node is YamlScalarNode { Style: ScalarStyle.Plain, Value: "" or "~" or "null" or null })
+            throw fields.Wrong(node, "the reply is empty; write \"\" for an answer without text.");
         if (node is YamlScalarNode text)
             return new ScriptedReply { Text = text.Value ?? "" };
         ScriptedReply reply = new();

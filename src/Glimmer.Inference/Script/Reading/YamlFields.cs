@@ -10,6 +10,8 @@ internal sealed class YamlFields(string file)
 {
     // What is read, not what is written: aliases can make a small file stand for a huge one.
     private const int MostReads = 5_000_000;
+    private const int MostMerges = 16;
+    private readonly Dictionary<YamlNode, YamlNode> _keys = new(ReferenceEqualityComparer.Instance);
     private int _reads;
 
     public bool Flag(YamlNode node, string key) => Word(node, key) switch
@@ -34,9 +36,11 @@ internal sealed class YamlFields(string file)
             ? number
             : throw Wrong(node, string.Create(CultureInfo.InvariantCulture, $"{key} is \"{Short(Word(node, key))}\"; use a number from {least:R} to {most:R}."));
 
-    public TimeSpan Seconds(YamlNode node, string key) => TimeSpan.FromSeconds(Number(node, key, 86_400));
+    /// <summary>A span of time: seconds, or a number with ms, s, m or h; at most a day.</summary>
+    public TimeSpan Seconds(YamlNode node, string key) => Span(node, key, 0, 86_400);
 
-    public TimeSpan Duration(YamlNode node, string key) => TimeSpan.FromSeconds(Number(node, key, 31_536_000, 0.001));
+    /// <summary>The same, from a millisecond to a year.</summary>
+    public TimeSpan Duration(YamlNode node, string key) => Span(node, key, 0.001, 31_536_000);
 
     public TextPattern Pattern(YamlNode node, string key)
     {
@@ -81,11 +85,58 @@ internal sealed class YamlFields(string file)
         Count(node) is YamlSequenceNode list ? [.. list.Children] : throw Wrong(node, $"{key} must be a list.");
 
     public IEnumerable<(string Key, YamlNode Value)> Members(YamlNode node, string what) =>
-        Count(node) is YamlMappingNode map ? map.Children.Select(member => (Word(member.Key, "a key"), member.Value)) : throw Wrong(node, $"{what} must be a mapping of keys and values.");
+        Count(node) is YamlMappingNode map ? Merged(map, 0) : throw Wrong(node, $"{what} must be a mapping of keys and values.");
 
-    public ScenarioException Unknown(YamlNode node, string key, string legal) => Wrong(node, $"there is no key \"{Short(key)}\" here; use {legal}.");
+    public ScenarioException Unknown(YamlNode node, string key, string legal) =>
+        Wrong(_keys.GetValueOrDefault(node) ?? node, $"there is no key \"{Short(key)}\" here; {(NearestWord.To(key, legal.Split(", ")) is { } near ? $"did you mean {near}? Use " : "use ")}{legal}.");
 
-    public ScenarioException Wrong(YamlNode node, string problem, Exception? inner = null) => new($"{file}, line {node.Start.Line}: {problem}", inner);
+    public ScenarioException Wrong(YamlNode node, string problem, Exception? inner = null) =>
+        new(string.Create(CultureInfo.InvariantCulture, $"{file}, line {node.Start.Line}, column {node.Start.Column}: {problem}"), inner);
+
+    private TimeSpan Span(YamlNode node, string key, double least, double most)
+    {
+        string text = Word(node, key);
+        (string number, double unit) = text switch
+        {
+            [.. var head, 'm', 's'] => (head, 0.001),
+            [.. var head, 's'] => (head, 1.0),
+            [.. var head, 'm'] => (head, 60.0),
+            [.. var head, 'h'] => (head, 3600.0),
+            _ => (text, 1.0),
+        };
+        return double.TryParse(number, NumberStyles.AllowDecimalPoint | NumberStyles.AllowExponent, CultureInfo.InvariantCulture, out double count) && count * unit >= least && count * unit <= most
+            ? TimeSpan.FromSeconds(count * unit)
+            : throw Wrong(node, string.Create(CultureInfo.InvariantCulture, $"{key} is \"{Short(text)}\"; use seconds from {least:R} to {most:R}, or a number with ms, s, m or h, such as 500ms."));
+    }
+
+    /// <summary>The members of a mapping, with those of the mappings that its key &lt;&lt; names behind them, unless it has them itself.</summary>
+    private List<(string Key, YamlNode Value)> Merged(YamlMappingNode map, int depth)
+    {
+        List<(string Key, YamlNode Value)> members = [];
+        List<YamlMappingNode> others = [];
+        foreach ((YamlNode name, YamlNode value) in map.Children)
+        {
+            string key = Word(name, "a key");
+            _keys[value] = name;
+            if (key != "<<")
+                members.Add((key, value));
+            else
+                others.AddRange((value is YamlSequenceNode list ? list.Children : [value]).Select(other => Count(other) as YamlMappingNode ?? throw Wrong(other, "<< takes a mapping, or a list of them.")));
+        }
+
+        foreach (YamlMappingNode other in others)
+        {
+            if (depth >= MostMerges)
+                throw Wrong(other, $"<< goes deeper than {MostMerges} mappings.");
+            foreach ((string key, YamlNode value) in Merged(other, depth + 1))
+            {
+                if (!members.Exists(member => member.Key == key))
+                    members.Add((key, value));
+            }
+        }
+
+        return members;
+    }
 
     private YamlNode Count(YamlNode node) => ++_reads <= MostReads ? node : throw Wrong(node, "with its aliases written out the scenario is too large.");
 

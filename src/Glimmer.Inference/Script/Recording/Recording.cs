@@ -18,6 +18,9 @@ public sealed record Recording
     /// <summary>Whose fault it was that there was none.</summary>
     public StartFault Fault { get; init; }
 
+    /// <summary>The vectors that were asked for, with the model that makes them; null for a chat request.</summary>
+    public RecordedVectors? Embedding { get; init; }
+
     /// <summary>What was said.</summary>
     public IReadOnlyList<RecordedEvent> Events { get; init; } = [];
 
@@ -33,6 +36,12 @@ public sealed record Recording
     /// <summary>What the backend said of its failure.</summary>
     public PlatformError? Error { get; init; }
 }
+
+/// <summary>Vectors that were made, in the order of the texts.</summary>
+/// <param name="Model">Code of the model that made them.</param>
+/// <param name="Tokens">What they cost.</param>
+/// <param name="Vectors">One for each text, all of one length; none where the request was refused.</param>
+public sealed record RecordedVectors(string Model, int Tokens, IReadOnlyList<float[]> Vectors);
 
 /// <summary>Something that was said, and when.</summary>
 /// <param name="Event">What.</param>

@@ -1,3 +1,4 @@
+using System.Buffers.Binary;
 using System.Globalization;
 using System.Text;
 using Glimmer.Dialogue.Output;
@@ -31,6 +32,8 @@ internal static class RecordingText
         StringBuilder text = new();
         text.Append(CultureInfo.InvariantCulture, $"  - fingerprint: {recording.Fingerprint}\n");
         text.Append(CultureInfo.InvariantCulture, $"    summary: {Quote(recording.Summary)}\n");
+        if (recording.Embedding is { } embedding)
+            text.Append(CultureInfo.InvariantCulture, $"    embedding: {Write(embedding)}\n");
         if (recording.Refused is { } refused)
         {
             text.Append(CultureInfo.InvariantCulture, $"    refused: {Write(refused)}\n");
@@ -38,6 +41,8 @@ internal static class RecordingText
             return text.ToString();
         }
 
+        if (recording.Embedding is not null)
+            return text.ToString();
         text.Append(CultureInfo.InvariantCulture, $"    finish: {Array.Find(Ends, pair => pair.Finish == recording.Finish).Word}\n");
         ChatUsage usage = recording.Usage;
         text.Append(CultureInfo.InvariantCulture, $"    usage: {{ prompt: {usage.PromptTokens}, cached: {usage.CachedTokens}, completion: {usage.CompletionTokens}, reasoning: {usage.ReasoningTokens} }}\n");
@@ -93,6 +98,19 @@ internal static class RecordingText
         }
 
         return quoted.Append('"').ToString();
+    }
+
+    /// <summary>The vectors: a list of base64 of their numbers as IEEE 754, four bytes each, the lowest first. Every bit comes back.</summary>
+    private static string Write(RecordedVectors embedding) => embedding.Vectors.Count == 0
+        ? $"{{ model: {Quote(embedding.Model)} }}"
+        : string.Create(CultureInfo.InvariantCulture, $"{{ model: {Quote(embedding.Model)}, tokens: {embedding.Tokens}, vectors: [{string.Join(", ", embedding.Vectors.Select(static vector => Quote(Base64(vector))))}] }}");
+
+    private static string Base64(float[] vector)
+    {
+        byte[] bytes = new byte[vector.Length * sizeof(float)];
+        for (int i = 0; i < vector.Length; i++)
+            BinaryPrimitives.WriteSingleLittleEndian(bytes.AsSpan(i * sizeof(float)), vector[i]);
+        return Convert.ToBase64String(bytes);
     }
 
     private static string Write(PlatformError error)

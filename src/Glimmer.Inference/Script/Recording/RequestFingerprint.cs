@@ -20,6 +20,27 @@ public static class RequestFingerprint
         return Convert.ToHexStringLower(SHA256.HashData(buffer.WrittenSpan));
     }
 
+    /// <summary>The digest of a request for vectors.</summary>
+    /// <param name="model">Code of the model.</param>
+    /// <param name="texts">The texts, in their order.</param>
+    /// <param name="dimensions">Numbers that were asked for; null for all.</param>
+    public static string Of(string model, IReadOnlyList<string> texts, int? dimensions)
+    {
+        ArrayBufferWriter<byte> buffer = new(4096);
+        using (Utf8JsonWriter json = new(buffer))
+        {
+            json.WriteStartArray();
+            json.WriteStringValue("glimmer-recorded-embedding-1");
+            json.WriteStringValue(model.ToLowerInvariant());
+            WriteNumber(json, dimensions);
+            foreach (string text in texts)
+                json.WriteStringValue(text);
+            json.WriteEndArray();
+        }
+
+        return Convert.ToHexStringLower(SHA256.HashData(buffer.WrittenSpan));
+    }
+
     private static void Write(Utf8JsonWriter json, ChatRequest request)
     {
         json.WriteStartArray();

@@ -49,7 +49,7 @@ internal sealed class FakeLoader(params (string Code, long Bytes)[] models) : IM
 
     public ModelNeed Plan(HostedModel model)
     {
-        Assert.True(Planning?.Wait(TimeSpan.FromSeconds(30)) ?? true);
+        Assert.True(Planning?.Wait(TimeSpan.FromMinutes(2)) ?? true);
         return NeedOf(model);
     }
 
@@ -59,7 +59,7 @@ internal sealed class FakeLoader(params (string Code, long Bytes)[] models) : IM
     {
         Note("+" + model.Code);
         if (_held.TryGetValue(model.Code, out ManualResetEventSlim? held))
-            Assert.True(held.Wait(TimeSpan.FromSeconds(30)));
+            Assert.True(held.Wait(TimeSpan.FromMinutes(2)));
         if (_faults.TryGetValue(model.Code, out Queue<Exception>? faults) && faults.TryDequeue(out Exception? fault))
             throw fault;
         lock (_gate)

@@ -7,7 +7,7 @@ namespace Glimmer.Inference.Tests.Embedded.Hosting;
 /// <summary>What the tests of a host do again and again.</summary>
 internal static class HostedCalls
 {
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
+    private static readonly TimeSpan Patience = TimeSpan.FromMinutes(2);
 
     public static Task<ChatStart> AskAsync(this ModelHost host, string code, CancellationToken cancel = default) =>
         host.Backends.First(backend => backend.Models[0] == code).StartAsync(FakeLoader.Request(code), cancel).AsTask();

@@ -35,7 +35,7 @@ public sealed class ModelHostRandomTests
                         time.Advance(TimeSpan.FromSeconds(30));
                     }
 
-                    ChatStart start = await asked.WaitAsync(TimeSpan.FromSeconds(30), TestContext.Current.CancellationToken);
+                    ChatStart start = await asked.WaitAsync(TimeSpan.FromMinutes(2), TestContext.Current.CancellationToken);
                     Assert.Equal(expected, start.Answer is not null);
                     if (expected)
                         running.Add((code, (FakeLoader.FakeAnswer)start.Answer!));

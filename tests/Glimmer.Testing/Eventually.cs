@@ -1,0 +1,27 @@
+using System.Diagnostics;
+using System.Runtime.CompilerServices;
+
+namespace Glimmer.Testing;
+
+/// <summary>Waits for what follows by itself. How long it may take costs time only where it never comes, so it is ample: the machine may have other work.</summary>
+public static class Eventually
+{
+    /// <summary>How long something may be in coming.</summary>
+    public static readonly TimeSpan Patience = TimeSpan.FromMinutes(2);
+
+    /// <summary>Waits until a condition was seen to hold, once.</summary>
+    /// <param name="condition">The condition.</param>
+    /// <param name="said">Its words.</param>
+    /// <exception cref="TimeoutException">It never held.</exception>
+    public static async Task HoldsAsync(Func<bool> condition, [CallerArgumentExpression(nameof(condition))] string said = "")
+    {
+        ArgumentNullException.ThrowIfNull(condition);
+        var watch = Stopwatch.StartNew();
+        while (!condition())
+        {
+            if (watch.Elapsed > Patience)
+                throw new TimeoutException($"For {Patience.TotalSeconds} s it did not come to this: {said}");
+            await Task.Delay(5);
+        }
+    }
+}
