@@ -271,8 +271,8 @@ public sealed class PlanGate(PlanRules initial)
 
     /// <summary>
     /// How an account stands over all nodes; null without a running plan. What other nodes hold is asked of the database, also where this one has had nothing to do with the account, and
-    /// counts as used: a node that has not used the account for ten beats (20 s) holds only what it used, before that at most an eighth of a limit more. While the database is
-    /// away, it is what this node heard last.
+    /// counts as used: about an eighth of a limit more than they use, nothing half a minute after they used the account last. While the database is away, it is what this node heard
+    /// last of windows, week and month, and none in flight elsewhere.
     /// </summary>
     public async Task<PlanStanding?> StandingAsync(string account, DateTimeOffset now, CancellationToken cancel = default)
     {

@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Diagnostics;
 using Glimmer.Platform.Admission;
 using Glimmer.Platform.Catalog;
 using Glimmer.Platform.Keys;
@@ -8,6 +9,7 @@ using Glimmer.Platform.Plans;
 using Glimmer.Platform.Store;
 using Glimmer.Platform.Tests.Store;
 using Glimmer.Protocol.Errors;
+using Glimmer.Testing;
 
 namespace Glimmer.Platform.Tests.Nodes;
 
@@ -201,14 +203,18 @@ public sealed class SharedAdmissionTests
         // No other node has anything of the account, and what is left covers no second one.
         foreach (Node node in fleet.Nodes)
             Assert.Equal(BusinessCode.AccountInArrears, (await node.InTheEndAsync(output: 10_000)).Error!.Code);
-        using ((await fleet.Nodes[2].InTheEndAsync(output: 100)).Call)
-        {
-        }
+        using (AdmittedCall? small = (await fleet.Nodes[2].InTheEndAsync(output: 100)).Call)
+            Assert.NotNull(small);
 
         running.Dispose();
+        var watch = Stopwatch.StartNew();
         CallEntry next;
         while ((next = await fleet.Nodes[1].InTheEndAsync(output: 10_000)).Call is null)
+        {
             Assert.Equal(BusinessCode.AccountInArrears, next.Error!.Code);
+            Assert.True(watch.Elapsed < Eventually.Patience, "What was freed is not to be had.");
+        }
+
         next.Call.Dispose();
     }
 
@@ -312,11 +318,14 @@ public sealed class SharedAdmissionTests
         /// <summary>What is said once nobody is told to try again.</summary>
         public async Task<CallEntry> InTheEndAsync(int output)
         {
+            var watch = Stopwatch.StartNew();
             while (true)
             {
                 CallEntry entry = await EnterAsync(output: output);
                 if (entry.Error?.Code != BusinessCode.Overloaded)
                     return entry;
+                Assert.True(watch.Elapsed < Eventually.Patience, entry.Error.Message);
+                await Task.Delay(20, TestContext.Current.CancellationToken);
             }
         }
 
