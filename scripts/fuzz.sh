@@ -20,8 +20,10 @@ done
 # Project, test, cases of its usual run: those take about equally long, so they are the proportions too.
 suites=(
   "Protocol ChatRequestReaderTests.Mutated_bodies_give_a_request_or_an_error_and_never_an_exception 4000"
+  "Protocol GeminiReaderTests.Mutated_bodies_give_a_request_or_an_error_and_never_an_exception 6000"
   "Protocol SseTests.Any_chunking_gives_the_same_events 2000"
   "Server ChatRefusalTests.Mutated_bodies_are_answered_and_never_a_500 600"
+  "Server GeminiEndpointTests.Mutated_bodies_are_answered_and_never_a_500 400"
   "Dialogue MutatedFileTests.* 1500"
   "Dialogue ConversationReaderTests.No_JSON_breaks_the_reader_or_a_renderer 1500"
   "Dialogue ConversationReaderTests.No_schema_breaks_the_typing_of_arguments 1500"

@@ -1,4 +1,3 @@
-using System.Runtime.CompilerServices;
 using System.Text;
 using System.Threading.Tasks.Sources;
 using Glimmer.Dialogue.Output;
@@ -57,7 +56,6 @@ internal sealed class EventBuffer : IValueTaskSource
 
     /// <summary>Waits for events and takes all there are in exchange for an empty list; null when the end is reached. One reader only.</summary>
     /// <param name="empty">A list to fill next, usually the one taken before.</param>
-    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
     public async ValueTask<List<ChatEvent>?> TakeAsync(List<ChatEvent> empty)
     {
         empty.Clear();

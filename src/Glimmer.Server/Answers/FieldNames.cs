@@ -29,13 +29,13 @@ internal static class FieldNames
         return error;
     }
 
-    private static ReadOnlySpan<(string From, string To)> NamesOf(string endpoint) => endpoint switch
+    private static (string From, string To)[] NamesOf(string endpoint) => endpoint switch
     {
-        "responses" => new[] { (Schema, "text.format"), (Format, "text.format"), ("messages", "input") },
-        "messages" => new[] { (Schema, "output_config.format"), (Format, "output_config.format") },
-        "ollama-chat" => new[] { (Schema + ".schema", "format"), (Format, "format") },
-        "ollama-generate" => new[] { (Schema + ".schema", "format"), (Format, "format"), ("messages", "prompt") },
-        "llama-completion" or "llama-infill" => new[] { (Schema + ".schema", "json_schema"), (Format + ".grammar", "grammar") },
+        "responses" => [(Schema, "text.format"), (Format, "text.format"), ("messages", "input")],
+        "messages" => [(Schema, "output_config.format"), (Format, "output_config.format")],
+        "ollama-chat" => [(Schema + ".schema", "format"), (Format, "format")],
+        "ollama-generate" => [(Schema + ".schema", "format"), (Format, "format"), ("messages", "prompt")],
+        "llama-completion" or "llama-infill" => [(Schema + ".schema", "json_schema"), (Format + ".grammar", "grammar")],
         _ => [],
     };
 }

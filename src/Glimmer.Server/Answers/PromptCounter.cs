@@ -1,3 +1,4 @@
+using System.Text.Json;
 using Glimmer.Inference;
 using Glimmer.Platform.Admission;
 using Glimmer.Platform.Keys;
@@ -10,6 +11,31 @@ namespace Glimmer.Server.Answers;
 /// <summary>Counts prompts without answering them, in every dialect. A count takes a place in flight: rendering a long history is work too.</summary>
 internal sealed partial class PromptCounter(ICallerPolicy callers, IAdmission admission, ILogger<PromptCounter> log)
 {
+    /// <summary>Counts a prompt and answers with the count, or with the error.</summary>
+    /// <param name="context">The request.</param>
+    /// <param name="key">Whose it is.</param>
+    /// <param name="asked">What to count, and who counts it; null when it could not be read.</param>
+    /// <param name="error">Why it could not.</param>
+    /// <param name="write">Writes the members of the answer.</param>
+    public async Task AnswerAsync(HttpContext context, AccessKey key, (ModelOffer Offer, ChatRequest Request)? asked, PlatformError? error, Action<Utf8JsonWriter, int> write)
+    {
+        int count = 0;
+        if (asked is { } prompt)
+            (count, error) = await CountAsync(context, key, prompt.Offer, async (backend, cancel) => await backend.CountTokensAsync(prompt.Request, cancel));
+        if (error is not null)
+        {
+            await ErrorResponse.WriteAsync(context, error);
+            return;
+        }
+
+        await JsonResponse.WriteAsync(context, json =>
+        {
+            json.WriteStartObject();
+            write(json, count);
+            json.WriteEndObject();
+        });
+    }
+
     /// <summary>Counts in a place in flight.</summary>
     /// <param name="context">The request.</param>
     /// <param name="key">Whose it is.</param>

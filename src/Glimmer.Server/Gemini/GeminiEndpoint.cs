@@ -1,5 +1,3 @@
-using System.Buffers;
-using System.Text.Json;
 using Glimmer.Inference;
 using Glimmer.Platform.Keys;
 using Glimmer.Platform.Plans;
@@ -31,25 +29,11 @@ internal sealed class GeminiEndpoint(RequestGate gate, ModelOffers offers, Gemin
         if (await gate.AuthenticateAsync(context) is not { } key)
             return;
         (Asked? asked, PlatformError? error) = await ReadAsync(context, key, GeminiRequestReader.ReadForCount);
-        int count = 0;
-        if (asked is not null)
-            (count, error) = await counter.CountAsync(context, key, asked.Offer, async (backend, cancel) => await backend.CountTokensAsync(asked.Request, cancel));
-        if (error is not null)
+        await counter.AnswerAsync(context, key, asked is null ? null : (asked.Offer, asked.Request), error, static (json, count) =>
         {
-            await ErrorResponse.WriteAsync(context, error);
-            return;
-        }
-
-        var body = new ArrayBufferWriter<byte>(128);
-        using (var json = new Utf8JsonWriter(body, WireJson.WriterOptions))
-        {
-            json.WriteStartObject();
             json.WriteNumber("totalTokens"u8, count);
             GeminiAnswer.WriteDetails(json, "promptTokensDetails"u8, count);
-            json.WriteEndObject();
-        }
-
-        await JsonResponse.WriteAsync(context, body);
+        });
     }
 
     /// <summary>The model that a path names; where the path is another dialect's too, the name of the place is too.</summary>

@@ -1,9 +1,7 @@
-using System.Buffers;
 using System.Globalization;
 using System.Text.Json;
 using Glimmer.Platform.Catalog;
 using Glimmer.Protocol.Errors;
-using Glimmer.Protocol.Json;
 using Glimmer.Server.Models;
 using Glimmer.Server.Routing;
 using Glimmer.Server.Transport;
@@ -44,7 +42,7 @@ internal sealed class GeminiModels(RequestGate gate, ModelOffers offers, GeminiM
         }
 
         List<CatalogModel> page = all[first..Math.Min(first + size, all.Count)];
-        await RespondAsync(context, json =>
+        await JsonResponse.WriteAsync(context, json =>
         {
             json.WriteStartObject();
             json.WriteStartArray("models"u8);
@@ -66,7 +64,7 @@ internal sealed class GeminiModels(RequestGate gate, ModelOffers offers, GeminiM
         string code = names.Resolve(GeminiEndpoint.ModelOf(context));
         if (catalogue.Current.Resolve(code) is { } known && IsServedEmbedding(known))
         {
-            await RespondAsync(context, json => Write(json, known));
+            await JsonResponse.WriteAsync(context, json => Write(json, known));
             return;
         }
 
@@ -78,7 +76,7 @@ internal sealed class GeminiModels(RequestGate gate, ModelOffers offers, GeminiM
         }
 
         RequestRecord.Of(context).Model = found.Model.Code;
-        await RespondAsync(context, json => Write(json, found.Model));
+        await JsonResponse.WriteAsync(context, json => Write(json, found.Model));
     }
 
     private bool IsServedEmbedding(CatalogModel model) => model.Kind == ModelKind.Embedding && backends.FindEmbeddings(model.Code) is not null;
@@ -108,13 +106,5 @@ internal sealed class GeminiModels(RequestGate gate, ModelOffers offers, GeminiM
         }
 
         json.WriteEndObject();
-    }
-
-    private static async Task RespondAsync(HttpContext context, Action<Utf8JsonWriter> write)
-    {
-        var body = new ArrayBufferWriter<byte>(4096);
-        using (var json = new Utf8JsonWriter(body, WireJson.WriterOptions))
-            write(json);
-        await JsonResponse.WriteAsync(context, body);
     }
 }

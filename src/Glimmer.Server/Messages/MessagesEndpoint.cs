@@ -1,5 +1,3 @@
-using System.Buffers;
-using System.Text.Json;
 using Glimmer.Inference;
 using Glimmer.Platform.Keys;
 using Glimmer.Platform.Plans;
@@ -44,24 +42,8 @@ internal sealed class MessagesEndpoint(RequestGate gate, ModelOffers offers, Mod
         if (await gate.AuthenticateAsync(context) is not { } key)
             return;
         (Asked? asked, PlatformError? error) = await ReadAsync(context, key, MessagesRequestReader.ReadForCount);
-        int count = 0;
-        if (asked is not null)
-            (count, error) = await counter.CountAsync(context, key, asked.Offer, async (backend, cancel) => await backend.CountTokensAsync(asked.Request, cancel));
-        if (error is not null)
-        {
-            await ErrorResponse.WriteAsync(context, error);
-            return;
-        }
-
-        var body = new ArrayBufferWriter<byte>(64);
-        using (var json = new Utf8JsonWriter(body, WireJson.WriterOptions))
-        {
-            json.WriteStartObject();
-            json.WriteNumber("input_tokens"u8, count);
-            json.WriteEndObject();
-        }
-
-        await JsonResponse.WriteAsync(context, body);
+        await counter.AnswerAsync(
+            context, key, asked is null ? null : (asked.Offer, asked.Request), error, static (json, count) => json.WriteNumber("input_tokens"u8, count));
     }
 
     private async ValueTask<(Asked? Asked, PlatformError? Error)> ReadAsync(

@@ -1,4 +1,6 @@
 using System.Buffers;
+using System.Text.Json;
+using Glimmer.Protocol.Json;
 
 namespace Glimmer.Server.Transport;
 
@@ -10,6 +12,17 @@ internal static class JsonResponse
 
     /// <inheritdoc cref="WriteAsync(HttpContext, ArrayBufferWriter{byte})"/>
     public static Task WriteAsync(HttpContext context, PooledBody body) => WriteAsync(context, body.Written);
+
+    /// <summary>Writes one value, its type and its length.</summary>
+    /// <param name="context">The request.</param>
+    /// <param name="write">Writes the value.</param>
+    public static Task WriteAsync(HttpContext context, Action<Utf8JsonWriter> write)
+    {
+        var body = new ArrayBufferWriter<byte>(1024);
+        using (var json = new Utf8JsonWriter(body, WireJson.WriterOptions))
+            write(json);
+        return WriteAsync(context, body);
+    }
 
     private static Task WriteAsync(HttpContext context, ReadOnlyMemory<byte> body)
     {

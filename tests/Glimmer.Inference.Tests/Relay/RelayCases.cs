@@ -58,7 +58,7 @@ internal static class RelayCases
         return await AskAsync(backend, request, onEvent: onEvent);
     }
 
-    public static async Task<Told> AskAsync(IChatBackend backend, ChatRequest request, CancellationToken cancel = default, Action? onEvent = null)
+    public static async Task<Told> AskAsync(IChatBackend backend, ChatRequest request, Action? onEvent = null, CancellationToken cancel = default)
     {
         ChatStart start = await backend.StartAsync(request, default);
         if (start.Answer is not { } answer)

@@ -166,7 +166,7 @@ public sealed class RelayTimeTests
             exchange.Abort();
         });
         await using IRemoteBackend backend = RelayBackends.Create(Define(upstream.Address), TimeProvider.System, new LogLines());
-        Told told = await AskAsync(backend, Ask(), new CancellationToken(canceled: true));
+        Told told = await AskAsync(backend, Ask(), cancel: new CancellationToken(canceled: true));
         Assert.Equal((0, FinishReason.Cancelled), (told.Events.Count, told.Finish));
         await closed.Task;
     }
