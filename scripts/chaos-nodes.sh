@@ -18,4 +18,4 @@ if [ $# -gt 2 ]; then
   former=("$tree/bench/Glimmer.Chaos/bin/Release/net10.0/Glimmer.Chaos.dll")
 fi
 
-dotnet bench/Glimmer.Chaos/bin/Release/net10.0/Glimmer.Chaos.dll run "${1:-120}" "${2:-1}" "${former[@]}"
+dotnet bench/Glimmer.Chaos/bin/Release/net10.0/Glimmer.Chaos.dll run "${1:-120}" "${2:-1}" ${former[@]+"${former[@]}"}

@@ -49,6 +49,9 @@ public sealed class FairAdmission : IAdmission, IDisposable
     /// <inheritdoc/>
     public int InFlight => _open.Count;
 
+    /// <summary>Requests of an account's plan in flight here.</summary>
+    public int InFlightOnPlan(string account) => _accounts.TryGetValue(account, out AccountPlaces? places) ? places.Plan.Count : 0;
+
     /// <inheritdoc/>
     public int Waiting => Volatile.Read(ref _waiting);
 

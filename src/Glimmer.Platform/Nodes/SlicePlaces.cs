@@ -13,7 +13,7 @@ internal static class SlicePlaces
 
     public static Slice OfModel(SliceTrader trader, string account, string model, int limit) => trader.Of(new SliceTerms($"m:{account}:{model}", SliceKind.Places, limit));
 
-    public static Slice OfPlan(SliceTrader trader, string account, int limit) => trader.Of(new SliceTerms("p:" + account, SliceKind.Places, limit));
+    public static Slice OfPlan(SliceTrader trader, string account, int limit) => trader.Of(new SliceTerms(PlanId(account), SliceKind.Places, limit));
 
     public static Slice OfRate(SliceTrader trader, string account, string model, in RateLimit limit) =>
         trader.Of(new SliceTerms($"r:{account}:{model}", SliceKind.Rate, limit.PerMinute) { Burst = Math.Max(1, limit.Burst) });
@@ -31,6 +31,8 @@ internal static class SlicePlaces
 
     public static Slice OfMonth(SliceTrader trader, string account, DateTimeOffset start, DateTimeOffset end, int limit) =>
         trader.Of(new SliceTerms(MonthId(account, start), SliceKind.Period, limit) { Expires = End(end) });
+
+    public static string PlanId(string account) => "p:" + account;
 
     public static string WindowId(string account) => "w:" + account;
 

@@ -17,7 +17,7 @@ internal static class AccountOperations
     [
         new("GET", "/accounts", "Lists accounts: search (name, address of a member, id), state, after (last id of the page before), limit.", ListAsync),
         new("POST", "/accounts", "Makes an account: name, language (en, zh).", CreateAsync),
-        new("GET", "/accounts/{account}", "Shows an account with funds and plan.", call => Task.FromResult<Outcome<JsonNode?>>(Details(call, call.Account))),
+        new("GET", "/accounts/{account}", "Shows an account with funds and plan.", async call => await DetailsAsync(call, call.Account)),
         new("PUT", "/accounts/{account}/name", "Renames an account: name.", async call =>
         {
             string? name = call.Body.Text("name", required: true, max: 100);
@@ -74,12 +74,12 @@ internal static class AccountOperations
         ["created"] = Ms(account.Created),
     };
 
-    private static JsonObject Details(AdminCall call, AccountEntry account)
+    private static async Task<JsonObject> DetailsAsync(AdminCall call, AccountEntry account)
     {
         JsonObject json = Of(account);
         PlatformLedger ledger = call.Platform.Ledger;
         json["balances"] = Written(writer => writer.WriteList("balances", ledger.CurrenciesOf(account.PublicId).Select(currency => ledger.BalanceOf(account.PublicId, currency)), BillingJson.WriteBalance))["balances"]!.DeepClone();
-        json["plan"] = PlanOperations.Standing(call);
+        json["plan"] = await PlanOperations.StandingAsync(call);
         return json;
     }
 

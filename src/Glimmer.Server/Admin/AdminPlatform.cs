@@ -30,4 +30,7 @@ public sealed record AdminPlatform(
 {
     /// <summary>The backends of the process, once there are any; only a server has them.</summary>
     public Func<BackendPool?> Backends { get; init; } = static () => null;
+
+    /// <summary>Requests of an account's plan that are in flight in the process; only a server has any.</summary>
+    public Func<string, int> InFlightOnPlan { get; init; } = static _ => 0;
 }

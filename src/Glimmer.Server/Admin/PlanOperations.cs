@@ -15,7 +15,7 @@ internal static class PlanOperations
     public static AdminOperation[] All { get; } =
     [
         new("GET", "/plans", "Lists what is sold and for how much.", call => Task.FromResult<Outcome<JsonNode?>>(Offers(call))),
-        new("GET", "/accounts/{account}/plan", "Shows an account's plan and what is used of it.", call => Task.FromResult<Outcome<JsonNode?>>(Standing(call))),
+        new("GET", "/accounts/{account}/plan", "Shows an account's plan and what is used of it.", async call => await StandingAsync(call)),
         new("GET", "/accounts/{account}/plan/history", "Lists all that happened to an account's plan, with who did it.", HistoryAsync),
         new("POST", "/accounts/{account}/plan/order", "Orders a plan, paid from the account's credits, then cash: plan, cycle, auto_renew.", OrderAsync),
         new("POST", "/accounts/{account}/plan/change", "Notes what is to begin with the next renewal, or takes that back: plan (null for none), cycle.", ChangeAsync),
@@ -40,17 +40,18 @@ internal static class PlanOperations
         }),
     ];
 
-    /// <summary>How an account's plan stands.</summary>
-    public static JsonObject Standing(AdminCall call)
+    /// <summary>How an account's plan stands, over all nodes.</summary>
+    public static async Task<JsonObject> StandingAsync(AdminCall call)
     {
         Subscription state = call.Platform.Plans.Of(call.Account.PublicId);
         DateTimeOffset now = call.Now;
         JsonObject json = Of(state, now);
-        if (call.Platform.Plans.Standing(call.Account.PublicId, now) is { } standing)
+        if (await call.Platform.Plans.StandingAsync(call.Account.PublicId, now, call.Cancel) is { } standing)
         {
             json["window"] = Quota(standing.Window, PlanRules.UnitsPerPrompt);
             json["week"] = Quota(standing.Week, PlanRules.UnitsPerPrompt);
             json["month"] = Quota(standing.Month, 1);
+            json["in_flight"] = new JsonObject { ["used"] = call.Platform.InFlightOnPlan(call.Account.PublicId) + standing.InFlightElsewhere, ["limit"] = standing.Concurrency };
         }
 
         return json;
@@ -138,7 +139,7 @@ internal static class PlanOperations
         if (result.Quote is not { } quote)
             return result.Error!;
         await call.AuditAsync("plan.order", call.Account.PublicId, before, State(call));
-        JsonObject json = Standing(call);
+        JsonObject json = await StandingAsync(call);
         json["order"] = new JsonObject
         {
             ["kind"] = quote.Kind switch { OrderKind.New => "new", OrderKind.Queued => "queued", OrderKind.Upgrade => "upgrade", _ => "next_period" },
@@ -171,7 +172,7 @@ internal static class PlanOperations
         if (!await call.Platform.Subscriptions.CancelAsync(call.Account.PublicId, call.Actor.Name))
             return await Refused("Renewal is not on", "自动续订未开启");
         await call.AuditAsync("plan.cancel", call.Account.PublicId, before, State(call));
-        return Standing(call);
+        return await StandingAsync(call);
     }
 
     private static async Task<Outcome<JsonNode?>> GrantAsync(AdminCall call)
@@ -216,7 +217,7 @@ internal static class PlanOperations
         if (item.Reason is { Length: > 0 } reason)
             after["reason"] = reason;
         await call.AuditAsync(action, call.Account.PublicId, before, after);
-        return Standing(call);
+        return await StandingAsync(call);
     }
 
     private static JsonObject State(AdminCall call) => Of(call.Platform.Plans.Of(call.Account.PublicId), call.Now);

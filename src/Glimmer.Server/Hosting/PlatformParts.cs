@@ -55,7 +55,6 @@ internal sealed class PlatformParts : IAsyncDisposable
         {
             Nodes = nodes,
         };
-        Tools = new ToolAdmission(Callers, Plans, Catalogue, options.BillingCurrency, services.Time, ledger);
     }
 
     public PlatformStore Store { get; }
@@ -80,8 +79,6 @@ internal sealed class PlatformParts : IAsyncDisposable
     public ICallerPolicy Callers { get; }
 
     public CallAdmission Calls { get; }
-
-    public ToolAdmission Tools { get; }
 
     public BillingParts Billing { get; }
 

@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Diagnostics;
 using Glimmer.Platform.Admission;
 using Glimmer.Platform.Catalog;
 using Glimmer.Platform.Keys;
@@ -8,6 +9,7 @@ using Glimmer.Platform.Plans;
 using Glimmer.Platform.Store;
 using Glimmer.Platform.Tests.Store;
 using Glimmer.Protocol.Errors;
+using Glimmer.Testing;
 
 namespace Glimmer.Platform.Tests.Nodes;
 
@@ -189,6 +191,34 @@ public sealed class SharedAdmissionTests
     }
 
     [Fact]
+    public async Task Money_that_runs_elsewhere_is_arrears_in_the_end_and_is_there_again_when_it_is_free()
+    {
+        using var place = new TestStore(StoreKind.Postgres);
+        await using Fleet fleet = await Fleet.OpenAsync(place, 3, Tiers, new Caller("a", "p", "k"), metered: true);
+        await fleet.Nodes[0].Ledger.DepositAsync("a", Money.Of(0.04m, Currency.Usd), "cash");
+        foreach (Node node in fleet.Nodes)
+            await node.UntilAsync(() => node.Ledger.BalanceOf("a", Currency.Usd).Cash == Money.Of(0.04m, Currency.Usd));
+        AdmittedCall running = await fleet.Nodes[0].InTheEndAsync(output: 10_000) is { Call: { } call } ? call : throw new InvalidOperationException();
+
+        // No other node has anything of the account, and what is left covers no second one.
+        foreach (Node node in fleet.Nodes)
+            Assert.Equal(BusinessCode.AccountInArrears, (await node.InTheEndAsync(output: 10_000)).Error!.Code);
+        using (AdmittedCall? small = (await fleet.Nodes[2].InTheEndAsync(output: 100)).Call)
+            Assert.NotNull(small);
+
+        running.Dispose();
+        var watch = Stopwatch.StartNew();
+        CallEntry next;
+        while ((next = await fleet.Nodes[1].InTheEndAsync(output: 10_000)).Call is null)
+        {
+            Assert.Equal(BusinessCode.AccountInArrears, next.Error!.Code);
+            Assert.True(watch.Elapsed < Eventually.Patience, "What was freed is not to be had.");
+        }
+
+        next.Call.Dispose();
+    }
+
+    [Fact]
     public async Task A_node_that_leaves_gives_its_part_back_and_the_registry_shows_who_is_there()
     {
         using var place = new TestStore(StoreKind.Postgres);
@@ -283,6 +313,20 @@ public sealed class SharedAdmissionTests
         {
             while (!reached())
                 await Task.Delay(5, TestContext.Current.CancellationToken);
+        }
+
+        /// <summary>What is said once nobody is told to try again.</summary>
+        public async Task<CallEntry> InTheEndAsync(int output)
+        {
+            var watch = Stopwatch.StartNew();
+            while (true)
+            {
+                CallEntry entry = await EnterAsync(output: output);
+                if (entry.Error?.Code != BusinessCode.Overloaded)
+                    return entry;
+                Assert.True(watch.Elapsed < Eventually.Patience, entry.Error.Message);
+                await Task.Delay(20, TestContext.Current.CancellationToken);
+            }
         }
 
         /// <summary>The code that refuses in the end, once nobody is told to try again.</summary>

@@ -1,7 +1,4 @@
-using Glimmer.Platform.Admission;
 using Glimmer.Platform.Billing;
-using Glimmer.Platform.Catalog;
-using Glimmer.Platform.Keys;
 using Glimmer.Platform.Ledger;
 using Glimmer.Platform.Plans;
 using Glimmer.Platform.Store;
@@ -96,12 +93,13 @@ public sealed class SubscriptionsTests
                 books.Time.Advance(TimeSpan.FromMinutes(20));
             }
 
-            var tools = new ToolAdmission(new Everybody(), gate, new CatalogueSource(Catalogue.Load()), Currency.Usd, books.Time, books.Ledger);
             foreach (string tool in new[] { "search-prime", "zread", "zread" })
             {
-                using ToolCall done = tools.Enter(Key, tool, "t", out _)!;
-                await done.Settle();
-                tools.Enter(Key, tool, "t", out _)!.Dispose();
+                Assert.Null(gate.AdmitTool("a", tool, books.Time.GetUtcNow()));
+                Reservation held = books.Reserve("a", Price.Free(tool, 0), 0, ChargeMode.Plan);
+                await books.Ledger.Settle(held, tool == "search-prime" ? new UsageUnits { Searches = 1 } : new UsageUnits { Tools = 1 }, new SettleDetails(Surface: "tool")).Durable;
+                Assert.Null(gate.AdmitTool("a", tool, books.Time.GetUtcNow()));
+                gate.ReleaseTool("a", tool, books.Time.GetUtcNow());
             }
 
             await Assert.ThrowsAsync<ArgumentException>(() => plans.AddAsync("a", new SubscriptionEvent(SubscriptionEventKind.Renewed, default), "admin"));
@@ -158,16 +156,9 @@ public sealed class SubscriptionsTests
         Assert.NotEmpty(one.Of("a").Terms);
     }
 
-    private static AccessKey Key { get; } = new("k", "", default, null, false);
-
     private static (decimal Credits, decimal Cash) Funds(TestLedger books)
     {
         Balance balance = books.Ledger.BalanceOf("a", Currency.Usd);
         return (balance.Credits.Amount, balance.Cash.Amount);
-    }
-
-    private sealed class Everybody : ICallerPolicy
-    {
-        public Caller Find(AccessKey key) => new("a", "p", key.Id);
     }
 }

@@ -1,4 +1,6 @@
+using System.Diagnostics;
 using System.Text.Json;
+using System.Threading.Channels;
 using Glimmer.Server.Hosting;
 using Glimmer.Server.Routing;
 using Glimmer.Server.Tests.Support;
@@ -49,6 +51,66 @@ public sealed class SharedServerTests : IDisposable
         JsonElement left = JsonDocument.Parse(await first.Client.GetStringAsync("/api/admin/nodes", TestContext.Current.CancellationToken)).RootElement.GetProperty("data");
         Assert.Equal(1, left.GetArrayLength());
         await first.ChatAsync(Chat);
+    }
+
+    [Fact]
+    public async Task A_plan_stands_the_same_wherever_one_asks()
+    {
+        await using ServerHarness first = await ServerHarness.StartAsync(options => options with { StoreConnectionString = _postgres.ConnectionString });
+        string account = first.Server.Accounts.DefaultAccount.PublicId;
+        string plan = $"/api/admin/accounts/{account}/plan";
+        using (HttpResponseMessage granted = await first.PostAsync("""{"plan":"lite","months":1,"reason":"test"}""", plan + "/grant"))
+            Assert.Equal(200, (int)granted.StatusCode);
+        string folder = Directory.CreateTempSubdirectory("glimmer-second-").FullName;
+        File.Copy(Path.Combine(first.Folder, "protection.key"), Path.Combine(folder, "protection.key"));
+        var gate = Channel.CreateUnbounded<int>();
+        var backend = new ScriptedBackend("glimmer-tiny") { Name = "embedded" };
+        backend.Script = _ => ChatScript.Of("one") with { Gate = gate.Reader };
+        var slot = new ChatBackendSlot();
+        slot.Fill([backend], backend);
+        GlimmerOptions options = new() { Port = 0, DataFolder = folder, LogLevel = LogLevel.None, DrainTime = TimeSpan.Zero, StoreConnectionString = _postgres.ConnectionString };
+        await using (GlimmerServer second = GlimmerServer.Create(options, slot))
+        {
+            await second.StartAsync(TestContext.Current.CancellationToken);
+            using var client = new HttpClient { BaseAddress = second.Addresses[0], Timeout = TimeSpan.FromMinutes(2) };
+            client.DefaultRequestHeaders.Authorization = first.Client.DefaultRequestHeaders.Authorization;
+            await UntilCountedAsync(first, 2);
+
+            // Until the first one, which was alone and owned every limit, has heard of the second, that one says 1305.
+            var watch = Stopwatch.StartNew();
+            Task<HttpResponseMessage> call;
+            while (true)
+            {
+                call = client.PostAsync("/api/coding/paas/v4/chat/completions", new StringContent(Chat), TestContext.Current.CancellationToken);
+                await ServerHarness.UntilAsync(() => backend.Active == 1 || call.IsCompleted);
+                if (!call.IsCompleted)
+                    break;
+                using HttpResponseMessage refused = await call;
+                string said = await refused.Content.ReadAsStringAsync(TestContext.Current.CancellationToken);
+                Assert.Contains("\"1305\"", said, StringComparison.Ordinal);
+                Assert.True(watch.Elapsed < Eventually.Patience, said);
+                await Task.Delay(100, TestContext.Current.CancellationToken);
+            }
+
+            // The first server has had nothing to do with it: what it shows is what the database says that the second one has.
+            foreach (HttpClient asked in (HttpClient[])[first.Client, client])
+            {
+                JsonElement standing = JsonDocument.Parse(await asked.GetStringAsync(plan, TestContext.Current.CancellationToken)).RootElement;
+                Assert.InRange(standing.GetProperty("window").GetProperty("used").GetDouble(), 0.01, standing.GetProperty("window").GetProperty("limit").GetDouble() / 4);
+                Assert.InRange(standing.GetProperty("week").GetProperty("used").GetDouble(), 0.01, standing.GetProperty("week").GetProperty("limit").GetDouble() / 4);
+                Assert.InRange(standing.GetProperty("in_flight").GetProperty("used").GetInt64(), 1, standing.GetProperty("in_flight").GetProperty("limit").GetInt64());
+                JsonElement limits = JsonDocument.Parse(await asked.GetStringAsync("/api/monitor/usage/quota/limit", TestContext.Current.CancellationToken)).RootElement.GetProperty("data").GetProperty("limits");
+                Assert.InRange(limits[0].GetProperty("percentage").GetInt64(), 0, 25);
+            }
+
+            Assert.True(JsonDocument.Parse(await first.Client.GetStringAsync($"/api/admin/accounts/{account}", TestContext.Current.CancellationToken)).RootElement.GetProperty("plan").TryGetProperty("in_flight", out _));
+            gate.Writer.TryWrite(1);
+            gate.Writer.Complete();
+            using HttpResponseMessage answered = await call;
+            Assert.Equal(200, (int)answered.StatusCode);
+        }
+
+        Directory.Delete(folder, recursive: true);
     }
 
     public void Dispose() => _postgres.Dispose();
