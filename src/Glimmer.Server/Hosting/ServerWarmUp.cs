@@ -14,8 +14,8 @@ internal static class ServerWarmUp
     public static void Run()
     {
         PlatformStore.WarmUp();
-        WebApplicationBuilder builder = GlimmerServer.NewBuilder();
-        GlimmerServer.ConfigureHost(builder, new GlimmerOptions { DataFolder = "" }, new GlimmerServices { Logs = NullLoggerProvider.Instance });
+        WebApplicationBuilder builder = ServerHost.NewBuilder();
+        ServerHost.Configure(builder, new GlimmerOptions { DataFolder = "" }, new GlimmerServices { Logs = NullLoggerProvider.Instance });
         using WebApplication app = builder.Build();
         app.UseRouting();
         app.MapMethods("/{id}", [HttpMethods.Get], static _ => Task.CompletedTask);

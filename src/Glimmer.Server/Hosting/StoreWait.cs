@@ -51,7 +51,7 @@ internal static partial class StoreWait
     {
         WebApplicationBuilder builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions { ApplicationName = "Glimmer.Server" });
         builder.WebHost.UseKestrelCore();
-        GlimmerServer.ConfigureHost(builder, options, services);
+        ServerHost.Configure(builder, options, services);
         WebApplication app = builder.Build();
         app.Run(context => AnswerAsync(context, services.Time));
         Log.Waiting(app.Logger, options.StoreWait.TotalSeconds, FaultText.Of(fault));
