@@ -45,9 +45,6 @@ internal static class ServerHost
             builder.Logging.AddProvider(new JsonLogProvider(Console.OpenStandardError(), services.Time));
         }
 
-        // Whoever has bytes for a socket sends them, and whoever received some goes on with them, on the thread it is on: every hand-over to another thread costs a token some tens of
-        // microseconds. Nothing here blocks a thread for a connection's sake.
-        builder.WebHost.UseSockets(static sockets => sockets.UnsafePreferInlineScheduling = true);
         builder.Services.Configure<HostOptions>(host => host.ShutdownTimeout = options.DrainTime + TimeSpan.FromSeconds(5));
         builder.WebHost.ConfigureKestrel(kestrel =>
         {
