@@ -79,7 +79,10 @@ for (const [name, set] of Object.entries({ "two nodes on SQLite": { ...values, r
   try {
     execFileSync(render[0], [...render.slice(1), join(folder, "values.json")], { cwd: here, stdio: "pipe" });
     fault(`"${name}" is rendered`);
-  } catch { /* as it should be */ }
+  } catch (refusal) {
+    // Only the chart's own refusal will do: a renderer that is missing or broken ends here too.
+    if (!/More than one node needs PostgreSQL/.test(`${refusal.stderr}`)) fault(`"${name}" is refused for another reason: ${refusal.stderr || refusal.message}`);
+  }
 }
 for (const [name, set] of Object.entries(cases)) {
   if (!isValues(set)) fault(`values of "${name}": ${JSON.stringify(isValues.errors)}`);
