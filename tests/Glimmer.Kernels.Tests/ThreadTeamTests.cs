@@ -57,7 +57,7 @@ public class ThreadTeamTests
         using var team = new ThreadTeam(3);
         using var together = new Barrier(3);
         bool met = true;
-        team.Run(3, together, (barrier, _) => met &= barrier.SignalAndWait(TimeSpan.FromSeconds(30)));
+        team.Run(3, together, (barrier, _) => met &= barrier.SignalAndWait(TimeSpan.FromMinutes(2)));
         Assert.True(met, "three parts that wait for each other need three threads");
     }
 

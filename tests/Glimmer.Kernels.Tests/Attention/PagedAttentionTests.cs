@@ -305,6 +305,8 @@ public unsafe class PagedAttentionTests
                 PagedAttention.Run(set, team, Shape, keys, values, work, work.Length);
             }
 
+            // The work holds addresses alone: pinned arrays don't move, but they are collected.
+            GC.KeepAlive(this);
             return output;
         }
 
@@ -322,7 +324,9 @@ public unsafe class PagedAttentionTests
                 long before = GC.GetAllocatedBytesForCurrentThread();
                 for (int i = 0; i < 20; i++)
                     PagedAttention.Run(team, Shape, keys, values, work, 1);
-                return GC.GetAllocatedBytesForCurrentThread() - before;
+                before = GC.GetAllocatedBytesForCurrentThread() - before;
+                GC.KeepAlive(this);
+                return before;
             }
         }
 

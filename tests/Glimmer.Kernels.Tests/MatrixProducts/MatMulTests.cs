@@ -132,6 +132,9 @@ public unsafe class MatMulTests
             for (int j = 0; j < counts.Length; j++)
                 TestSets.AssertSameBits(expected[j], y[j], $"{set} job {j}");
         }
+
+        // The jobs hold addresses alone: pinned arrays don't move, but they are collected.
+        GC.KeepAlive(x);
     }
 
     [Fact]
