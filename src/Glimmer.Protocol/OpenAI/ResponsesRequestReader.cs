@@ -29,8 +29,6 @@ public static class ResponsesRequestReader
         bool background = body.Flag("background") ?? false;
         bool stream = body.Flag("stream") ?? false;
         bool? store = body.Flag("store");
-        if (background && stream)
-            body.Fail(PlatformError.Unsupported("background", "background stream", "poll the response instead, or leave background out"));
         if (background && store == false)
             body.Fail(PlatformError.Of(BusinessCode.ParametersConflict, "background", "store") with { Field = "store" });
         long? limit = body.Whole("max_output_tokens", 1, int.MaxValue);

@@ -156,6 +156,8 @@ internal sealed partial class ChatRunner(CallAdmission calls, AnswerDrain drain,
             messages[i] = new MessageBuilder();
         while (await events.MoveNextAsync())
         {
+            dialect.Said(events.Current);
+
             // Reasoning that turns out to be the answer comes again as content, so it may be left out here in any case.
             if (events.Current.Kind != ChatEventKind.Reasoning || dialect.ShowsReasoning)
                 messages[events.Current.Choice].Add(events.Current);

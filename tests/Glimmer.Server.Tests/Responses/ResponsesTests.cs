@@ -148,7 +148,6 @@ public sealed class ResponsesTests : IAsyncLifetime
     [InlineData("{\"model\":\"glm-4.7\",\"input\":\"x\",\"tool_choice\":{\"type\":\"web_search\"}}", "tool_choice.type")]
     [InlineData("{\"model\":\"glm-4.7\",\"input\":\"x\",\"truncation\":\"auto\"}", "truncation")]
     [InlineData("{\"model\":\"glm-4.7\",\"input\":\"x\",\"prompt\":{\"id\":\"p\"}}", "prompt")]
-    [InlineData("{\"model\":\"glm-4.7\",\"input\":\"x\",\"background\":true,\"stream\":true}", "background")]
     [InlineData("{\"model\":\"glm-4.7\",\"input\":\"x\",\"background\":true,\"store\":false}", "store")]
     [InlineData("{\"model\":\"glm-4.7\",\"input\":\"x\",\"text\":{\"format\":{\"type\":\"xml\"}}}", "text.format.type")]
     [InlineData("{\"model\":\"glm-4.7\",\"input\":\"x\",\"reasoning\":{\"effort\":\"lots\"}}", "reasoning.effort")]
