@@ -41,6 +41,7 @@ public static class ResponsesRequestReader
             ConversationId = conversation,
             Store = store,
             Background = background,
+            Truncates = body.Word("truncation", false, "disabled", "auto") == "auto",
             ReasoningAsSummary = asSummary,
             SealedReasoning = include.Contains("reasoning.encrypted_content", StringComparer.Ordinal),
             LeftOut = tools.LeftOut,
@@ -75,8 +76,6 @@ public static class ResponsesRequestReader
         body.Text("prompt_cache_key", max: 512);
         body.Text("service_tier", max: 64);
         body.Whole("max_tool_calls", 1, int.MaxValue);
-        if (body.Word("truncation", false, "disabled", "auto") == "auto")
-            body.Fail(PlatformError.Unsupported("truncation", "auto", "a history that is too long is refused, not cut; send \"disabled\" or leave it out"));
         if (body.Has("prompt"))
             body.Fail(PlatformError.Unsupported("prompt", "prompt template", "this server keeps no templates; send instructions and input"));
         if (body.Has("moderation"))

@@ -41,7 +41,7 @@ internal sealed record BackgroundRequest(DateTimeOffset Created, IReadOnlyList<J
                 {
                     copy.WriteStartObject();
                     foreach (JsonProperty member in asked.RootElement.EnumerateObject())
-                        member.WriteTo(member.NameEquals("stream"u8) ? json : copy);
+                        member.WriteTo(member.NameEquals("stream"u8) || member.NameEquals("truncation"u8) ? json : copy);
                     copy.WriteEndObject();
                 }
 
@@ -66,6 +66,8 @@ internal sealed record BackgroundRequest(DateTimeOffset Created, IReadOnlyList<J
                 (request, error) = ResponsesRequestReader.Read(json.Root);
             if (request is not null && root.TryGetProperty("stream", out JsonElement stream) && stream.ValueKind == JsonValueKind.True)
                 request = request with { Chat = request.Chat with { Stream = true } };
+            if (request is not null && root.TryGetProperty("truncation", out JsonElement truncation) && truncation.ValueKind == JsonValueKind.String && truncation.ValueEquals("auto"u8))
+                request = request with { Truncates = true };
             return new BackgroundRequest(
                 DateTimeOffset.FromUnixTimeMilliseconds(root.GetProperty("created").GetInt64()),
                 [.. root.GetProperty("before").EnumerateArray()],

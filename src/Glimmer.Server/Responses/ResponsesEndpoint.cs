@@ -134,7 +134,7 @@ internal sealed class ResponsesEndpoint(
             request.SealedReasoning ? text => seal.Seal(key.AccountId, text) : null);
 
         // Only what may be kept needs the form in which it is kept.
-        return (new Asked(call, head, before, request.Store == false && request.ConversationId is null ? [] : ResponseHistory.Normalise(input)), null);
+        return (new Asked(call with { Shortens = request.Truncates }, head, before, request.Store == false && request.ConversationId is null ? [] : ResponseHistory.Normalise(input)), null);
     }
 
     private sealed record Asked(ChatCall Call, ResponseHead Head, IReadOnlyList<JsonElement> Before, IReadOnlyList<StoredItem> Input);

@@ -146,7 +146,7 @@ public sealed class ResponsesTests : IAsyncLifetime
     [InlineData("{\"model\":\"glm-4.7\",\"input\":\"x\",\"tools\":[{\"type\":\"function\",\"name\":\"a b\"}]}", "tools[0].name")]
     [InlineData("{\"model\":\"glm-4.7\",\"input\":\"x\",\"tool_choice\":\"required\"}", "tool_choice")]
     [InlineData("{\"model\":\"glm-4.7\",\"input\":\"x\",\"tool_choice\":{\"type\":\"web_search\"}}", "tool_choice.type")]
-    [InlineData("{\"model\":\"glm-4.7\",\"input\":\"x\",\"truncation\":\"auto\"}", "truncation")]
+    [InlineData("{\"model\":\"glm-4.7\",\"input\":\"x\",\"truncation\":\"middle\"}", "truncation")]
     [InlineData("{\"model\":\"glm-4.7\",\"input\":\"x\",\"prompt\":{\"id\":\"p\"}}", "prompt")]
     [InlineData("{\"model\":\"glm-4.7\",\"input\":\"x\",\"background\":true,\"store\":false}", "store")]
     [InlineData("{\"model\":\"glm-4.7\",\"input\":\"x\",\"text\":{\"format\":{\"type\":\"xml\"}}}", "text.format.type")]
