@@ -107,6 +107,54 @@ test('responses: background is polled, conversations go on', async () => {
   await client.conversations.delete(conversation.id);
 });
 
+test('responses: a background response is streamed, left, and gone on with from any event', async () => {
+  const seen = [];
+  let id;
+  for await (const event of await client.responses.create({ model: 'glm-4.7', input: 'steps', background: true, stream: true })) {
+    if (event.type === 'response.created') id = event.response.id;
+    seen.push(event);
+    if (event.type === 'response.output_text.delta') break;
+  }
+  assert.deepEqual(seen.slice(0, 3).map((event) => event.type), ['response.created', 'response.queued', 'response.in_progress']);
+  assert.equal(seen[0].response.status, 'queued');
+
+  // The rest, by hand.
+  const known = seen.at(-1).sequence_number;
+  for await (const event of await client.responses.retrieve(id, { stream: true, starting_after: known })) seen.push(event);
+  assert.deepEqual(seen.map((event) => event.sequence_number), seen.map((_, index) => index));
+  assert.equal(seen.at(-1).type, 'response.completed');
+  const text = 'step '.repeat(20).trimEnd();
+  assert.equal(seen.map((event) => (event.type === 'response.output_text.delta' ? event.delta : '')).join(''), text);
+  assert.equal(seen.at(-1).response.output_text ?? seen.at(-1).response.output[0].content[0].text, text);
+
+  // Once it has ended it is told again: the same, also by the helper, which keeps a snapshot.
+  const again = [];
+  for await (const event of await client.responses.retrieve(id, { stream: true })) again.push(event);
+  assert.deepEqual(again, seen);
+  const helper = client.responses.stream({ response_id: id, starting_after: known });
+  const rest = [];
+  for await (const event of helper) rest.push(event.sequence_number);
+  assert.deepEqual(rest, seen.slice(known + 1).map((event) => event.sequence_number));
+  const final = await helper.finalResponse();
+  assert.deepEqual([final.status, final.output_text], ['completed', text]);
+  assert.equal((await client.responses.retrieve(id)).output_text, text);
+});
+
+test('responses: the helper follows one that is being made, and a cancelled one ends', async () => {
+  const helper = client.responses.stream({ model: 'glm-4.7', input: 'slow', background: true });
+  const types = [];
+  let id;
+  for await (const event of helper) {
+    types.push(event.type);
+    id ??= event.response?.id;
+    if (event.type === 'response.content_part.added') await client.responses.cancel(id);
+  }
+  assert.equal(types.at(-1), 'response.failed');
+  assert.equal((await helper.finalResponse()).status, 'cancelled');
+  await assert.rejects(client.responses.retrieve('resp_none', { stream: true }), OpenAI.NotFoundError);
+  await assert.rejects(client.responses.retrieve('resp_none', { stream: true, starting_after: 5 }), OpenAI.NotFoundError);
+});
+
 test('raw completions: text, tokens, streams, gaps', async () => {
   const answer = await client.completions.create({ model: 'glm-4.7', prompt: 'Once', max_tokens: 50, echo: true });
   assert.equal(answer.object, 'text_completion');

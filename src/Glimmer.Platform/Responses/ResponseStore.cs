@@ -42,8 +42,8 @@ public sealed class ResponseStore(PlatformStore store)
     internal static void Insert(StoreSession session, StoredResponse response, string? node, long now)
     {
         session.Execute(
-            "INSERT INTO responses (id, account, status, created, expires, previous, node, alive, input, body) VALUES (@Id, @Account, @Status, @Created, @expires, @Previous, @node, @now, @Input, @Body)",
-            new { response.Id, response.Account, response.Status, response.Created, expires = response.Created + (long)Lifetime.TotalMilliseconds, response.Previous, node, now, response.Input, response.Body });
+            "INSERT INTO responses (id, account, status, created, expires, previous, node, alive, input, body, marks) VALUES (@Id, @Account, @Status, @Created, @expires, @Previous, @node, @now, @Input, @Body, @Marks)",
+            new { response.Id, response.Account, response.Status, response.Created, expires = response.Created + (long)Lifetime.TotalMilliseconds, response.Previous, node, now, response.Input, response.Body, response.Marks });
         InsertItems(session, response);
     }
 
@@ -51,12 +51,15 @@ public sealed class ResponseStore(PlatformStore store)
     internal static bool Update(StoreSession session, StoredResponse response, string? node, long now)
     {
         if (session.Execute(
-            "UPDATE responses SET status = @Status, node = @node, alive = @now, body = @Body WHERE id = @Id AND account = @Account AND status IN ('queued', 'in_progress')",
-            new { response.Id, response.Account, response.Status, node, now, response.Body }) == 0)
+            "UPDATE responses SET status = @Status, node = @node, alive = @now, body = @Body, marks = @Marks WHERE id = @Id AND account = @Account AND status IN ('queued', 'in_progress')",
+            new { response.Id, response.Account, response.Status, node, now, response.Body, response.Marks }) == 0)
         {
             return false;
         }
 
+        // Whoever streams it takes the rest from what it is now.
+        if (!response.IsOpen)
+            session.Execute("DELETE FROM response_events WHERE response = @Id", new { response.Id });
         InsertItems(session, response);
         return true;
     }
@@ -72,10 +75,10 @@ public sealed class ResponseStore(PlatformStore store)
     {
         long now = store.Now;
         Row? row = await store.ReadAsync(session =>
-            session.First<Row>("SELECT id, status, created, previous, node, alive, input, body, (SELECT state FROM tasks WHERE tasks.id = responses.id AND tasks.account = @account) AS task FROM responses WHERE id = @id AND account = @account AND expires > @now", new { id, account, now }));
+            session.First<Row>("SELECT id, status, created, previous, node, alive, input, body, marks, sequence, (SELECT state FROM tasks WHERE tasks.id = responses.id AND tasks.account = @account) AS task FROM responses WHERE id = @id AND account = @account AND expires > @now", new { id, account, now }));
         if (row is null)
             return null;
-        var response = new StoredResponse(row.Id, account, row.Status, row.Created, row.Previous, row.Input, row.Body);
+        var response = new StoredResponse(row.Id, account, row.Status, row.Created, row.Previous, row.Input, row.Body) { Marks = row.Marks, Sequence = row.Sequence };
 
         // One that is a task is made by whatever node lives; when that came to no end, nor will the response. What has no task was begun by
         // an older version: on SQLite there is one process, elsewhere its server says every while that it lives.
@@ -95,6 +98,7 @@ public sealed class ResponseStore(PlatformStore store)
         if (session.Execute("DELETE FROM responses WHERE id = @id AND account = @account", new { id, account }) == 0)
             return false;
         session.Execute("DELETE FROM response_items WHERE response = @id", new { id });
+        session.Execute("DELETE FROM response_events WHERE response = @id", new { id });
         return true;
     });
 
@@ -109,6 +113,7 @@ public sealed class ResponseStore(PlatformStore store)
     {
         session.Execute("DELETE FROM response_items WHERE response IN (SELECT id FROM responses WHERE expires <= @now)", new { now });
         session.Execute("DELETE FROM responses WHERE expires <= @now", new { now });
+        session.Execute("DELETE FROM response_events WHERE NOT EXISTS (SELECT 1 FROM responses WHERE responses.id = response_events.response AND status IN ('queued', 'in_progress'))");
         session.Execute("DELETE FROM conversation_items WHERE conversation IN (SELECT id FROM conversations WHERE expires <= @now)", new { now });
         session.Execute("DELETE FROM conversations WHERE expires <= @now", new { now });
     }
@@ -132,5 +137,9 @@ public sealed class ResponseStore(PlatformStore store)
         public string Input { get; init; } = "";
 
         public string Body { get; init; } = "";
+
+        public string? Marks { get; init; }
+
+        public long Sequence { get; init; }
     }
 }

@@ -44,6 +44,7 @@ public sealed class ResponsesData(PlatformStore store) : IAccountDataOwner
             session.Execute("DELETE FROM tasks WHERE account = @Id", new { account.Id });
             session.Execute("DELETE FROM task_batches WHERE account = @Id", new { account.Id });
             session.Execute("DELETE FROM response_items WHERE account = @Id", new { account.Id });
+            session.Execute("DELETE FROM response_events WHERE response IN (SELECT id FROM responses WHERE account = @Id)", new { account.Id });
             session.Execute("DELETE FROM responses WHERE account = @Id", new { account.Id });
             session.Execute("DELETE FROM conversation_items WHERE conversation IN (SELECT id FROM conversations WHERE account = @Id)", new { account.Id });
             session.Execute("DELETE FROM conversations WHERE account = @Id", new { account.Id });

@@ -18,6 +18,12 @@ public sealed record StoredResponse(string Id, long Account, string Status, long
     /// <summary>The items of its output.</summary>
     public IReadOnlyList<StoredItem> Output { get; init; } = [];
 
+    /// <summary>Where a stream of it was cut into pieces; null when it never was one.</summary>
+    public string? Marks { get; init; }
+
+    /// <summary>How many numbers its runs may have given to events, of a background response that is streamed.</summary>
+    public long Sequence { get; init; }
+
     /// <summary>Whether it is still being made.</summary>
     public bool IsOpen => Status is "queued" or "in_progress";
 }

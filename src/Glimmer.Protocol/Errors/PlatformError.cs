@@ -29,6 +29,9 @@ public sealed record PlatformError(BusinessCode Code, string Message, string? Fi
     /// <summary>When to try again; null when waiting does not help or nobody knows.</summary>
     public TimeSpan? RetryAfter { get; init; }
 
+    /// <summary>Of a prompt that is too long: most tokens of prompt and answer together; 0 when nobody knows.</summary>
+    public int ContextTokens { get; init; }
+
     /// <summary>The message in the caller's language, in English where there is no other.</summary>
     public string MessageIn(MessageLanguage language) =>
         language == MessageLanguage.Chinese ? Chinese ?? Message : Message;

@@ -27,6 +27,9 @@ public sealed record ResponsesRequest
     /// <summary>Whether it is made while nobody waits.</summary>
     public bool Background { get; init; }
 
+    /// <summary>Whether the oldest messages are left out of what does not fit into the model's context (<c>truncation: auto</c>).</summary>
+    public bool Truncates { get; init; }
+
     /// <summary>Whether reasoning is told as a summary (<c>reasoning.summary</c>), not as its text.</summary>
     public bool ReasoningAsSummary { get; init; }
 

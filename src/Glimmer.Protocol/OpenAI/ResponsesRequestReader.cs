@@ -29,8 +29,6 @@ public static class ResponsesRequestReader
         bool background = body.Flag("background") ?? false;
         bool stream = body.Flag("stream") ?? false;
         bool? store = body.Flag("store");
-        if (background && stream)
-            body.Fail(PlatformError.Unsupported("background", "background stream", "poll the response instead, or leave background out"));
         if (background && store == false)
             body.Fail(PlatformError.Of(BusinessCode.ParametersConflict, "background", "store") with { Field = "store" });
         long? limit = body.Whole("max_output_tokens", 1, int.MaxValue);
@@ -43,6 +41,7 @@ public static class ResponsesRequestReader
             ConversationId = conversation,
             Store = store,
             Background = background,
+            Truncates = body.Word("truncation", false, "disabled", "auto") == "auto",
             ReasoningAsSummary = asSummary,
             SealedReasoning = include.Contains("reasoning.encrypted_content", StringComparer.Ordinal),
             LeftOut = tools.LeftOut,
@@ -77,8 +76,6 @@ public static class ResponsesRequestReader
         body.Text("prompt_cache_key", max: 512);
         body.Text("service_tier", max: 64);
         body.Whole("max_tool_calls", 1, int.MaxValue);
-        if (body.Word("truncation", false, "disabled", "auto") == "auto")
-            body.Fail(PlatformError.Unsupported("truncation", "auto", "a history that is too long is refused, not cut; send \"disabled\" or leave it out"));
         if (body.Has("prompt"))
             body.Fail(PlatformError.Unsupported("prompt", "prompt template", "this server keeps no templates; send instructions and input"));
         if (body.Has("moderation"))

@@ -115,6 +115,13 @@ public sealed class SseWriter : IDisposable
         UnflushedBytes += 8;
     }
 
+    /// <summary>Writes an event that was written before, with its lines.</summary>
+    public void WriteRaw(ReadOnlySpan<byte> written)
+    {
+        _output.Write(written);
+        UnflushedBytes += written.Length;
+    }
+
     /// <summary>Sends what was written; waits while the client is slow.</summary>
     /// <returns>False when nobody reads any more.</returns>
     [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]

@@ -28,6 +28,9 @@ internal sealed record ChatCall(AccessKey Key, ModelOffer Offer, ChatRequest Req
     /// <summary>The client's own id of the request, which may not come twice; null when it gave none.</summary>
     public string? RequestId { get; init; }
 
+    /// <summary>Whether the oldest messages are left out of a prompt that is too long.</summary>
+    public bool Shortens { get; init; }
+
     /// <summary>The client's end user; null when it named none.</summary>
     public string? EndUser { get; init; }
 
@@ -94,6 +97,12 @@ internal sealed partial class ChatRunner(CallAdmission calls, AnswerDrain drain,
         try
         {
             start = await ChoiceSet.StartAsync(backend, call, ended.Token);
+            if (call.Shortens && start.Error is { Code: BusinessCode.PromptTooLong } tooLong)
+            {
+                (start, int left) = await PromptShortener.StartAsync(backend, call, tooLong, ended.Token);
+                if (start.Answer is not null)
+                    context.Response.Headers["X-Glimmer-Messages-Left-Out"] = left.ToString(CultureInfo.InvariantCulture);
+            }
         }
         catch (OperationCanceledException) when (ended.IsCancellationRequested)
         {
@@ -156,6 +165,8 @@ internal sealed partial class ChatRunner(CallAdmission calls, AnswerDrain drain,
             messages[i] = new MessageBuilder();
         while (await events.MoveNextAsync())
         {
+            dialect.Said(events.Current);
+
             // Reasoning that turns out to be the answer comes again as content, so it may be left out here in any case.
             if (events.Current.Kind != ChatEventKind.Reasoning || dialect.ShowsReasoning)
                 messages[events.Current.Choice].Add(events.Current);

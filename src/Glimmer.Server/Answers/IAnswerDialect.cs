@@ -34,6 +34,11 @@ internal interface IAnswerDialect
     /// <param name="end">How they ended, each by itself in <see cref="AnswerEnd.Choices"/> when there are several.</param>
     void WriteWhole(IBufferWriter<byte> output, IReadOnlyList<MessageBuilder> messages, AnswerEnd end) => WriteWhole(output, messages[0], end);
 
+    /// <summary>Hears an event of an answer that is sent whole, when it comes.</summary>
+    void Said(in ChatEvent said)
+    {
+    }
+
     /// <summary>Keeps what the dialect keeps of an answer. Called once, when its end is written and before its last byte leaves; never for one that failed before its first.</summary>
     ValueTask KeepAsync() => default;
 }

@@ -49,6 +49,11 @@ internal static class LogProbs
         json.WriteEndArray();
     }
 
+    /// <summary>Reads what <see cref="WriteList"/> wrote.</summary>
+    public static IReadOnlyList<SaidToken> ReadList(JsonElement list) => [.. list.EnumerateArray().Select(static token => new SaidToken(
+        BytesOf(token), token.GetProperty("logprob").GetSingle(),
+        [.. token.GetProperty("top_logprobs").EnumerateArray().Select(static chance => new TokenChance(BytesOf(chance), chance.GetProperty("logprob").GetSingle()))]))];
+
     /// <summary>Writes the form of the older completions: parallel lists.</summary>
     /// <param name="json">Where to.</param>
     /// <param name="tokens">The tokens; null writes null.</param>
@@ -96,6 +101,8 @@ internal static class LogProbs
         json.WriteEndArray();
         json.WriteEndObject();
     }
+
+    private static byte[] BytesOf(JsonElement token) => [.. token.GetProperty("bytes").EnumerateArray().Select(static one => one.GetByte())];
 
     private static void WriteOne(Utf8JsonWriter json, ReadOnlySpan<byte> bytes, float logProb)
     {

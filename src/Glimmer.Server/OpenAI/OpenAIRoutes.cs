@@ -26,7 +26,9 @@ internal static class OpenAIRoutes
         .AddSingleton<RecentResponses>()
         .AddSingleton<ResponseHistory>()
         .AddSingleton<ResponseTasks>()
+        .AddSingleton<LiveResponses>()
         .AddSingleton<BackgroundResponses>()
+        .AddSingleton<ResponseFollower>()
         .AddSingleton<ResponsesEndpoint>()
         .AddSingleton<StoredResponsesEndpoint>()
         .AddSingleton<ConversationsEndpoint>();

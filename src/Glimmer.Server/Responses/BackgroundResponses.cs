@@ -17,7 +17,7 @@ namespace Glimmer.Server.Responses;
 /// Makes responses while nobody waits: each is kept from its beginning and is a task, so that it outlives its server and moves to another
 /// node. The task holds the request and what it goes on from, since that may stand in the memory of one node only.
 /// </summary>
-internal sealed class BackgroundResponses(ChatRunner runner, ResponseTasks tasks, TaskQueue queue, TimeProvider time)
+internal sealed partial class BackgroundResponses(ChatRunner runner, ResponseTasks tasks, TaskQueue queue, LiveResponses live, TimeProvider time, ILogger<BackgroundResponses> log)
 {
     /// <summary>Begins a response.</summary>
     /// <param name="key">Whose it is.</param>
@@ -27,20 +27,22 @@ internal sealed class BackgroundResponses(ChatRunner runner, ResponseTasks tasks
     /// <param name="input">Its own items.</param>
     /// <param name="request">The request as it came.</param>
     /// <returns>The response, queued; or why it cannot be.</returns>
-    public async Task<(string? Body, PlatformError? Error)> StartAsync(
+    public async Task<(StoredResponse? Queued, PlatformError? Error)> StartAsync(
         AccessKey key, string model, ResponseHead head, IReadOnlyList<JsonElement> before, IReadOnlyList<StoredItem> input, ReadOnlyMemory<byte> request)
     {
         StoredResponse queued = ResponseHistory.Stored(key.AccountId, head, new ResponseState("queued"), input);
         var task = new NewTask(head.Id, key.AccountId, key.Id, TaskKinds.Responses, BackgroundRequest.Write(head.Created, before, input, request)) { Model = model };
         return await tasks.StartAsync(queued, task) == TaskGift.TooMany
             ? (null, AsyncChatEndpoint.TooMany(queue.Settings.MaxOpen))
-            : (queued.Body, null);
+            : (queued, null);
     }
 
     /// <summary>Makes a response, as the run of its task.</summary>
     public async Task RunAsync(HttpContext context, TaskRun run, ChatCall call, ResponseHead head, IReadOnlyList<StoredItem> input)
     {
-        if (!await tasks.BeginAsync(ResponseHistory.Stored(run.Account, head, new ResponseState("in_progress"), input)))
+        bool streams = head.Request.Chat.Stream;
+        long numbers = streams ? LiveResponse.NumbersFor(call.Request.MaxTokens) : 0;
+        if (await tasks.BeginAsync(ResponseHistory.Stored(run.Account, head, new ResponseState("in_progress"), input), numbers) is not { } before)
         {
             // It has its end from a former run, or was given up: nothing is made and nothing charged.
             var nothing = new ArrayBufferWriter<byte>(2);
@@ -50,11 +52,40 @@ internal sealed class BackgroundResponses(ChatRunner runner, ResponseTasks tasks
         }
 
         var answer = new ResponsesAnswer(head, RequestRecord.Of(context).Id, time, keep: null);
-        await runner.RunAsync(context, call, answer);
+        if (streams)
+            await StreamAsync(context, run, call, answer, input, ResponseReplay.BeforeRuns + before, numbers);
+        else
+            await MakeAsync(context, run, call, answer, answer, input);
+    }
+
+    /// <summary>Makes a response whose events can be read meanwhile.</summary>
+    private async Task StreamAsync(HttpContext context, TaskRun run, ChatCall call, ResponsesAnswer answer, IReadOnlyList<StoredItem> input, long first, long numbers)
+    {
+        using var made = new LiveResponse(run.Id, answer, first, numbers);
+        using var stop = new CancellationTokenSource();
+        live.Add(made);
+        Task shared = tasks.AreShared ? made.ShareAsync(tasks, time, fault => Log.NotShared(log, run.Id, FaultText.Of(fault)), stop.Token) : Task.CompletedTask;
+        bool kept = false;
+        try
+        {
+            kept = await MakeAsync(context, run, call, answer, new LiveAnswer(answer, made), input);
+        }
+        finally
+        {
+            live.Remove(made);
+            made.Close(kept);
+            await stop.CancelAsync();
+            await shared;
+        }
+    }
+
+    private async Task<bool> MakeAsync(HttpContext context, TaskRun run, ChatCall call, ResponsesAnswer answer, IAnswerDialect dialect, IReadOnlyList<StoredItem> input)
+    {
+        await runner.RunAsync(context, call, dialect);
         if (answer.State.Status is not ("completed" or "incomplete"))
-            return;
-        StoredResponse made = ResponseHistory.Stored(run.Account, head, answer.State, input);
-        await tasks.EndAsync(run, made, head.Request.ConversationId, [.. input, .. made.Output]);
+            return false;
+        StoredResponse made = ResponseHistory.Stored(run.Account, answer.Head, answer.State, input) with { Marks = answer.Marks?.Write() };
+        return await tasks.EndAsync(run, made, answer.Head.Request.ConversationId, [.. input, .. made.Output]);
     }
 
     /// <summary>Keeps that a response could not be made.</summary>
@@ -81,6 +112,11 @@ internal sealed class BackgroundResponses(ChatRunner runner, ResponseTasks tasks
     /// <returns>Whether it was still to be made.</returns>
     public async Task<bool> CancelAsync(StoredResponse response) =>
         response.IsOpen && await tasks.CancelAsync(response with { Status = "cancelled", Body = Ended(response.Body, "cancelled", null) });
+
+    /// <summary>The body of a response as it is told: one that will not come to its end has failed.</summary>
+    public static string BodyOf(StoredResponse response) => response.Status != ResponseStore.LostStatus
+        ? response.Body
+        : Ended(response.Body, "failed", ("server_error", "The server stopped while this response was being made. Send the request again."));
 
     /// <summary>The body of a response that ended without an answer.</summary>
     public static string Ended(string body, string status, (string Code, string Message)? error)
@@ -114,55 +150,10 @@ internal sealed class BackgroundResponses(ChatRunner runner, ResponseTasks tasks
 
         return Encoding.UTF8.GetString(ended.WrittenSpan);
     }
-}
 
-/// <summary>What the task of a response holds.</summary>
-/// <param name="Created">When it was asked for.</param>
-/// <param name="Before">The items it goes on from.</param>
-/// <param name="Input">Its own items, as they are kept.</param>
-/// <param name="Request">The request.</param>
-internal sealed record BackgroundRequest(DateTimeOffset Created, IReadOnlyList<JsonElement> Before, IReadOnlyList<StoredItem> Input, ResponsesRequest Request)
-{
-    /// <summary>Writes it.</summary>
-    public static byte[] Write(DateTimeOffset created, IReadOnlyList<JsonElement> before, IReadOnlyList<StoredItem> input, ReadOnlyMemory<byte> request)
+    private static partial class Log
     {
-        var body = new ArrayBufferWriter<byte>(request.Length + 256);
-        using (var json = new Utf8JsonWriter(body, WireJson.WriterOptions))
-        {
-            json.WriteStartObject();
-            json.WriteNumber("created"u8, created.ToUnixTimeMilliseconds());
-            json.WriteStartArray("before"u8);
-            foreach (JsonElement item in before)
-                item.WriteTo(json);
-            json.WriteEndArray();
-            json.WriteStartArray("input"u8);
-            foreach (StoredItem item in input)
-                json.WriteRawValue(item.Json, skipInputValidation: true);
-            json.WriteEndArray();
-
-            // As a string: it is read by the reader of requests, with its own bounds.
-            json.WriteString("request"u8, request.Span);
-            json.WriteEndObject();
-        }
-
-        return body.WrittenSpan.ToArray();
-    }
-
-    /// <summary>Reads it.</summary>
-    public static BackgroundRequest Read(byte[] body)
-    {
-        JsonElement root = JsonDocument.Parse(body, WireJson.ReaderOptions).RootElement;
-        (JsonBody? json, PlatformError? error) = JsonBody.Parse(Encoding.UTF8.GetBytes(root.GetProperty("request").GetString()!));
-        using (json)
-        {
-            ResponsesRequest? request = null;
-            if (json is not null)
-                (request, error) = ResponsesRequestReader.Read(json.Root);
-            return new BackgroundRequest(
-                DateTimeOffset.FromUnixTimeMilliseconds(root.GetProperty("created").GetInt64()),
-                [.. root.GetProperty("before").EnumerateArray()],
-                [.. root.GetProperty("input").EnumerateArray().Select(static item => new StoredItem(item.GetProperty("id").GetString()!, item.GetRawText()))],
-                request ?? throw new InvalidDataException($"The task's request cannot be read: {error!.Message}"));
-        }
+        [LoggerMessage(2304, LogLevel.Warning, "Response {ResponseId}: its events could not be shared with other nodes and will be later: {Fault}")]
+        public static partial void NotShared(ILogger log, string responseId, string fault);
     }
 }

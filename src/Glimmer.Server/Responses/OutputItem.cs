@@ -21,6 +21,34 @@ internal abstract record OutputItem(string Id)
     /// <summary>Writes the whole item.</summary>
     public abstract void Write(Utf8JsonWriter json);
 
+    /// <summary>Writes it as it is when it begins.</summary>
+    public abstract void WriteBegun(Utf8JsonWriter json);
+
+    /// <summary>What it says: the text that a stream cuts into pieces.</summary>
+    public abstract string Said { get; }
+
+    /// <summary>Reads an item that <see cref="Write"/> wrote.</summary>
+    public static OutputItem Read(JsonElement item)
+    {
+        string id = item.GetProperty("id").GetString()!;
+        bool complete = item.GetProperty("status").ValueEquals("completed"u8);
+        switch (item.GetProperty("type").GetString())
+        {
+            case "reasoning":
+                bool summary = !item.TryGetProperty("content", out JsonElement content);
+                string text = string.Concat((summary ? item.GetProperty("summary") : content).EnumerateArray().Select(static part => part.GetProperty("text").GetString()));
+                return new ReasoningOutput(id, text, summary, item.TryGetProperty("encrypted_content", out JsonElement box) ? box.GetString() : null) { Complete = complete };
+            case "message":
+                JsonElement said = item.GetProperty("content")[0];
+                IReadOnlyList<SaidToken> tokens = LogProbs.ReadList(said.GetProperty("logprobs"));
+                return new MessageOutput(id, said.GetProperty("text").GetString()!, tokens.Count > 0 ? tokens : null) { Complete = complete };
+            default:
+                string name = item.GetProperty("name").GetString()!;
+                NamespacedName? place = item.TryGetProperty("namespace", out JsonElement space) ? new NamespacedName(space.GetString()!, name) : null;
+                return new CallOutput(id, item.GetProperty("call_id").GetString()!, name, item.GetProperty("arguments").GetString()!, place) { Complete = complete };
+        }
+    }
+
     /// <summary>Its JSON text.</summary>
     public StoredItem Stored()
     {
@@ -35,10 +63,13 @@ internal abstract record OutputItem(string Id)
 internal sealed record ReasoningOutput(string Id, string Text, bool AsSummary, string? Sealed) : OutputItem(Id)
 {
     /// <inheritdoc/>
+    public override string Said => Text;
+
+    /// <inheritdoc/>
     public override void Write(Utf8JsonWriter json) => Write(json, AsSummary ? Text : null, AsSummary ? null : Text, Status);
 
-    /// <summary>Writes it before it has a text.</summary>
-    public void WriteBegun(Utf8JsonWriter json) => Write(json, null, null, "in_progress");
+    /// <inheritdoc/>
+    public override void WriteBegun(Utf8JsonWriter json) => Write(json, null, null, "in_progress");
 
     private void Write(Utf8JsonWriter json, string? summary, string? content, string status)
     {
@@ -77,6 +108,9 @@ internal sealed record ReasoningOutput(string Id, string Text, bool AsSummary, s
 internal sealed record MessageOutput(string Id, string Text, IReadOnlyList<SaidToken>? Tokens) : OutputItem(Id)
 {
     /// <inheritdoc/>
+    public override string Said => Text;
+
+    /// <inheritdoc/>
     public override void Write(Utf8JsonWriter json)
     {
         WriteHead(json, Status);
@@ -85,8 +119,8 @@ internal sealed record MessageOutput(string Id, string Text, IReadOnlyList<SaidT
         json.WriteEndObject();
     }
 
-    /// <summary>Writes it before it has a text.</summary>
-    public void WriteBegun(Utf8JsonWriter json)
+    /// <inheritdoc/>
+    public override void WriteBegun(Utf8JsonWriter json)
     {
         WriteHead(json, "in_progress");
         json.WriteEndArray();
@@ -121,10 +155,13 @@ internal sealed record MessageOutput(string Id, string Text, IReadOnlyList<SaidT
 internal sealed record CallOutput(string Id, string CallId, string Name, string Arguments, NamespacedName? Place) : OutputItem(Id)
 {
     /// <inheritdoc/>
+    public override string Said => Arguments;
+
+    /// <inheritdoc/>
     public override void Write(Utf8JsonWriter json) => Write(json, Arguments, Status);
 
-    /// <summary>Writes it before it has arguments.</summary>
-    public void WriteBegun(Utf8JsonWriter json) => Write(json, "", "in_progress");
+    /// <inheritdoc/>
+    public override void WriteBegun(Utf8JsonWriter json) => Write(json, "", "in_progress");
 
     private void Write(Utf8JsonWriter json, string arguments, string status)
     {

@@ -74,7 +74,7 @@ internal sealed record ResponseHead(
         WriteEcho(json, "tools", "[]"u8);
         json.WriteNumber("top_logprobs"u8, Chat.TopLogProbs ?? 0);
         json.WriteNumber("top_p"u8, Chat.Sampling.TopP);
-        json.WriteString("truncation"u8, "disabled"u8);
+        json.WriteString("truncation"u8, Request.Truncates ? "auto"u8 : "disabled"u8);
         WriteUsage(json, state.Usage);
         WriteEcho(json, "user", "null"u8);
         WriteEcho(json, "metadata", "{}"u8);

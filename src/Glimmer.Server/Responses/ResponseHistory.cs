@@ -79,7 +79,7 @@ internal sealed class ResponseHistory(ResponseStore store, ConversationStore con
     /// <summary>Keeps a response that has ended, where the request says so. A database that is away holds no answer back: it is kept once it is there again.</summary>
     public async ValueTask KeepAsync(long account, ResponsesAnswer answer, IReadOnlyList<StoredItem> input)
     {
-        StoredResponse response = Stored(account, answer.Head, answer.State, input);
+        StoredResponse response = Stored(account, answer.Head, answer.State, input) with { Marks = answer.Marks?.Write() };
         ResponsesRequest request = answer.Head.Request;
         if (answer.Head.Stored)
         {

@@ -25,6 +25,9 @@ internal sealed class ResponsesAnswer(ResponseHead head, string requestId, TimeP
     /// <summary>Where it is; final once it has ended.</summary>
     public ResponseState State { get; private set; } = new("in_progress");
 
+    /// <summary>Where its stream was cut into pieces; null when it was none.</summary>
+    public StreamMarks? Marks { get; set; }
+
     /// <inheritdoc/>
     public bool ShowsReasoning => head.ShowsReasoning;
 
@@ -32,7 +35,8 @@ internal sealed class ResponsesAnswer(ResponseHead head, string requestId, TimeP
     public string WordOf(FinishReason finish) => ChatFinishWords.Of(finish);
 
     /// <inheritdoc/>
-    public IStreamedAnswer Stream(SseWriter output) => new ResponsesStream(output, this);
+    public IStreamedAnswer Stream(SseWriter output) =>
+        new ResponsesStream(new ResponseEvents(new SseEventOutput(output)) { Marks = head.Request.Store == false && !head.Stored ? null : new StreamMarks(begun: 1) }, this, output.WritePing);
 
     /// <inheritdoc/>
     public void WriteWhole(IBufferWriter<byte> output, MessageBuilder message, AnswerEnd end)

@@ -16,7 +16,7 @@ namespace Glimmer.Server.Responses;
 
 /// <summary><c>POST /v1/responses</c>.</summary>
 internal sealed class ResponsesEndpoint(
-    RequestGate gate, ChatCompletionsEndpoint chat, ChatRunner runner, ResponseHistory history, ReasoningSeal seal, BackgroundResponses background, PromptCounter counter, GlimmerOptions options,
+    RequestGate gate, ChatCompletionsEndpoint chat, ChatRunner runner, ResponseHistory history, ReasoningSeal seal, BackgroundResponses background, ResponseFollower follower, PromptCounter counter, GlimmerOptions options,
     TimeProvider time)
 {
     /// <summary>Answers a request.</summary>
@@ -39,11 +39,13 @@ internal sealed class ResponsesEndpoint(
         long account = key.AccountId;
         if (request.Background)
         {
-            (string? queued, error) = await background.StartAsync(key, asked.Call.Offer.Model.Code, asked.Head, asked.Before, asked.Input, kept);
+            (StoredResponse? queued, error) = await background.StartAsync(key, asked.Call.Offer.Model.Code, asked.Head, asked.Before, asked.Input, kept);
             if (queued is null)
                 await ErrorResponse.WriteAsync(context, error!);
+            else if (request.Chat.Stream)
+                await follower.FollowAsync(context, queued, after: -1);
             else
-                await JsonReply.WriteAsync(context, queued);
+                await JsonReply.WriteAsync(context, queued.Body);
             return;
         }
 
@@ -132,7 +134,7 @@ internal sealed class ResponsesEndpoint(
             request.SealedReasoning ? text => seal.Seal(key.AccountId, text) : null);
 
         // Only what may be kept needs the form in which it is kept.
-        return (new Asked(call, head, before, request.Store == false && request.ConversationId is null ? [] : ResponseHistory.Normalise(input)), null);
+        return (new Asked(call with { Shortens = request.Truncates }, head, before, request.Store == false && request.ConversationId is null ? [] : ResponseHistory.Normalise(input)), null);
     }
 
     private sealed record Asked(ChatCall Call, ResponseHead Head, IReadOnlyList<JsonElement> Before, IReadOnlyList<StoredItem> Input);

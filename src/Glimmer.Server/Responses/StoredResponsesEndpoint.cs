@@ -6,18 +6,18 @@ using Glimmer.Server.Transport;
 namespace Glimmer.Server.Responses;
 
 /// <summary><c>GET</c> and <c>DELETE /v1/responses/{id}</c>, <c>…/input_items</c> and <c>…/cancel</c>. What is not the caller's own is not there.</summary>
-internal sealed class StoredResponsesEndpoint(RequestGate gate, ResponseHistory history, BackgroundResponses background)
+internal sealed class StoredResponsesEndpoint(RequestGate gate, ResponseHistory history, BackgroundResponses background, ResponseFollower follower)
 {
     /// <summary>Tells a response.</summary>
     public Task GetAsync(HttpContext context) => ForAsync(context, async (_, response) =>
     {
-        if (context.Request.Query["stream"].ToString() is "true" or "1")
-        {
-            await ErrorResponse.WriteAsync(context, PlatformError.Unsupported("stream", "stream of a kept response", "leave it out and poll"));
-            return;
-        }
-
-        await JsonReply.WriteAsync(context, response.Status == ResponseStore.LostStatus ? Lost(response) : response.Body);
+        (long? after, PlatformError? error) = ResponseFollower.Read(context.Request.Query);
+        if (error is not null)
+            await ErrorResponse.WriteAsync(context, error);
+        else if (after is { } known)
+            await follower.FollowAsync(context, response, known);
+        else
+            await JsonReply.WriteAsync(context, BackgroundResponses.BodyOf(response));
     });
 
     /// <summary>Removes a response.</summary>
@@ -54,7 +54,7 @@ internal sealed class StoredResponsesEndpoint(RequestGate gate, ResponseHistory 
 
         if (await background.CancelAsync(response))
             response = await history.FindAsync(key.AccountId, response.Id) ?? response;
-        await JsonReply.WriteAsync(context, response.Status == ResponseStore.LostStatus ? Lost(response) : response.Body);
+        await JsonReply.WriteAsync(context, BackgroundResponses.BodyOf(response));
     });
 
     private async Task ForAsync(HttpContext context, Func<AccessKey, StoredResponse, Task> answer)
@@ -67,8 +67,4 @@ internal sealed class StoredResponsesEndpoint(RequestGate gate, ResponseHistory 
         else
             await ErrorResponse.WriteAsync(context, ResponseHistory.Missing("Response", id, "id"));
     }
-
-    /// <summary>The body of a response that will not come to its end.</summary>
-    private static string Lost(StoredResponse response) =>
-        BackgroundResponses.Ended(response.Body, "failed", ("server_error", "The server stopped while this response was being made. Send the request again."));
 }
