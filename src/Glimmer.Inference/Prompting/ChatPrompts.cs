@@ -61,7 +61,10 @@ internal sealed class ChatPrompts(string code, Generation generation, ITokenizer
     public static PlatformError TooLong(ChatRequest request, string model, int tokens, int context) => new(
         BusinessCode.PromptTooLong,
         $"The prompt has {tokens} tokens; with the model {model} prompt and answer together may have {context}.",
-        request.Raw is null ? "messages" : "prompt") { ContextTokens = context };
+        request.Raw is null ? "messages" : "prompt")
+    {
+        ContextTokens = context,
+    };
 
     /// <summary>What the automaton must know of a request.</summary>
     /// <param name="request">The request.</param>

@@ -42,10 +42,12 @@ internal abstract record OutputItem(string Id)
                 JsonElement said = item.GetProperty("content")[0];
                 IReadOnlyList<SaidToken> tokens = LogProbs.ReadList(said.GetProperty("logprobs"));
                 return new MessageOutput(id, said.GetProperty("text").GetString()!, tokens.Count > 0 ? tokens : null) { Complete = complete };
-            default:
-                string name = item.GetProperty("name").GetString()!;
+            case var type:
+                string name = item.GetProperty("name").GetString()!, call = item.GetProperty("call_id").GetString()!;
                 NamespacedName? place = item.TryGetProperty("namespace", out JsonElement space) ? new NamespacedName(space.GetString()!, name) : null;
-                return new CallOutput(id, item.GetProperty("call_id").GetString()!, name, item.GetProperty("arguments").GetString()!, place) { Complete = complete };
+                return type == "custom_tool_call"
+                    ? new CustomCallOutput(id, call, name, item.GetProperty("input").GetString()!, place) { Complete = complete }
+                    : new CallOutput(id, call, name, item.GetProperty("arguments").GetString()!, place) { Complete = complete };
         }
     }
 
@@ -174,6 +176,33 @@ internal sealed record CallOutput(string Id, string CallId, string Name, string 
         if (Place is not null)
             json.WriteString("namespace"u8, Place.Namespace);
         json.WriteString("arguments"u8, arguments);
+        json.WriteEndObject();
+    }
+}
+
+/// <summary>A call of a tool that takes free text.</summary>
+internal sealed record CustomCallOutput(string Id, string CallId, string Name, string Input, NamespacedName? Place) : OutputItem(Id)
+{
+    /// <inheritdoc/>
+    public override string Said => Input;
+
+    /// <inheritdoc/>
+    public override void Write(Utf8JsonWriter json) => Write(json, Input, Status);
+
+    /// <inheritdoc/>
+    public override void WriteBegun(Utf8JsonWriter json) => Write(json, "", "in_progress");
+
+    private void Write(Utf8JsonWriter json, string input, string status)
+    {
+        json.WriteStartObject();
+        json.WriteString("id"u8, Id);
+        json.WriteString("type"u8, "custom_tool_call"u8);
+        json.WriteString("status"u8, status);
+        json.WriteString("call_id"u8, CallId);
+        json.WriteString("name"u8, Place?.Name ?? Name);
+        if (Place is not null)
+            json.WriteString("namespace"u8, Place.Namespace);
+        json.WriteString("input"u8, input);
         json.WriteEndObject();
     }
 }

@@ -13,6 +13,8 @@ namespace Glimmer.Server.Responses;
 /// <param name="ping">Writes a sign of life; null where there is no connection.</param>
 internal sealed class ResponsesStream(ResponseEvents events, ResponsesAnswer answer, Action? ping = null) : IStreamedAnswer
 {
+    private CustomInput? _input;
+
     /// <inheritdoc/>
     public void Ping() => ping?.Invoke();
 
@@ -43,10 +45,12 @@ internal sealed class ResponsesStream(ResponseEvents events, ResponsesAnswer ans
                 events.Continue(said.Text, said.Tokens);
                 break;
             case ChatEventKind.ToolCallStart:
-                Open(answer.Call(ResponseIds.New("fc"), RequestIds.NewCallId(), said.Text, ""));
+                Open(answer.Call(said.Text, ""));
+                _input = events.Current is CustomCallOutput ? new CustomInput() : null;
                 break;
             case ChatEventKind.ToolCallArguments when said.Text.Length > 0:
-                events.Continue(said.Text, null);
+                if ((_input is null ? said.Text : _input.Add(said.Text)) is { Length: > 0 } piece)
+                    events.Continue(piece, null);
                 break;
             case ChatEventKind.ToolCallEnd or ChatEventKind.ToolCallAbandoned:
                 Close(said.Kind == ChatEventKind.ToolCallEnd);
@@ -62,7 +66,7 @@ internal sealed class ResponsesStream(ResponseEvents events, ResponsesAnswer ans
         bool complete = ResponsesAnswer.IsComplete(end.Finish);
         bool failed = end.Finish is FinishReason.BackendFault or FinishReason.Cancelled;
         Close(complete);
-        if (!failed && !events.Items.Any(static item => item is MessageOutput or CallOutput))
+        if (!failed && !events.Items.Any(static item => item is MessageOutput or CallOutput or CustomCallOutput))
         {
             Open(new MessageOutput(ResponseIds.New("msg"), "", null));
             Close(complete);
@@ -83,12 +87,16 @@ internal sealed class ResponsesStream(ResponseEvents events, ResponsesAnswer ans
     {
         if (events.Current is not { } open)
             return;
+        if (_input?.End() is { Length: > 0 } rest)
+            events.Continue(rest, null);
+        _input = null;
         string text = events.Text;
         events.Close(open switch
         {
             ReasoningOutput => answer.Reasoning(open.Id, text, complete),
             MessageOutput message => message with { Text = text, Tokens = events.Tokens, Complete = complete },
             CallOutput call => call with { Arguments = text, Complete = complete },
+            CustomCallOutput call => call with { Input = text, Complete = complete },
             _ => open,
         });
     }

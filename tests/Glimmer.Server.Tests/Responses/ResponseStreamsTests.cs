@@ -139,7 +139,7 @@ public sealed class ResponseStreamsTests : IAsyncLifetime
         using StreamReading failing = await StreamReading.BeginAsync(_harness, Body("\"stream\":true,\"background\":true"));
         seen = await failing.ToEndAsync();
         Assert.Equal(("response.failed", "failed"), (TypeOf(seen[^1]), StatusOf(seen[^1])));
-        Assert.Equal("server_error", JsonDocument.Parse(seen[^1]).RootElement.GetProperty("response").GetProperty("error").GetProperty("code").GetString());
+        Assert.Equal("invalid_prompt", JsonDocument.Parse(seen[^1]).RootElement.GetProperty("response").GetProperty("error").GetProperty("code").GetString());
     }
 
     [Fact]
