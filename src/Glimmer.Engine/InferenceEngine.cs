@@ -118,7 +118,7 @@ public sealed partial class InferenceEngine : IDisposable
         // A recurrent state can't be taken back to before a wrong guess.
         int guesses = _arena.StateSlots > 0 ? 0 : _options.SpeculativeTokens;
         int foresight = _arena.StateSlots == 0 && _options.JumpAhead && request.Constraint is GrammarConstraint ? MostForeseen : 0;
-        Sequence sequence = new(request, ContextLength, _maskWords, guesses, foresight, _draft is null ? 2 : 4, Wake);
+        Sequence sequence = new(request, ContextLength, _vocabulary, _maskWords, guesses, foresight, _draft is null ? 2 : 4, Wake);
         if (cancel.CanBeCanceled)
             sequence.CancelRegistration = cancel.UnsafeRegister(static state => ((Sequence)state!).Cancel(), sequence);
         SubmissionOutcome outcome = TryEnqueue(sequence);

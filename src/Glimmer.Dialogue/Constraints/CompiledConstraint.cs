@@ -43,10 +43,11 @@ public sealed class CompiledConstraint
 
     /// <summary>
     /// The grammar of the answer, without what may come before it, in GBNF notation for another engine; null when it would be longer
-    /// than <see cref="GbnfWriter.MaxLength"/>. It allows what this constraint allows, with these differences: arguments of tools with
-    /// more than <see cref="GbnfWriter.MaxFreeProperties"/> properties come in the order of their schema, a bound above
-    /// <see cref="GbnfWriter.MaxRepeat"/> is left out, so is a length that is combined with a pattern, white space is a line feed and an
-    /// indentation, and characters of a patterned JSON string are escaped only where they must be. So its texts are checked by this constraint.
+    /// than <see cref="GbnfWriter.MaxLength"/>. It allows what this constraint allows, white space included, with these differences: arguments of tools
+    /// with more than <see cref="GbnfWriter.MaxFreeProperties"/> properties come in the order of their schema; a bound above
+    /// <see cref="GbnfWriter.MaxRepeat"/> is left out, so is a length beside a pattern that would take more than <see cref="GbnfTerminals.MaxPairs"/>
+    /// rules; sets of very many ranges of characters are not spelled by digits in JSON strings; for xgrammar a set that is not all of the characters beyond
+    /// ASCII is taken for all. So its texts are checked by this constraint.
     /// </summary>
     /// <param name="dialect">Who reads it.</param>
     public string? ToGbnf(GbnfDialect dialect)

@@ -3,7 +3,7 @@ namespace Glimmer.Engine.Sampling;
 /// <summary>Which tokens a sequence holds and how often each was generated; kept only for sequences with a penalty.</summary>
 internal sealed class TokenHistory
 {
-    private readonly Dictionary<int, int> _slots = new(256);
+    private readonly Dictionary<int, int> _slots = [];
     private readonly List<int> _tokens = [];
     private readonly List<int> _generated = [];
 
@@ -12,6 +12,15 @@ internal sealed class TokenHistory
 
     /// <summary>The i-th distinct token and how often it was generated (0: it is only in the prompt).</summary>
     public (int Token, int Generated) this[int i] => (_tokens[i], _generated[i]);
+
+    /// <summary>Makes room for so many distinct tokens more, so that noting them allocates nothing.</summary>
+    public void Reserve(int more)
+    {
+        int tokens = Count + more;
+        _slots.EnsureCapacity(tokens);
+        _tokens.EnsureCapacity(tokens);
+        _generated.EnsureCapacity(tokens);
+    }
 
     /// <summary>Notes a token of the prompt.</summary>
     public void AddPrompt(int token) => Slot(token);

@@ -67,7 +67,7 @@ internal sealed partial class Scheduler
         if (fits)
         {
             sequence.ReservePages((int)Math.Min(
-                (sequence.PromptLength + (long)Math.Min(sequence.Request.MaxTokens, 4096)) / pageTokens + 1, _arena.Pages));
+                (sequence.PromptLength + (long)Math.Min(sequence.Request.MaxTokens, Sequence.UsualAnswer)) / pageTokens + 1, _arena.Pages));
             for (int i = 0; i < match.FullPages; i++)
                 sequence.AddPage(_matched[i]);
             while (sequence.PageCount < pages)

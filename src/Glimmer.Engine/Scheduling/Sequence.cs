@@ -15,19 +15,21 @@ internal sealed class Sequence
     /// <summary>A sequence that waits for its place.</summary>
     /// <param name="request">What to generate.</param>
     /// <param name="limit">Most tokens of prompt and answer.</param>
+    /// <param name="vocabulary">Token ids there are.</param>
     /// <param name="maskWords">Words of a constraint's mask.</param>
     /// <param name="speculation">Most guesses a pass by speculation.</param>
     /// <param name="foresight">Most guesses a pass by the constraint.</param>
     /// <param name="shortestKey">Tokens that must agree before the text so far is read on as a guess.</param>
     /// <param name="wake">Tells the engine that something changed.</param>
-    public Sequence(GenerationRequest request, int limit, int maskWords, int speculation, int foresight, int shortestKey, Action wake)
+    public Sequence(GenerationRequest request, int limit, int vocabulary, int maskWords, int speculation, int foresight, int shortestKey, Action wake)
     {
         _wake = wake;
         Request = request;
         Limit = limit;
         PromptLength = request.Prompt.Count;
-        // Room for the answer at once, so that a usual answer never grows the buffer.
-        Tokens = new int[(int)Math.Min(limit, (long)PromptLength + Math.Min(request.MaxTokens, 4096))];
+        // Room for the answer at once, so that a usual answer never grows a buffer.
+        int usual = Math.Min(request.MaxTokens, UsualAnswer);
+        Tokens = new int[(int)Math.Min(limit, (long)PromptLength + usual)];
         for (int i = 0; i < PromptLength; i++)
             Tokens[i] = request.Prompt[i];
         Count = PromptLength;
@@ -37,6 +39,7 @@ internal sealed class Sequence
             History = new TokenHistory();
         for (int i = 0; i < PromptLength && sampling.RepetitionPenalty != 1; i++)
             History!.AddPrompt(Tokens[i]);
+        History?.Reserve(Math.Min(usual, vocabulary - History.Count));
         Bias = sampling.LogitBias is { } bias ? [.. bias] : [];
         if (request.Constraint is not null)
             Mask = new uint[maskWords];
@@ -49,6 +52,9 @@ internal sealed class Sequence
         if (request.TopLogProbs is { } top)
             LogProbs = new TokenLogProb[Decided.Length * (top + 1)];
     }
+
+    /// <summary>Tokens of an answer for which there is room from the start.</summary>
+    public const int UsualAnswer = 4096;
 
     /// <summary>Most tokens taken after one pass because a constraint left no choice.</summary>
     public const int MaxForced = 16;

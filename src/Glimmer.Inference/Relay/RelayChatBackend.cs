@@ -18,6 +18,7 @@ internal sealed partial class RelayChatBackend : IRemoteBackend
     private readonly ILogger _log;
     private readonly Dictionary<string, BackendModel> _models;
     private volatile string? _accountFault;
+    private long _bounded;
     private volatile bool _disposed;
 
     /// <summary>A backend for a definition.</summary>
@@ -136,7 +137,10 @@ internal sealed partial class RelayChatBackend : IRemoteBackend
     public async Task<BackendProbe> ProbeAsync(CancellationToken cancel)
     {
         BackendProbe probe = await RelayProbe.RunAsync(_upstream, _form, Definition, _time, cancel);
-        return _accountFault is { } fault ? probe with { Detail = $"{probe.Detail} Its last answer was a refusal: {fault}" } : probe;
+        if (_accountFault is { } fault)
+            probe = probe with { Detail = $"{probe.Detail} Its last answer was a refusal: {fault}" };
+        long bounded = Interlocked.Read(ref _bounded);
+        return bounded > 0 ? probe with { Detail = string.Create(CultureInfo.InvariantCulture, $"{probe.Detail} Of {bounded} answers it told more tokens than they can have cost; the bound was charged.") } : probe;
     }
 
     /// <inheritdoc/>
@@ -153,6 +157,21 @@ internal sealed partial class RelayChatBackend : IRemoteBackend
     /// <summary>Notes that the service counted no tokens: worth a look where the answer was complete, as it must be where it was cut off.</summary>
     public void NoteEstimate(ChatRequest request, string requestId, in ChatUsage usage, bool complete) =>
         Log.Estimated(_log, complete ? LogLevel.Warning : LogLevel.Information, Name, request.Model, requestId, usage.PromptTokens, usage.CompletionTokens);
+
+    /// <summary>Notes that the service told counts that the request cannot have caused: a warning the first time, and a count in the probe's detail.</summary>
+    public void NoteBounded(ChatRequest request, string requestId, UsageTally said, in ChatUsage usage) => Log.Bounded(
+        _log,
+        Interlocked.Increment(ref _bounded) == 1 ? LogLevel.Warning : LogLevel.Debug,
+        Name,
+        request.Model,
+        requestId,
+        said.Prompt ?? 0,
+        said.Completion ?? 0,
+        usage.PromptTokens,
+        usage.CompletionTokens);
+
+    /// <summary>The context of a request's model, as the operator or the catalogue says; null where neither does.</summary>
+    public int? ContextOf(ChatRequest request) => (_models.TryGetValue(request.Model, out BackendModel? model) ? model.ContextLength : null) ?? request.ContextLength;
 
     /// <summary>Notes that the service broke off or kept silent.</summary>
     public void NoteBroken(ChatRequest request, string requestId, string reason) => Log.Broken(_log, Name, request.Model, requestId, reason);
@@ -250,5 +269,8 @@ internal sealed partial class RelayChatBackend : IRemoteBackend
 
         [LoggerMessage(EventId = 6104, Message = "Backend {Backend}, model {Model}, request {UpstreamRequest}: the service counted no tokens; estimated {PromptTokens} of the prompt and {CompletionTokens} of the answer")]
         public static partial void Estimated(ILogger log, LogLevel level, string backend, string model, string upstreamRequest, int promptTokens, int completionTokens);
+
+        [LoggerMessage(EventId = 6105, Message = "Backend {Backend}, model {Model}, request {UpstreamRequest}: the service told {SaidPrompt} tokens of the prompt and {SaidCompletion} of the answer, more than the request can have cost; {PromptTokens} and {CompletionTokens} are charged")]
+        public static partial void Bounded(ILogger log, LogLevel level, string backend, string model, string upstreamRequest, int saidPrompt, int saidCompletion, int promptTokens, int completionTokens);
     }
 }

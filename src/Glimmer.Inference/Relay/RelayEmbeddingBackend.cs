@@ -21,6 +21,7 @@ public sealed partial class RelayEmbeddingBackend : IEmbeddingBackend, IAsyncDis
     private readonly Uri _address;
     private readonly TimeProvider _time;
     private readonly ILogger _log;
+    private int _bounded;
     private volatile int _dimensions;
 
     internal RelayEmbeddingBackend(BackendDefinition definition, BackendModel model, TimeProvider time, ILogger log)
@@ -116,7 +117,7 @@ public sealed partial class RelayEmbeddingBackend : IEmbeddingBackend, IAsyncDis
                 while (json.NextMember())
                 {
                     if (json.ValueTextEquals("prompt_tokens"u8))
-                        tokens = json.CountOf("prompt_tokens") ?? tokens;
+                        tokens = json.CostOf("prompt_tokens") ?? tokens;
                     else
                         json.SkipValue();
                 }
@@ -136,6 +137,13 @@ public sealed partial class RelayEmbeddingBackend : IEmbeddingBackend, IAsyncDis
         {
             tokens = texts.Sum(static text => TokenEstimate.OfBytes(TokenEstimate.Bytes(text)));
             Log.Estimated(_log, Name, Model, tokens.Value);
+        }
+
+        if (tokens > UsageBound.OfTexts(texts))
+        {
+            int most = UsageBound.OfTexts(texts);
+            Log.Bounded(_log, Interlocked.Exchange(ref _bounded, 1) == 0 ? LogLevel.Warning : LogLevel.Debug, Name, Model, tokens.Value, most);
+            tokens = most;
         }
 
         return new EmbeddingOutcome(vectors, tokens.Value, null);
@@ -201,5 +209,8 @@ public sealed partial class RelayEmbeddingBackend : IEmbeddingBackend, IAsyncDis
 
         [LoggerMessage(6113, LogLevel.Warning, "Backend {Backend}, embeddings of {Model}: the service counted no tokens; estimated {Tokens}")]
         public static partial void Estimated(ILogger log, string backend, string model, int tokens);
+
+        [LoggerMessage(EventId = 6114, Message = "Backend {Backend}, embeddings of {Model}: the service told {Said} tokens, more than the texts can have; {Tokens} are charged")]
+        public static partial void Bounded(ILogger log, LogLevel level, string backend, string model, int said, int tokens);
     }
 }

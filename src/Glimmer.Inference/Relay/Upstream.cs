@@ -30,7 +30,9 @@ internal sealed class Upstream : IDisposable
 
             // Names may move to other addresses.
             PooledConnectionLifetime = TimeSpan.FromMinutes(5),
-            PooledConnectionIdleTimeout = TimeSpan.FromSeconds(55),
+
+            // The engines' own servers close a connection that was idle for 5 s, services after a minute as a rule.
+            PooledConnectionIdleTimeout = TimeSpan.FromSeconds(definition.Kind is BackendKind.Vllm or BackendKind.SGLang or BackendKind.LlamaServer ? 3 : 55),
             ActivityHeadersPropagator = null,
 
             // After an answer its last bytes are on their way, and the connection can be kept; one that is given up must end now.
@@ -63,7 +65,25 @@ internal sealed class Upstream : IDisposable
     /// <param name="body">JSON; null asks with GET.</param>
     /// <param name="accept">Media type that is wanted.</param>
     /// <param name="cancel">Ends the request.</param>
-    public Task<HttpResponseMessage> SendAsync(Uri address, ReadOnlyMemory<byte>? body, string accept, CancellationToken cancel)
+    public Task<HttpResponseMessage> SendAsync(Uri address, ReadOnlyMemory<byte>? body, string accept, CancellationToken cancel) =>
+        ClosedConnection.SendAsync(() => Make(address, body, accept), request => _http.SendAsync(request, cancel));
+
+    /// <summary>Reads a body up to a bound; a longer one is cut.</summary>
+    public static async Task<byte[]> ReadAsync(HttpResponseMessage response, int most, CancellationToken cancel)
+    {
+        await using Stream stream = await response.Content.ReadAsStreamAsync(cancel);
+        using MemoryStream body = new();
+        byte[] buffer = new byte[8 << 10];
+        int read;
+        while (body.Length < most && (read = await stream.ReadAsync(buffer.AsMemory(0, (int)Math.Min(buffer.Length, most - body.Length)), cancel)) > 0)
+            body.Write(buffer.AsSpan(0, read));
+        return body.ToArray();
+    }
+
+    /// <inheritdoc/>
+    public void Dispose() => _http.Dispose();
+
+    private HttpRequestMessage Make(Uri address, ReadOnlyMemory<byte>? body, string accept)
     {
         // HTTP/2 where the other end offers it over TLS; over plain TCP nobody can be asked, and 1.1 is spoken.
         var request = new HttpRequestMessage(body is null ? HttpMethod.Get : HttpMethod.Post, address)
@@ -96,23 +116,8 @@ internal sealed class Upstream : IDisposable
             headers.TryAddWithoutValidation(name, value);
         }
 
-        return _http.SendAsync(request, cancel);
+        return request;
     }
-
-    /// <summary>Reads a body up to a bound; a longer one is cut.</summary>
-    public static async Task<byte[]> ReadAsync(HttpResponseMessage response, int most, CancellationToken cancel)
-    {
-        await using Stream stream = await response.Content.ReadAsStreamAsync(cancel);
-        using MemoryStream body = new();
-        byte[] buffer = new byte[8 << 10];
-        int read;
-        while (body.Length < most && (read = await stream.ReadAsync(buffer.AsMemory(0, (int)Math.Min(buffer.Length, most - body.Length)), cancel)) > 0)
-            body.Write(buffer.AsSpan(0, read));
-        return body.ToArray();
-    }
-
-    /// <inheritdoc/>
-    public void Dispose() => _http.Dispose();
 
     private bool Overrides(string name) => _definition.Headers.Keys.Any(key => string.Equals(key, name, StringComparison.OrdinalIgnoreCase));
 

@@ -105,20 +105,26 @@ internal sealed class EngineTransport : IDisposable
 
     private async Task<HttpResponseMessage> SendAsync(HttpMethod method, string path, Action<Utf8JsonWriter>? write, string accept, CancellationToken cancel)
     {
-        using HttpRequestMessage request = new(method, _base + path) { Version = HttpVersion.Version11, VersionPolicy = HttpVersionPolicy.RequestVersionExact };
-        request.Headers.TryAddWithoutValidation("Accept", accept);
+        ArrayBufferWriter<byte> body = new();
         if (write is not null)
         {
-            ArrayBufferWriter<byte> body = new();
-            using (Utf8JsonWriter json = new(body))
-                write(json);
-            request.Content = new ReadOnlyMemoryContent(body.WrittenMemory) { Headers = { ContentType = new MediaTypeHeaderValue("application/json") } };
+            using Utf8JsonWriter json = new(body);
+            write(json);
         }
 
         HttpResponseMessage response;
         try
         {
-            response = await _client.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, cancel).ConfigureAwait(false);
+            response = await ClosedConnection.SendAsync(
+                () =>
+                {
+                    HttpRequestMessage request = new(method, _base + path) { Version = HttpVersion.Version11, VersionPolicy = HttpVersionPolicy.RequestVersionExact };
+                    request.Headers.TryAddWithoutValidation("Accept", accept);
+                    if (write is not null)
+                        request.Content = new ReadOnlyMemoryContent(body.WrittenMemory) { Headers = { ContentType = new MediaTypeHeaderValue("application/json") } };
+                    return request;
+                },
+                request => _client.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, cancel)).ConfigureAwait(false);
         }
         catch (HttpRequestException fault)
         {

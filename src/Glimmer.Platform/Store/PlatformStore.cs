@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Data;
 using System.Data.Common;
 using Microsoft.Data.Sqlite;
 using Npgsql;
@@ -220,12 +221,17 @@ public sealed class PlatformStore : IAsyncDisposable, IDisposable
     {
         ObjectDisposedException.ThrowIf(_disposed != 0, this);
         using StoreConnection connection = _connections.OpenWriter();
-        StoreSession session = connection.Session();
-        using DbTransaction transaction = connection.Connection.BeginTransaction();
-        session.Transaction = transaction;
-        T result = write(session);
-        transaction.Commit();
-        return result;
+        try
+        {
+            T result = default!;
+            StoreTransactions.Make(connection, session => result = write(session));
+            return result;
+        }
+        catch (InvalidOperationException fault) when (connection.Connection.State != ConnectionState.Open)
+        {
+            // One who was reading when the connection ended may say that the reader is closed, and not why.
+            throw new StoreAwayException(fault);
+        }
     }
 
     /// <summary>Writes through the background writer; goes on when it is durable. See <see cref="WriteQueue"/>.</summary>

@@ -26,6 +26,8 @@ internal sealed class StoreConnections : IDisposable
 {
     private const int MaxIdle = 8;
     private readonly ConcurrentBag<StoreConnection> _idle = [];
+    private readonly ConcurrentBag<CommitMark> _marks = [];
+    private readonly TimeProvider _time;
     private readonly NpgsqlDataSource? _postgres;
     private readonly string _sqlite = "";
     private readonly string _synchronous;
@@ -34,6 +36,7 @@ internal sealed class StoreConnections : IDisposable
     /// <exception cref="StoreException">The folder cannot be used or the connection string is wrong.</exception>
     public StoreConnections(StoreSettings settings)
     {
+        _time = settings.Time;
         _synchronous = settings.Durability switch { StoreDurability.Full => "FULL", StoreDurability.Normal => "NORMAL", _ => "OFF" };
         if (settings.Kind == StoreKind.Postgres)
         {
@@ -65,6 +68,9 @@ internal sealed class StoreConnections : IDisposable
 
     public StoreDialect Dialect { get; }
 
+    /// <summary>Milliseconds since 1970.</summary>
+    public long Now => _time.GetUtcNow().ToUnixTimeMilliseconds();
+
     /// <summary>A connection that may write. The caller keeps and disposes it.</summary>
     public StoreConnection OpenWriter()
     {
@@ -73,7 +79,7 @@ internal sealed class StoreConnections : IDisposable
         return OpenSqlite(readOnly: false);
     }
 
-    /// <summary>A connection that only reads; give it back with <see cref="Return"/>.</summary>
+    /// <summary>A connection that only reads; give it back with <see cref="Return(StoreConnection, bool)"/>.</summary>
     public StoreConnection Rent()
     {
         if (_idle.TryTake(out StoreConnection? idle))
@@ -90,6 +96,12 @@ internal sealed class StoreConnections : IDisposable
         else
             connection.Dispose();
     }
+
+    /// <summary>A mark for one transaction; give it back with <see cref="Return(CommitMark)"/>.</summary>
+    public CommitMark RentMark() => _marks.TryTake(out CommitMark? mark) ? mark : new CommitMark();
+
+    /// <summary>Takes a mark back once it is known what became of the transaction, or nobody asks any more.</summary>
+    public void Return(CommitMark mark) => _marks.Add(mark);
 
     /// <summary>Forgets the connections of the pool: their server went away, and the next one shall be a new one.</summary>
     public void Forget() => _postgres?.Clear();

@@ -52,7 +52,7 @@ internal static class StoreDump
         EndLine();
 
         long rows = 0;
-        foreach (string table in StoreCatalog.Tables(session).Where(table => table != "schema_version"))
+        foreach (string table in StoreCatalog.Tables(session).Where(static table => table is not ("schema_version" or "store_commits")))
         {
             using DbDataReader reader = session.Read($"SELECT * FROM \"{table}\"");
             json.WriteStartObject();
@@ -111,7 +111,7 @@ internal static class StoreDump
 
             StoreMigrations.Apply(connections, steps, settings.Time.GetUtcNow());
             using (StoreConnection connection = connections.OpenWriter())
-                StoreTransactions.Run(connections, connection, session => Fill(session, lines, path));
+                StoreTransactions.Make(connection, session => Fill(session, lines, path));
             StoreMigrations.Apply(connections, StoreMigrations.Of(settings.Kind), settings.Time.GetUtcNow());
             made = false;
         }

@@ -88,7 +88,7 @@ internal static class StoreMigrations
 
         void ApplyNext()
         {
-            StoreTransactions.Run(connections, connection, session =>
+            StoreTransactions.Make(connection, session =>
             {
                 Lock(session);
                 bool whole = session.Dialect.Kind == StoreKind.Sqlite && Applied(session) is null;

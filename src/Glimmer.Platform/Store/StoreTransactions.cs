@@ -28,23 +28,36 @@ internal static class StoreTransactions
             return session.Touched;
         }
 
-        // One way to the server and back for both.
-        long id = session.Touched.Count == 0
-            ? session.Scalar<long>("SELECT txid_current()")
-            : session.Scalar<long>(
-                "SELECT txid_current() FROM unnest(@changes) AS change, pg_notify(@channel, change || ' ' || current_schema())",
-                new { changes = session.Touched.Select(StoreChanges.Payload).ToArray(), channel = StoreChanges.Channel });
+        CommitMark mark = connections.RentMark();
         try
         {
-            transaction.Commit();
-        }
-        catch (Exception fault) when (StoreDialect.IsTransient(fault))
-        {
-            if (!WasCommitted(connections, id, fault, goOn))
-                throw;
-        }
+            long id = mark.Leave(session, connections.Now);
+            try
+            {
+                transaction.Commit();
+            }
+            catch (Exception fault) when (StoreDialect.IsTransient(fault))
+            {
+                if (!WasCommitted(connections, id, mark, fault, goOn))
+                    throw;
+            }
 
-        return session.Touched;
+            return session.Touched;
+        }
+        finally
+        {
+            connections.Return(mark);
+        }
+    }
+
+    /// <summary>Runs <paramref name="make"/> in one transaction and commits it, in a store that may not have its tables yet. When it throws, nobody knows whether it was committed.</summary>
+    public static void Make(StoreConnection connection, Action<StoreSession> make)
+    {
+        StoreSession session = connection.Session();
+        using DbTransaction transaction = Begin(connection.Connection);
+        session.Transaction = transaction;
+        make(session);
+        transaction.Commit();
     }
 
     /// <summary>A transaction for several reads that see one state.</summary>
@@ -58,7 +71,7 @@ internal static class StoreTransactions
         : connection.BeginTransaction(IsolationLevel.ReadCommitted);
 
     /// <summary>Asks the server on a new connection what became of a transaction whose commit was not answered.</summary>
-    private static bool WasCommitted(StoreConnections connections, long id, Exception fault, Func<Exception, bool>? goOn)
+    internal static bool WasCommitted(StoreConnections connections, long id, CommitMark mark, Exception fault, Func<Exception, bool>? goOn)
     {
         long start = Environment.TickCount64;
         Exception last = fault;
@@ -67,10 +80,12 @@ internal static class StoreTransactions
             try
             {
                 using StoreConnection again = connections.OpenWriter();
-                switch (again.Session().Scalar<string?>("SELECT txid_status(@id)", new { id }))
+                StoreSession session = again.Session();
+                switch (session.Scalar<string?>("SELECT txid_status(@id)", new { id }))
                 {
+                    // Of another transaction, maybe, that was given the number after a crash. A snapshot of its own: it has to be younger than the answer above.
                     case "committed":
-                        return true;
+                        return mark.WasCommitted(session);
                     case "aborted":
                         return false;
                 }

@@ -15,29 +15,43 @@ internal static partial class StoreWait
     private static readonly TimeSpan _every = TimeSpan.FromSeconds(1);
 
     /// <summary>Creates a server, waiting for its database up to the bound of the options.</summary>
-    public static async Task<GlimmerServer> CreateAsync(GlimmerOptions options, Func<GlimmerServer> create, GlimmerServices services, CancellationToken cancel)
+    /// <param name="options">How to run.</param>
+    /// <param name="create">Creates it, or throws because the database is away.</param>
+    /// <param name="services">What is replaced.</param>
+    /// <param name="cancel">Ends the wait.</param>
+    /// <param name="listening">Gets the lifetime of the one that listens meanwhile.</param>
+    /// <exception cref="GlimmerStartupException">With exit code 0: it was told to stop meanwhile.</exception>
+    public static async Task<GlimmerServer> CreateAsync(
+        GlimmerOptions options, Func<GlimmerServer> create, GlimmerServices services, CancellationToken cancel, Action<IHostApplicationLifetime>? listening = null)
     {
         WebApplication? waiting = null;
+        GlimmerServer? server = null;
+        CancellationToken told = CancellationToken.None;
         long began = services.Time.GetTimestamp();
         try
         {
-            while (true)
+            while (server is null)
             {
                 try
                 {
-                    return create();
+                    server = create();
+                    break;
                 }
                 catch (Exception fault) when (PlatformStore.IsAbsence(fault) && services.Time.GetElapsedTime(began) < options.StoreWait)
                 {
-                    waiting ??= await ListenAsync(options, services, fault, cancel);
+                    if (waiting is null)
+                    {
+                        waiting = await ListenAsync(options, services, fault, cancel);
+                        told = waiting.Lifetime.ApplicationStopping;
+                        listening?.Invoke(waiting.Lifetime);
+                    }
                 }
 
-                // The one that listens hears it when the process is told to stop.
-                using var stopped = CancellationTokenSource.CreateLinkedTokenSource(cancel, waiting.Lifetime.ApplicationStopping);
+                using var stopped = CancellationTokenSource.CreateLinkedTokenSource(cancel, told);
                 await Task.Delay(_every, services.Time, stopped.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
                 cancel.ThrowIfCancellationRequested();
-                if (stopped.IsCancellationRequested)
-                    throw new GlimmerStartupException("Told to stop while the database was waited for.", 0);
+                if (told.IsCancellationRequested)
+                    throw Told();
             }
         }
         finally
@@ -45,7 +59,15 @@ internal static partial class StoreWait
             if (waiting is not null)
                 await waiting.DisposeAsync();
         }
+
+        // Until here the one that listened has taken the signal to stop, which the new one then never gets.
+        if (!told.IsCancellationRequested)
+            return server;
+        await server.DisposeAsync();
+        throw Told();
     }
+
+    private static GlimmerStartupException Told() => new("Told to stop while the database was waited for.", 0);
 
     private static async Task<WebApplication> ListenAsync(GlimmerOptions options, GlimmerServices services, Exception fault, CancellationToken cancel)
     {

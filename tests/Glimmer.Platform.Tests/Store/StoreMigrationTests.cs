@@ -36,7 +36,7 @@ public sealed class StoreMigrationTests
             using (PlatformStore old = PlatformStore.Open(test.Settings, [.. all.Take(version)]))
             {
                 // The columns that the first version has; later ones must come with a default.
-                old.Write(session => session.Execute("INSERT INTO accounts (public_id, name, created, version) VALUES ('acc', 'old', 1, 1)"));
+                old.Exchange(session => session.Execute("INSERT INTO accounts (public_id, name, created, version) VALUES ('acc', 'old', 1, 1)"));
             }
 
             using (PlatformStore store = test.Open())
@@ -108,7 +108,7 @@ public sealed class StoreMigrationTests
         using var test = new TestStore(kind);
         PlatformStore.Open(test.Settings, [.. StoreMigrations.Of(kind).SkipLast(1)]).Dispose();
         using (PlatformStore old = PlatformStore.Open(test.Settings, [.. StoreMigrations.Of(kind).SkipLast(1)]))
-            old.Write(session => session.Execute("ALTER TABLE schema_version DROP COLUMN min_reader"));
+            old.Exchange(session => session.Execute("ALTER TABLE schema_version DROP COLUMN min_reader"));
         using PlatformStore store = test.Open();
         Assert.Single(store.Upgrades);
         Assert.Equal(StoreMigrations.Of(kind).Count, store.Steps().Count);

@@ -12,8 +12,6 @@ namespace Glimmer.Server.Tests.Remote;
 /// </summary>
 public sealed class WholeServerTests(TinyServers servers) : IClassFixture<TinyServers>
 {
-    private const string Schema = """{"type":"object","properties":{"ok":{"type":"boolean"},"mood":{"enum":["good","bad"]}},"required":["ok","mood"],"additionalProperties":false}""";
-
     public static TheoryData<string> Dialects() => [.. DialectVoice.All.Keys];
 
     [Theory]
@@ -79,10 +77,20 @@ public sealed class WholeServerTests(TinyServers servers) : IClassFixture<TinySe
         DialectVoice voice = Voice(dialect);
         foreach (bool thinking in new[] { true, false })
         {
-            if (EngineQuestions.Follow(voice, EngineQuestions.Ask(voice, EngineQuestions.Row(thinking, calls: false)), Schema) is not { } body)
+            // Between tokens of JSON the bundled model is at a loss: how many blanks it writes hangs on hundredths of a nat, which a server that batches gives
+            // now so and now otherwise. So the values are compared; the choice among these is several nats wide: what it would say anyway, or snowmen.
+            JsonElement row = EngineQuestions.Row(thinking, calls: false);
+            JsonObject schema = new()
+            {
+                ["type"] = "object",
+                ["properties"] = new JsonObject { ["said"] = new JsonObject { ["enum"] = new JsonArray("☃☃☃", row.GetProperty("want").GetProperty("content").GetString()) }, ["ok"] = new JsonObject { ["const"] = true } },
+                ["required"] = new JsonArray("said", "ok"),
+                ["additionalProperties"] = false,
+            };
+            if (EngineQuestions.Follow(voice, EngineQuestions.Ask(voice, row), schema.ToJsonString()) is not { } body)
                 return;
-            Heard heard = await CompareAsync(voice, body, json: true);
-            Assert.Equal(2, JsonNode.Parse(heard.Content)!.AsObject().Count);
+            Heard heard = await CompareAsync(voice, body, static one => one with { Content = JsonNode.Parse(one.Content)!.ToJsonString(), Completion = 0 });
+            Assert.Equal(new JsonObject { ["said"] = row.GetProperty("want").GetProperty("content").GetString(), ["ok"] = true }.ToJsonString(), heard.Content);
         }
     }
 
@@ -126,19 +134,20 @@ public sealed class WholeServerTests(TinyServers servers) : IClassFixture<TinySe
         return DialectVoice.All[dialect];
     }
 
-    private async Task<Heard> CompareAsync(DialectVoice voice, JsonObject body, bool json = false)
+    private async Task<Heard> CompareAsync(DialectVoice voice, JsonObject body, Func<Heard, Heard>? asCompared = null)
     {
         List<Heard> heard = [];
         foreach (ServerHarness server in new[] { servers.Embedded, servers.Remote })
         {
             heard.Add(voice.ReadWhole(await server.ChatAsync(voice, body)));
             using HttpResponseMessage response = await server.PostAsync(voice, body, stream: true);
-            heard.Add(voice.ReadStream(await response.Content.ReadAsStringAsync()));
+            string stream = await response.Content.ReadAsStringAsync();
+            heard.Add(voice.ReadStream(stream));
+            Assert.True(heard[^1].Finish.Length > 0, stream);
         }
 
-        // White space is narrower in the engine's notation than here, so that only the values can be the same.
-        if (json)
-            heard = [.. heard.Select(one => one with { Content = JsonNode.Parse(one.Content)!.ToJsonString(), Completion = 0 })];
+        if (asCompared is not null)
+            heard = [.. heard.Select(asCompared)];
 
         // Embedded whole, embedded streamed, remote whole, remote streamed.
         Assert.All(heard, one => Assert.Equal(heard[0], one));

@@ -11,6 +11,11 @@ internal sealed class GbnfTerminals(GbnfWriter writer)
 {
     private const string AnyCharacter = @"[^\u0000]";
     private const string JsonCharacter = "[^\"\\\\\\u0000-\\u001F] | \"\\\\\" ([\"\\\\/bfnrt] | \"u\" ([0-9a-cA-CefEF] [0-9a-fA-F]{3} | [dD] ([0-7] [0-9a-fA-F]{2} | [89abAB] [0-9a-fA-F]{2} \"\\\\u\" [dD] [c-fC-F] [0-9a-fA-F]{2})))";
+
+    /// <summary>Most pairs of a state and a length that are written; past it the length is left out.</summary>
+    public const int MaxPairs = 2_000;
+
+    private readonly GbnfCharacters _characters = new(writer);
     private readonly Dictionary<object, string> _rules = new(ReferenceEqualityComparer.Instance);
     private string? _jsonCharacter;
 
@@ -26,7 +31,7 @@ internal sealed class GbnfTerminals(GbnfWriter writer)
         string rule = name;
         writer.Define(rule, terminal switch
         {
-            WhitespaceTerminal space => $"\"\\n\"{GbnfWriter.Bounds(0, space.MaxLines)} [ \\t]{GbnfWriter.Bounds(0, space.MaxLength - space.MaxLines)}",
+            WhitespaceTerminal space => $"[ \\t]? | \"\\n\"{GbnfWriter.Bounds(1, space.MaxLines)} [ \\t]{GbnfWriter.Bounds(0, space.MaxIndent)}",
             LiteralSetTerminal set => string.Join(" | ", set.Strings.Select(text => GbnfWriter.Literal(Encoding.UTF8.GetString(text)))),
             TextTerminal { Encoding: TextEncoding.JsonString } text => $"\"\\\"\" {Text(text.Automaton, isJson: true)} \"\\\"\"",
             TextTerminal text => Text(text.Automaton, isJson: false),
@@ -42,9 +47,9 @@ internal sealed class GbnfTerminals(GbnfWriter writer)
             case LengthAutomaton length:
                 return (isJson ? AnyJsonCharacter() : AnyCharacter) + GbnfWriter.Bounds(length.Minimum, length.Maximum);
             case BoundedLengthDfa bounded:
-                return Text(bounded.Unbounded, isJson);
+                return States(bounded, bounded.Unbounded.IntervalStarts, isJson, MaxPairs) ?? Text(bounded.Unbounded, isJson);
             case CodePointDfa dfa:
-                return States(dfa, isJson);
+                return States(dfa, dfa.IntervalStarts, isJson, CodePointDfa.MaxStates)!;
             default:
                 throw new InvalidOperationException($"No notation for {automaton.GetType().Name}.");
         }
@@ -61,148 +66,60 @@ internal sealed class GbnfTerminals(GbnfWriter writer)
         return _jsonCharacter;
     }
 
-    /// <summary>A rule per state, with what follows it.</summary>
-    private string States(CodePointDfa dfa, bool isJson)
+    /// <summary>A rule per state, with what follows it; null when there are too many.</summary>
+    private string? States(CodePointAutomaton automaton, ReadOnlySpan<int> starts, bool isJson, int most)
     {
         string prefix = writer.NewName("d");
         string NameOf(int state) => string.Create(CultureInfo.InvariantCulture, $"{prefix}s{state}");
-        for (int state = 0; state < dfa.StateCount; state++)
+        Queue<int> pending = new([automaton.Start]);
+        Dictionary<int, SortedDictionary<int, List<CodePointRange>>> reached = new() { [automaton.Start] = [] };
+        while (pending.TryDequeue(out int state))
         {
-            SortedDictionary<int, List<CodePointRange>> targets = [];
-            ReadOnlySpan<int> starts = dfa.IntervalStarts;
+            SortedDictionary<int, List<CodePointRange>> targets = reached[state];
             for (int i = 0; i < starts.Length; i++)
             {
-                int target = dfa.NextByClass(state, dfa.ClassOf(starts[i]));
+                int target = automaton.Next(state, starts[i]);
                 if (target < 0)
                     continue;
                 if (!targets.TryGetValue(target, out List<CodePointRange>? ranges))
                     targets.Add(target, ranges = []);
                 ranges.Add(new CodePointRange(starts[i], i + 1 < starts.Length ? starts[i + 1] - 1 : CodePointSet.MaxCodePoint));
+                if (reached.TryAdd(target, []))
+                    pending.Enqueue(target);
             }
 
-            List<string> next = [];
-            string loop = "";
-            foreach ((int target, List<CodePointRange> ranges) in targets)
-            {
-                if (Characters(ranges, isJson) is not { } characters)
-                    continue;
-                if (target == state)
-                    loop = characters + "* ";
-                else
-                    next.Add($"{characters} {NameOf(target)}");
-            }
-
-            if (dfa.IsAccepting(state))
-                next.Add("\"\"");
-            writer.Define(NameOf(state), next.Count switch
-            {
-                // Only escapes that are not written lead on; nothing reaches such a state in a text that the engine makes.
-                0 => loop.Length == 0 ? "\"\"" : loop.TrimEnd(),
-                1 when next[0] == "\"\"" && loop.Length > 0 => loop.TrimEnd(),
-                1 => loop + next[0],
-                _ => loop.Length == 0 ? string.Join(" | ", next) : $"{loop}({string.Join(" | ", next)})",
-            });
+            if (reached.Count > most)
+                return null;
         }
 
-        return NameOf(dfa.Start);
+        foreach ((int state, SortedDictionary<int, List<CodePointRange>> targets) in reached)
+            writer.Define(NameOf(state), StateBody(automaton, state, targets, NameOf, isJson));
+        return NameOf(automaton.Start);
     }
 
-    /// <summary>One of some characters, in a JSON string escaped where it must be; null when none can be written.</summary>
-    private string? Characters(List<CodePointRange> ranges, bool isJson)
+    private string StateBody(CodePointAutomaton automaton, int state, SortedDictionary<int, List<CodePointRange>> targets, Func<int, string> nameOf, bool isJson)
     {
-        List<string> choices = [];
-        List<CodePointRange> set = [];
-        foreach (CodePointRange range in ranges)
+        List<string> next = [];
+        string loop = "";
+        foreach ((int target, List<CodePointRange> ranges) in targets)
         {
-            if (!isJson)
-            {
-                Add(set, Math.Max(range.First, 1), range.Last);
+            if (_characters.OneOf(ranges, isJson) is not { } characters)
                 continue;
-            }
-
-            for (int c = range.First; c <= Math.Min(range.Last, '\\'); c++)
-            {
-                string? escape = c switch
-                {
-                    '"' => "\\\"",
-                    '\\' => "\\\\",
-                    '\b' => "\\b",
-                    '\f' => "\\f",
-                    '\n' => "\\n",
-                    '\r' => "\\r",
-                    '\t' => "\\t",
-                    _ => null,
-                };
-                if (escape is not null)
-                    choices.Add(GbnfWriter.Literal(escape));
-            }
-
-            Add(set, Math.Max(range.First, 0x20), Math.Min(range.Last, '"' - 1));
-            Add(set, Math.Max(range.First, '"' + 1), Math.Min(range.Last, '\\' - 1));
-            Add(set, Math.Max(range.First, '\\' + 1), range.Last);
+            if (target == state)
+                loop = characters + "* ";
+            else
+                next.Add($"{characters} {nameOf(target)}");
         }
 
-        if (set.Count > 0)
-            choices.Insert(0, Set(set));
-        return choices.Count switch
+        if (automaton.IsAccepting(state))
+            next.Add("\"\"");
+        return next.Count switch
         {
-            0 => null,
-            1 => choices[0],
-            _ => $"({string.Join(" | ", choices)})",
+            // Only what is not written leads on; nothing reaches such a state in a text that the engine makes.
+            0 => loop.Length == 0 ? "\"\"" : loop.TrimEnd(),
+            1 when next[0] == "\"\"" && loop.Length > 0 => loop.TrimEnd(),
+            1 => loop + next[0],
+            _ => loop.Length == 0 ? string.Join(" | ", next) : $"{loop}({string.Join(" | ", next)})",
         };
-    }
-
-    private static void Add(List<CodePointRange> set, int first, int last)
-    {
-        if (first < 0xD800 && last > 0xDFFF)
-        {
-            set.Add(new CodePointRange(first, 0xD7FF));
-            first = 0xE000;
-        }
-
-        if (first is >= 0xD800 and <= 0xDFFF)
-            first = 0xE000;
-        if (last is >= 0xD800 and <= 0xDFFF)
-            last = 0xD7FF;
-        if (first <= last)
-            set.Add(new CodePointRange(first, last));
-    }
-
-    private string Set(List<CodePointRange> ranges)
-    {
-        StringBuilder set = new("[");
-        if (writer.Dialect == GbnfDialect.XGrammar && ranges.Exists(static range => range.Last >= 128))
-        {
-            set.Append('^');
-            AppendCharacter(set, 0);
-            for (int c = 1; c < 128; c++)
-            {
-                if (!ranges.Exists(range => range.First <= c && c <= range.Last))
-                    AppendCharacter(set, c);
-            }
-
-            return set.Append(']').ToString();
-        }
-
-        foreach (CodePointRange range in ranges)
-        {
-            AppendCharacter(set, range.First);
-            if (range.Last > range.First)
-            {
-                set.Append('-');
-                AppendCharacter(set, range.Last);
-            }
-        }
-
-        return set.Append(']').ToString();
-    }
-
-    // Escapes of a fixed length: what follows could be read as a part of shorter ones.
-    private static void AppendCharacter(StringBuilder set, int c)
-    {
-        if (c < 128 && char.IsAsciiLetterOrDigit((char)c))
-            set.Append((char)c);
-        else
-            set.Append(c <= 0xFFFF ? "\\u" : "\\U").Append(c.ToString(c <= 0xFFFF ? "X4" : "X8", CultureInfo.InvariantCulture));
     }
 }

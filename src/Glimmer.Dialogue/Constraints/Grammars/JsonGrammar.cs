@@ -9,8 +9,8 @@ internal static class JsonGrammar
     /// <summary>White space between tokens.</summary>
     public static Expression Space { get; } = Expression.Of(WhitespaceTerminal.Between);
 
-    /// <summary>White space around the whole text.</summary>
-    public static Expression OuterSpace { get; } = Expression.Of(WhitespaceTerminal.Around);
+    /// <summary>White space before the whole text. There is none after it: a model that has closed its text has nothing to do but end.</summary>
+    public static Expression SpaceBefore { get; } = Expression.Of(WhitespaceTerminal.Before);
 
     /// <summary>The language of numbers.</summary>
     public static CodePointDfa NumberText { get; } = RegexCompiler.WholeText(RegexParser.Parse(@"-?(0|[1-9]\d*)(\.\d+)?([eE][+\-]?\d+)?"));
@@ -42,8 +42,8 @@ internal static class JsonGrammar
     /// <summary>Items between brackets; the items themselves must not be empty.</summary>
     public static Expression Brackets(Expression items, bool mayBeEmpty) => Between("[", items, "]", mayBeEmpty);
 
-    /// <summary>A whole JSON text: the value and the space around it.</summary>
-    public static Expression Text(Expression value) => Expression.Sequence(OuterSpace, value, OuterSpace);
+    /// <summary>A whole JSON text: the value and the space before it.</summary>
+    public static Expression Text(Expression value) => Expression.Sequence(SpaceBefore, value);
 
     private static Expression Between(string open, Expression content, string close, bool mayBeEmpty)
     {

@@ -32,7 +32,7 @@ internal static class TagGrammar
             AnswerStart.Reasoning => Expression.Sequence(reasoning, answer),
             AnswerStart.ThinkPending => Expression.Choice(
                 answer,
-                Expression.Sequence(JsonGrammar.OuterSpace, Tag(preamble.Open), reasoning, answer)),
+                Expression.Sequence(JsonGrammar.SpaceBefore, Tag(preamble.Open), reasoning, answer)),
             _ => answer,
         };
     }

@@ -68,22 +68,24 @@ internal sealed class LiteralTerminal(byte[] bytes) : Terminal
 }
 
 /// <summary>
-/// White space between the tokens of a JSON text: bounded, so that no model can pad for ever. The state holds the number
-/// of characters and of line feeds.
+/// White space between the tokens of a JSON text: one blank, or line feeds and an indentation. What is longer or mixed only models
+/// write that have lost their way, and they would pad for ever. The state holds the number of blanks and of line feeds.
 /// </summary>
-internal sealed class WhitespaceTerminal(int maxLength, int maxLines) : Terminal
+internal sealed class WhitespaceTerminal(int maxLines, int maxIndent) : Terminal
 {
-    /// <summary>Between tokens: one line feed and an indentation of twenty. What is longer, only models make that have lost their way.</summary>
-    public static WhitespaceTerminal Between { get; } = new(21, 1);
+    private const int LineShift = 32;
 
-    /// <summary>Most characters.</summary>
-    public int MaxLength => maxLength;
+    /// <summary>Between tokens.</summary>
+    public static WhitespaceTerminal Between { get; } = new(1, 20);
 
-    /// <summary>Most line feeds among them.</summary>
+    /// <summary>Before the text.</summary>
+    public static WhitespaceTerminal Before { get; } = new(2, 1);
+
+    /// <summary>Most line feeds.</summary>
     public int MaxLines => maxLines;
 
-    /// <summary>Before and after the text.</summary>
-    public static WhitespaceTerminal Around { get; } = new(16, 4);
+    /// <summary>Most blanks and tabs after a line feed; where there is none, it is one.</summary>
+    public int MaxIndent => maxIndent;
 
     public override ulong Start => 0;
 
@@ -91,31 +93,33 @@ internal sealed class WhitespaceTerminal(int maxLength, int maxLines) : Terminal
 
     public override bool TryStep(ulong state, byte value, out ulong next)
     {
-        uint length = (uint)state;
-        uint lines = (uint)(state >> 32);
-        next = state + 1;
-        if (length >= maxLength)
-            return false;
-        if (value != (byte)'\n')
-            return value is (byte)' ' or (byte)'\t' or (byte)'\r';
-        next += 1UL << 32;
-        return lines < maxLines;
+        (int lines, int indent) = value switch
+        {
+            (byte)'\n' => (1, 0),
+            (byte)' ' or (byte)'\t' => (0, 1),
+            _ => (-1, 0),
+        };
+        next = lines < 0 ? 0 : state + ((ulong)lines << LineShift) + (ulong)indent;
+        return lines >= 0 && CanAdd(state, lines, indent);
     }
 
     public override bool IsAccepting(ulong state) => true;
 
-    public override bool CanStep(ulong state) => (uint)state < maxLength;
+    public override bool CanStep(ulong state) => CanAdd(state, 0, 1) || CanAdd(state, 1, 0);
 
-    /// <summary>Whether a run of white space may follow.</summary>
-    public bool CanAdd(ulong state, int length, int lines) =>
-        (uint)state + length <= maxLength && (uint)(state >> 32) + lines <= maxLines;
+    /// <summary>Whether some line feeds and then some blanks may follow.</summary>
+    public bool CanAdd(ulong state, int lines, int indent)
+    {
+        int before = (int)(state >> LineShift);
+        long blanks = (uint)state + (long)indent;
+        return lines > 0 ? (uint)state == 0 && before + lines <= maxLines && blanks <= maxIndent : blanks <= (before == 0 ? 1 : maxIndent);
+    }
 
     public override void AddNextBytes(ulong state, Span<ulong> following)
     {
-        if ((uint)state >= maxLength)
-            return;
-        following[0] |= (1UL << ' ') | (1UL << '\t') | (1UL << '\r');
-        if ((uint)(state >> 32) < maxLines)
+        if (CanAdd(state, 0, 1))
+            following[0] |= (1UL << ' ') | (1UL << '\t');
+        if (CanAdd(state, 1, 0))
             following[0] |= 1UL << '\n';
     }
 }

@@ -161,19 +161,19 @@ internal sealed class MaskBuilder(VocabularyMasks vocabulary, GrammarMachine mac
         NextByteSet bytes = after.NextBytes;
         if (after.CanEnd && leaving is not null)
             return false;
-        if (bytes.Contains((byte)' ') || bytes.Contains((byte)'\n') || bytes.Contains((byte)'\t') || bytes.Contains((byte)'\r'))
+        if (bytes.Contains((byte)' ') || bytes.Contains((byte)'\n') || bytes.Contains((byte)'\t'))
             return false;
         WhitespaceMask mask = vocabulary.Whitespace;
         for (int i = 0; i < mask.Tokens.Length; i++)
         {
-            if (space.CanAdd(thread.Terminal, mask.Runs[i].Length, mask.Runs[i].Lines))
+            if (space.CanAdd(thread.Terminal, mask.Runs[i].Lines, mask.Runs[i].Indent))
                 found.Tokens.Add(mask.Tokens[i]);
         }
 
         Walk(
             mask.Tails,
             after,
-            tail => space.CanAdd(thread.Terminal, mask.TailRuns[tail].Length, mask.TailRuns[tail].Lines) ? mask.TailTokens[tail] : -1,
+            tail => space.CanAdd(thread.Terminal, mask.TailRuns[tail].Lines, mask.TailRuns[tail].Indent) ? mask.TailTokens[tail] : -1,
             found.Tokens,
             leaving);
         return true;

@@ -1,9 +1,9 @@
 namespace Glimmer.Dialogue.Constraints.Matching;
 
-/// <summary>The tokens that begin with JSON's white space, by the length of the run and what comes after it.</summary>
+/// <summary>The tokens that begin with JSON's white space, by the line feeds and blanks that they begin with and what comes after these.</summary>
 internal sealed class WhitespaceMask
 {
-    private WhitespaceMask(int[] tokens, (int Length, int Lines)[] runs, TokenTrie tails, int[] tailTokens, (int Length, int Lines)[] tailRuns)
+    private WhitespaceMask(int[] tokens, (int Lines, int Indent)[] runs, TokenTrie tails, int[] tailTokens, (int Lines, int Indent)[] tailRuns)
     {
         Tokens = tokens;
         Runs = runs;
@@ -15,8 +15,8 @@ internal sealed class WhitespaceMask
     /// <summary>Tokens of nothing but white space.</summary>
     public int[] Tokens { get; }
 
-    /// <summary>Characters and line feeds of each of these.</summary>
-    public (int Length, int Lines)[] Runs { get; }
+    /// <summary>Line feeds, and blanks after them, of each of these.</summary>
+    public (int Lines, int Indent)[] Runs { get; }
 
     /// <summary>What follows the white space of other tokens.</summary>
     public TokenTrie Tails { get; }
@@ -24,8 +24,8 @@ internal sealed class WhitespaceMask
     /// <summary>The token of each tail.</summary>
     public int[] TailTokens { get; }
 
-    /// <summary>Characters and line feeds before each tail.</summary>
-    public (int Length, int Lines)[] TailRuns { get; }
+    /// <summary>Line feeds, and blanks after them, before each tail.</summary>
+    public (int Lines, int Indent)[] TailRuns { get; }
 
     public static WhitespaceMask Build(TokenTrie trie)
     {
@@ -39,15 +39,19 @@ internal sealed class WhitespaceMask
         {
             int depth = trie.Depths[i];
             path[depth - 1] = trie.Labels[i];
-            int run = path.AsSpan(0, depth).IndexOfAnyExcept(" \t\r\n"u8);
-            if (run == 0)
+            ReadOnlySpan<byte> text = path.AsSpan(0, depth);
+            int run = text.IndexOfAnyExcept(" \t\n"u8);
+            int length = run < 0 ? depth : run;
+            int lines = text[..length].LastIndexOf((byte)'\n') + 1;
+
+            // Line feeds come first, or nowhere.
+            if (length == 0 || text[..lines].ContainsAnyExcept((byte)'\n'))
             {
                 i = trie.Ends[i];
                 continue;
             }
 
-            int length = run < 0 ? depth : run;
-            (int, int) counts = (length, path.AsSpan(0, length).Count((byte)'\n'));
+            (int, int) counts = (lines, length - lines);
             for (int token = trie.FirstToken[i]; token >= 0; token = trie.SameBytes[token])
             {
                 if (run < 0)

@@ -37,17 +37,17 @@ internal sealed class ToolGrammar(ToolCallLayout layout, ToolCallDemand demand)
         Expression end = layout.End.Token is { } observation ? new ControlExpression([observation]) : new ControlExpression([.. stops]);
         turn = Expression.Sequence(turn, end);
         if (demand.Mode == ToolCallMode.Required)
-            return Expression.Sequence(JsonGrammar.OuterSpace, turn);
+            return Expression.Sequence(JsonGrammar.SpaceBefore, turn);
 
         // A turn without calls ends like any other, but not by asking for results.
         Expression otherEnd = new ControlExpression([.. stops.Where(s => s != layout.End.Token).DefaultIfEmpty(stops.First())]);
         if (demand.Answer is { } answer)
-            return Expression.Choice(Expression.Sequence(answer.Root, otherEnd), Expression.Sequence(JsonGrammar.OuterSpace, turn));
+            return Expression.Choice(Expression.Sequence(answer.Root, otherEnd), Expression.Sequence(JsonGrammar.SpaceBefore, turn));
         Expression text = layout.Syntax == ToolCallSyntax.NameAndJson
             ? Expression.Of(TextTerminal.AnyRaw)
             : Expression.Of(TagGrammar.Without(layout.CallOpen.Text));
         return layout.Syntax == ToolCallSyntax.NameAndJson
-            ? Expression.Choice(Expression.Sequence(text, otherEnd), Expression.Sequence(JsonGrammar.OuterSpace, turn))
+            ? Expression.Choice(Expression.Sequence(text, otherEnd), Expression.Sequence(JsonGrammar.SpaceBefore, turn))
             : Expression.Sequence(text, Expression.Choice(otherEnd, turn));
     }
 

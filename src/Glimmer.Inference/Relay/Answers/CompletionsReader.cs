@@ -303,11 +303,11 @@ internal sealed class CompletionsReader(ChatRequest request) : AnswerReader(requ
         while (json.NextMember())
         {
             if (json.ValueTextEquals("prompt_tokens"u8))
-                Tally.Prompt = json.CountOf("prompt_tokens") ?? Tally.Prompt;
+                Tally.Prompt = json.CostOf("prompt_tokens") ?? Tally.Prompt;
             else if (json.ValueTextEquals("completion_tokens"u8))
-                Tally.Completion = json.CountOf("completion_tokens") ?? Tally.Completion;
+                Tally.Completion = json.CostOf("completion_tokens") ?? Tally.Completion;
             else if (json.ValueTextEquals("prompt_cache_hit_tokens"u8))
-                Tally.Cached = json.CountOf("prompt_cache_hit_tokens") ?? Tally.Cached;
+                Tally.Cached = json.CostOf("prompt_cache_hit_tokens") ?? Tally.Cached;
             else if (json.ValueTextEquals("prompt_tokens_details"u8))
                 ReadDetail(ref json, "cached_tokens", ref Tally.Cached);
             else if (json.ValueTextEquals("completion_tokens_details"u8))
@@ -324,7 +324,7 @@ internal sealed class CompletionsReader(ChatRequest request) : AnswerReader(requ
         while (json.NextMember())
         {
             if (json.ValueTextEquals(name))
-                count = json.CountOf(name) ?? count;
+                count = json.CostOf(name) ?? count;
             else
                 json.SkipValue();
         }

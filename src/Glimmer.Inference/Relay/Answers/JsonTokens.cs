@@ -62,6 +62,17 @@ internal static class JsonTokens
             : throw Wrong(name, "a count");
     }
 
+    /// <summary>The count of a member that says what something cost: one beyond all bounds is the greatest number, so that it is seen not to be believed.</summary>
+    public static int? CostOf(this ref Utf8JsonReader json, string name)
+    {
+        Utf8JsonReader ahead = json;
+        Read(ref ahead);
+        if (ahead.TokenType != JsonTokenType.Number || !ahead.TryGetDouble(out double number) || number <= int.MaxValue)
+            return json.CountOf(name);
+        json = ahead;
+        return int.MaxValue;
+    }
+
     /// <summary>Skips the value of a member.</summary>
     public static void SkipValue(this ref Utf8JsonReader json)
     {

@@ -346,13 +346,13 @@ internal sealed class MessagesReader(ChatRequest request, SignatureMemory signat
         while (json.NextMember())
         {
             if (json.ValueTextEquals("input_tokens"u8))
-                Put(ref _fresh, json.CountOf("input_tokens"));
+                Put(ref _fresh, json.CostOf("input_tokens"));
             else if (json.ValueTextEquals("cache_read_input_tokens"u8))
-                Put(ref _read, json.CountOf("cache_read_input_tokens"));
+                Put(ref _read, json.CostOf("cache_read_input_tokens"));
             else if (json.ValueTextEquals("cache_creation_input_tokens"u8))
-                Put(ref _written, json.CountOf("cache_creation_input_tokens"));
+                Put(ref _written, json.CostOf("cache_creation_input_tokens"));
             else if (json.ValueTextEquals("output_tokens"u8))
-                Put(ref Tally.Completion, json.CountOf("output_tokens"));
+                Put(ref Tally.Completion, json.CostOf("output_tokens"));
             else
                 json.SkipValue();
         }

@@ -24,6 +24,7 @@ internal sealed class RelayAnswer(RelayChatBackend owner, ChatRequest request, s
     private long _received;
     private int _readers;
     private int? _estimatedPrompt;
+    private int? _promptBound;
 
     /// <inheritdoc/>
     public FinishReason Finish => _finish;
@@ -43,13 +44,15 @@ internal sealed class RelayAnswer(RelayChatBackend owner, ChatRequest request, s
         get
         {
             ref readonly UsageTally said = ref reader.Usage;
-            int prompt = said.Prompt is > 0 and var counted ? counted : _estimatedPrompt ??= TokenEstimate.OfPrompt(request);
+            int prompt = said.Prompt is > 0 and var counted ? Math.Min(counted, PromptBound(counted)) : _estimatedPrompt ??= TokenEstimate.OfPrompt(request);
 
             // Before the end some services have said that one token was made, whatever was.
-            int completion = said.Completion is { } all && all > (reader.Finish is null ? 1 : -1) ? all : TokenEstimate.OfBytes(reader.ReasoningBytes + reader.AnswerBytes);
+            int completion = said.Completion is { } all && all > (reader.Finish is null ? 1 : -1) ? Math.Min(all, AnswerBound) : TokenEstimate.OfBytes(reader.ReasoningBytes + reader.AnswerBytes);
             return new ChatUsage(prompt, Math.Min(said.Cached ?? 0, prompt), completion, Math.Min(said.Reasoning ?? ReasoningShare(completion), completion));
         }
     }
+
+    private int AnswerBound => UsageBound.OfAnswer(request, reader.ReasoningBytes + reader.AnswerBytes, owner.ContextOf(request));
 
     /// <inheritdoc/>
     public async IAsyncEnumerable<ChatEvent> ReadAsync([EnumeratorCancellation] CancellationToken cancel)
@@ -167,7 +170,12 @@ internal sealed class RelayAnswer(RelayChatBackend owner, ChatRequest request, s
             owner.NoteSuccess();
         if (IsEstimated && (complete || reader.ReasoningBytes + reader.AnswerBytes > 0))
             owner.NoteEstimate(request, requestId, Usage, complete);
+        if (reader.Usage.Prompt > Usage.PromptTokens || (reader.Usage.Completion ?? 0) > AnswerBound)
+            owner.NoteBounded(request, requestId, reader.Usage, Usage);
     }
+
+    // The prompt is measured only for counts that are worth it.
+    private int PromptBound(int counted) => counted <= UsageBound.Always ? counted : _promptBound ??= UsageBound.OfPrompt(request, owner.ContextOf(request));
 
     /// <summary>The share of the reasoning in what was said, for services that don't count it by itself.</summary>
     private int ReasoningShare(int completion)

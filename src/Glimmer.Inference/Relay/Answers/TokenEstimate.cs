@@ -16,7 +16,10 @@ internal static class TokenEstimate
     public static int OfBytes(long bytes) => (int)Math.Min((bytes + BytesPerToken - 1) / BytesPerToken, int.MaxValue / 2);
 
     /// <summary>Tokens of a request's prompt.</summary>
-    public static int OfPrompt(ChatRequest request)
+    public static int OfPrompt(ChatRequest request) => OfBytes(BytesOfPrompt(request));
+
+    /// <summary>Bytes of a request's prompt, with as many for each message as stand for the tokens around it.</summary>
+    public static long BytesOfPrompt(ChatRequest request)
     {
         long bytes = 0;
         foreach (ChatMessage message in request.Conversation.Messages)
@@ -43,7 +46,7 @@ internal static class TokenEstimate
                 bytes += Bytes(tool.Json.GetRawText());
         }
 
-        return OfBytes(bytes);
+        return bytes;
     }
 
     /// <summary>Bytes of a text in UTF-8.</summary>
