@@ -45,9 +45,8 @@ internal abstract record OutputItem(string Id)
             case var type:
                 string name = item.GetProperty("name").GetString()!, call = item.GetProperty("call_id").GetString()!;
                 NamespacedName? place = item.TryGetProperty("namespace", out JsonElement space) ? new NamespacedName(space.GetString()!, name) : null;
-                return type == "custom_tool_call"
-                    ? new CustomCallOutput(id, call, name, item.GetProperty("input").GetString()!, place) { Complete = complete }
-                    : new CallOutput(id, call, name, item.GetProperty("arguments").GetString()!, place) { Complete = complete };
+                bool custom = type == "custom_tool_call";
+                return new CallOutput(id, call, name, item.GetProperty(custom ? "input" : "arguments").GetString()!, place) { Complete = complete, IsCustom = custom };
         }
     }
 
@@ -153,9 +152,12 @@ internal sealed record MessageOutput(string Id, string Text, IReadOnlyList<SaidT
     }
 }
 
-/// <summary>A call of a function.</summary>
+/// <summary>A call of a function, or of a tool that takes free text.</summary>
 internal sealed record CallOutput(string Id, string CallId, string Name, string Arguments, NamespacedName? Place) : OutputItem(Id)
 {
+    /// <summary>Whether it takes free text, which stands in the place of arguments.</summary>
+    public bool IsCustom { get; init; }
+
     /// <inheritdoc/>
     public override string Said => Arguments;
 
@@ -169,40 +171,13 @@ internal sealed record CallOutput(string Id, string CallId, string Name, string 
     {
         json.WriteStartObject();
         json.WriteString("id"u8, Id);
-        json.WriteString("type"u8, "function_call"u8);
+        json.WriteString("type"u8, IsCustom ? "custom_tool_call"u8 : "function_call"u8);
         json.WriteString("status"u8, status);
         json.WriteString("call_id"u8, CallId);
         json.WriteString("name"u8, Place?.Name ?? Name);
         if (Place is not null)
             json.WriteString("namespace"u8, Place.Namespace);
-        json.WriteString("arguments"u8, arguments);
-        json.WriteEndObject();
-    }
-}
-
-/// <summary>A call of a tool that takes free text.</summary>
-internal sealed record CustomCallOutput(string Id, string CallId, string Name, string Input, NamespacedName? Place) : OutputItem(Id)
-{
-    /// <inheritdoc/>
-    public override string Said => Input;
-
-    /// <inheritdoc/>
-    public override void Write(Utf8JsonWriter json) => Write(json, Input, Status);
-
-    /// <inheritdoc/>
-    public override void WriteBegun(Utf8JsonWriter json) => Write(json, "", "in_progress");
-
-    private void Write(Utf8JsonWriter json, string input, string status)
-    {
-        json.WriteStartObject();
-        json.WriteString("id"u8, Id);
-        json.WriteString("type"u8, "custom_tool_call"u8);
-        json.WriteString("status"u8, status);
-        json.WriteString("call_id"u8, CallId);
-        json.WriteString("name"u8, Place?.Name ?? Name);
-        if (Place is not null)
-            json.WriteString("namespace"u8, Place.Namespace);
-        json.WriteString("input"u8, input);
+        json.WriteString(IsCustom ? "input"u8 : "arguments"u8, arguments);
         json.WriteEndObject();
     }
 }

@@ -77,12 +77,15 @@ internal sealed class ResponsesAnswer(ResponseHead head, string requestId, TimeP
     /// <summary>A call as an item.</summary>
     /// <param name="name">The name that the model sees.</param>
     /// <param name="arguments">JSON text of its arguments; empty while it has none.</param>
-    public OutputItem Call(string name, string arguments)
+    public CallOutput Call(string name, string arguments)
     {
-        NamespacedName? place = head.Request.Namespaces.TryGetValue(name, out NamespacedName? known) ? known : null;
-        return head.Request.Custom.Contains(name)
-            ? new CustomCallOutput(ResponseIds.New("ctc"), RequestIds.NewCallId(), name, CustomInput.Of(arguments), place)
-            : new CallOutput(ResponseIds.New("fc"), RequestIds.NewCallId(), name, arguments, place);
+        bool custom = head.Request.Custom.Contains(name);
+        return new CallOutput(
+            ResponseIds.New(custom ? "ctc" : "fc"), RequestIds.NewCallId(), name, custom ? CustomInput.Of(arguments) : arguments,
+            head.Request.Namespaces.TryGetValue(name, out NamespacedName? place) ? place : null)
+        {
+            IsCustom = custom,
+        };
     }
 
     /// <summary>The response in a state, as JSON text.</summary>

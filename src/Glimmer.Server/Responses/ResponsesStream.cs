@@ -46,7 +46,7 @@ internal sealed class ResponsesStream(ResponseEvents events, ResponsesAnswer ans
                 break;
             case ChatEventKind.ToolCallStart:
                 Open(answer.Call(said.Text, ""));
-                _input = events.Current is CustomCallOutput ? new CustomInput() : null;
+                _input = events.Current is CallOutput { IsCustom: true } ? new CustomInput() : null;
                 break;
             case ChatEventKind.ToolCallArguments when said.Text.Length > 0:
                 if ((_input is null ? said.Text : _input.Add(said.Text)) is { Length: > 0 } piece)
@@ -66,7 +66,7 @@ internal sealed class ResponsesStream(ResponseEvents events, ResponsesAnswer ans
         bool complete = ResponsesAnswer.IsComplete(end.Finish);
         bool failed = end.Finish is FinishReason.BackendFault or FinishReason.Cancelled;
         Close(complete);
-        if (!failed && !events.Items.Any(static item => item is MessageOutput or CallOutput or CustomCallOutput))
+        if (!failed && !events.Items.Any(static item => item is MessageOutput or CallOutput))
         {
             Open(new MessageOutput(ResponseIds.New("msg"), "", null));
             Close(complete);
@@ -96,7 +96,6 @@ internal sealed class ResponsesStream(ResponseEvents events, ResponsesAnswer ans
             ReasoningOutput => answer.Reasoning(open.Id, text, complete),
             MessageOutput message => message with { Text = text, Tokens = events.Tokens, Complete = complete },
             CallOutput call => call with { Arguments = text, Complete = complete },
-            CustomCallOutput call => call with { Input = text, Complete = complete },
             _ => open,
         });
     }
