@@ -212,6 +212,10 @@ public sealed class TaskRunner : IAsyncDisposable
         {
             await StoreAsync(running, outcome);
         }
+        catch (Exception fault) when (Volatile.Read(ref _stopped) != 0 && (fault is ObjectDisposedException || Store.PlatformStore.IsAbsence(fault)))
+        {
+            // The database is away, or the process would not wait any longer and has closed the store: another node runs the task when the lease ends.
+        }
         catch (Exception fault)
         {
             // The lease ends by itself and the task is run again.

@@ -27,6 +27,28 @@ public sealed class TaskRunnerTests
         Assert.Null(await tasks.Queue.FindAsync(2, id));
     }
 
+    [Fact]
+    public async Task A_store_that_a_stopping_process_closes_before_the_last_task_has_ended_is_no_fault()
+    {
+        await using var tasks = new TestTasks(StoreKind.Sqlite);
+        TaskCompletionSource late = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        var work = new Work(async (_, _) =>
+        {
+            await late.Task;
+            return new TaskOutcome(TaskState.Succeeded, 200);
+        });
+        TaskRunner node = tasks.Node(work);
+        await tasks.GiveAsync();
+        await node.LookAsync();
+        await Work.UntilAsync(() => !work.Runs.IsEmpty);
+        Task stopping = node.StopAsync();
+        await tasks.Store.DisposeAsync();
+        late.SetResult();
+        await stopping;
+        Assert.Empty(tasks.Faults);
+        Assert.Equal(0, node.Active);
+    }
+
     [Theory]
     [EachStore]
     public async Task A_dead_node_s_task_is_run_by_another_with_one_result_and_one_charge(StoreKind kind)
