@@ -88,6 +88,18 @@ test('responses: tools by hand, with reasoning returned', async () => {
   assert.equal(second.output_text, 'The weather is rainy.');
 });
 
+test('responses: a tool that takes free text', async () => {
+  const tools = [{ type: 'custom', name: 'run_line', description: 'Runs a line' }];
+  const stream = client.responses.stream({ model: 'glm-4.7', input: 'run', tools, store: true });
+  const pieces = [];
+  for await (const event of stream) if (event.type === 'response.custom_tool_call_input.delta') pieces.push(event.delta);
+  const { id, output } = await stream.finalResponse();
+  const call = output.find((item) => item.type === 'custom_tool_call');
+  assert.deepEqual([call.name, call.input, pieces.join('')], ['run_line', 'echo "é"\nls', call.input]);
+  const second = await client.responses.create({ model: 'glm-4.7', tools, previous_response_id: id, input: [{ type: 'custom_tool_call_output', call_id: call.call_id, output: 'files' }] });
+  assert.equal(second.output_text, 'It said files.');
+});
+
 test('responses: a prompt is counted as it is charged', async () => {
   const request = { model: 'glm-4.7', input: 'Hi', instructions: 'Be kind', tools: [flatWeather] };
   const { object, input_tokens: counted } = await client.responses.inputTokens.count(request);

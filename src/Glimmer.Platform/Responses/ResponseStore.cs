@@ -25,8 +25,7 @@ public sealed class ResponseStore(PlatformStore store)
     {
         ArgumentNullException.ThrowIfNull(response);
         long now = store.Now;
-        long sweep = Interlocked.Read(ref _nextSweep);
-        bool sweeps = now >= sweep && Interlocked.CompareExchange(ref _nextSweep, now + (long)TimeSpan.FromHours(1).TotalMilliseconds, sweep) == sweep;
+        bool sweeps = IsDue(ref _nextSweep, now);
         return await store.WriteAsync(session =>
         {
             if (sweeps)
@@ -109,7 +108,15 @@ public sealed class ResponseStore(PlatformStore store)
             "SELECT i.body FROM response_items i JOIN responses r ON r.id = i.response WHERE i.id = @id AND i.account = @account AND r.expires > @now", new { id, account, now = store.Now }));
     }
 
-    private static void Sweep(StoreSession session, long now)
+    /// <summary>Whether what is over should be removed: once an hour.</summary>
+    internal static bool IsDue(ref long next, long now)
+    {
+        long due = Interlocked.Read(ref next);
+        return now >= due && Interlocked.CompareExchange(ref next, now + (long)TimeSpan.FromHours(1).TotalMilliseconds, due) == due;
+    }
+
+    /// <summary>Removes what is over.</summary>
+    internal static void Sweep(StoreSession session, long now)
     {
         session.Execute("DELETE FROM response_items WHERE response IN (SELECT id FROM responses WHERE expires <= @now)", new { now });
         session.Execute("DELETE FROM responses WHERE expires <= @now", new { now });

@@ -12,11 +12,19 @@ public sealed class ResponseTasks(PlatformStore store, TaskQueue queue)
     /// <summary>Kind of the tasks.</summary>
     public const string Kind = "responses";
 
+    private long _nextSweep;
+
     /// <summary>Keeps a response and gives its task, both or none.</summary>
     public Task<TaskGift> StartAsync(StoredResponse response, NewTask task)
     {
         ArgumentNullException.ThrowIfNull(response);
-        return queue.AddAsync(task, TimeSpan.Zero, session => ResponseStore.Insert(session, response, null, store.Now));
+        bool sweeps = ResponseStore.IsDue(ref _nextSweep, store.Now);
+        return queue.AddAsync(task, TimeSpan.Zero, session =>
+        {
+            if (sweeps)
+                ResponseStore.Sweep(session, store.Now);
+            ResponseStore.Insert(session, response, null, store.Now);
+        });
     }
 
     /// <summary>Whether other nodes may stream what this one makes, so that events have to stand where these find them.</summary>

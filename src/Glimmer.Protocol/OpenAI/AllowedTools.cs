@@ -28,11 +28,13 @@ internal static class AllowedTools
         var allowed = new List<WireTool>();
         foreach (FieldReader item in choice.Objects("tools", Legal, required: true) ?? [])
         {
-            item.Word("type", false, "function");
+            item.Word("type", false, nested ? ["function"] : ["function", "custom"]);
             FieldReader named = nested && item.Object("function", Legal) is { } function ? function : item;
             string? name = named.Text("name", required: true);
             if (body.Error is not null)
                 break;
+            if (name is not null && !nested && item.Text("namespace") is { } space)
+                name = ResponsesToolReader.ModelName(space, name);
             if (tools.FirstOrDefault(tool => tool.Type == "function" && tool.Name == name) is not { } tool)
                 named.Fail(PlatformError.Invalid(named.PathOf("name"), "tools offers no function of this name", "Name one of the functions in tools"));
             else if (!allowed.Contains(tool))

@@ -26,8 +26,8 @@ public static class ConversationReader
             string type = item.Text("type") ?? "message";
             if (type == "message")
                 item.Word("role", true, "user", "assistant", "system", "developer");
-            else if (type is not ("reasoning" or "function_call" or "function_call_output"))
-                item.Fail(PlatformError.Invalid(item.PathOf("type"), "it is not possible here", "Use message, reasoning, function_call or function_call_output"));
+            else if (type is not ("reasoning" or "function_call" or "function_call_output" or "custom_tool_call" or "custom_tool_call_output"))
+                item.Fail(PlatformError.Invalid(item.PathOf("type"), "it is not possible here", "Use message, reasoning, function_call, function_call_output, custom_tool_call or custom_tool_call_output"));
         }
 
         return body.Error is { } error ? ([], null, error) : (items, metadata, null);

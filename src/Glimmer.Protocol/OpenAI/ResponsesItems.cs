@@ -74,17 +74,17 @@ public sealed class ResponsesItems
                 _reasoning = ReadReasoning(item);
                 _saying = false;
                 break;
-            case "function_call":
+            case "function_call" or "custom_tool_call":
                 ReadCall(item);
                 break;
-            case "function_call_output":
+            case "function_call_output" or "custom_tool_call_output":
                 ReadOutput(item);
                 break;
             case "item_reference":
                 item.Fail(PlatformError.Invalid(item.PathOf("id"), "no item of this id is known", "Send the item itself"));
                 break;
             case { } type:
-                item.Fail(PlatformError.Invalid(item.PathOf("type"), $"\"{(type.Length > 40 ? type[..40] : type)}\" is not possible here", "Use message, reasoning, function_call, function_call_output or item_reference"));
+                item.Fail(PlatformError.Invalid(item.PathOf("type"), $"\"{(type.Length > 40 ? type[..40] : type)}\" is not possible here", "Use message, reasoning, function_call, function_call_output, custom_tool_call, custom_tool_call_output or item_reference"));
                 break;
         }
     }
@@ -118,7 +118,8 @@ public sealed class ResponsesItems
     {
         string? id = item.Text("call_id", required: true, min: 1, max: 256);
         string? name = item.Text("name", required: true, min: 1, max: 256);
-        string arguments = item.Text("arguments") ?? "{}";
+        bool custom = item.Text("type") == "custom_tool_call";
+        string arguments = (custom ? CustomTool.ArgumentsOf(item.Text("input", required: true) ?? "") : item.Text("arguments")) ?? "{}";
         if (string.IsNullOrWhiteSpace(arguments))
             arguments = "{}";
         if (item.Error is null && JsonSyntax.KindOf(arguments) != JsonTokenType.StartObject)
@@ -143,7 +144,7 @@ public sealed class ResponsesItems
             return;
         if (!_calls.Contains(id!))
         {
-            item.Fail(PlatformError.Invalid(item.PathOf("call_id"), "no function_call of this id comes before it", "Send the function_call first, or previous_response_id"));
+            item.Fail(PlatformError.Invalid(item.PathOf("call_id"), "no call of this id comes before it", "Send the function_call or custom_tool_call first, or previous_response_id"));
             return;
         }
 

@@ -42,6 +42,9 @@ public sealed record ResponsesRequest
     /// <summary>Functions that came in a namespace, by the name that the model sees.</summary>
     public IReadOnlyDictionary<string, NamespacedName> Namespaces { get; init; } = new Dictionary<string, NamespacedName>(StringComparer.Ordinal);
 
+    /// <summary>Tools that take free text, by the name that the model sees.</summary>
+    public IReadOnlySet<string> Custom { get; init; } = new HashSet<string>(StringComparer.Ordinal);
+
     /// <summary>Members that the response repeats as they were sent, detached, by their names.</summary>
     public IReadOnlyDictionary<string, JsonElement> Echo { get; init; } = new Dictionary<string, JsonElement>(StringComparer.Ordinal);
 }

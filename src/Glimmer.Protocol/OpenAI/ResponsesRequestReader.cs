@@ -14,12 +14,19 @@ public static class ResponsesRequestReader
     private static readonly string[] Repeated =
         ["metadata", "tools", "tool_choice", "text", "reasoning", "include", "prompt_cache_key", "safety_identifier", "user", "service_tier", "max_tool_calls", "prompt_cache_retention"];
 
+    /// <summary>What may be asked for beside the answer; what belongs to hosted tools never comes.</summary>
+    private static readonly string[] _included =
+    [
+        "reasoning.encrypted_content", "message.output_text.logprobs", "message.input_image.image_url", "file_search_call.results", "web_search_call.results", "web_search_call.action.sources",
+        "computer_call_output.output.image_url", "code_interpreter_call.outputs",
+    ];
+
     /// <summary>Reads and checks every field; the first fault is the error.</summary>
     public static (ResponsesRequest? Request, PlatformError? Error) Read(FieldReader body)
     {
         string? model = body.Text("model", required: true, min: 1, max: 256);
         CheckAccepted(body);
-        (IReadOnlyList<string> include, bool asSummary, string? effort) = ReadReasoning(body);
+        (IReadOnlyList<string> include, bool asSummary, string? effort, bool thisTurnOnly) = ReadReasoning(body);
         var tools = ResponsesToolReader.ReadTools(body);
         (WireToolChoice choice, IReadOnlyList<WireTool> offered) = ResponsesToolReader.ReadChoice(body, tools);
         string? previous = body.Text("previous_response_id", min: 1, max: 256);
@@ -46,6 +53,7 @@ public static class ResponsesRequestReader
             SealedReasoning = include.Contains("reasoning.encrypted_content", StringComparer.Ordinal),
             LeftOut = tools.LeftOut,
             Namespaces = tools.Namespaces,
+            Custom = tools.Custom,
             Chat = new ChatCompletionRequest
             {
                 Dialect = WireDialect.OpenAI,
@@ -53,7 +61,7 @@ public static class ResponsesRequestReader
                 Messages = [],
                 UserId = body.Text("safety_identifier", max: 512) ?? body.Text("user", max: 512),
                 Stream = stream,
-                ClearThinking = false, // what the client returns of the reasoning stays: it decides itself what to return
+                ClearThinking = thisTurnOnly, // unless it says otherwise, what the client returns of the reasoning stays: it decides itself what to return
                 ReasoningEffort = effort,
                 Temperature = body.Number("temperature", 0, 2),
                 TopP = body.Number("top_p", 0, 1) is { } topP ? Math.Max(topP, 0.01) : null,
@@ -84,15 +92,19 @@ public static class ResponsesRequestReader
             body.Objects("context_management", "Send a list of objects");
     }
 
-    private static (IReadOnlyList<string> Include, bool AsSummary, string? Effort) ReadReasoning(FieldReader body)
+    private static (IReadOnlyList<string> Include, bool AsSummary, string? Effort, bool ThisTurnOnly) ReadReasoning(FieldReader body)
     {
         IReadOnlyList<string> include = body.Texts("include", 32, 1, 128) ?? [];
+        if (include.FirstOrDefault(static one => !_included.Contains(one)) is { } unknown)
+            body.Fail(PlatformError.Invalid("include", $"\"{unknown}\" is not known", $"Use {string.Join(", ", _included)}"));
         if (body.Object("reasoning", "Send an object such as {\"effort\":\"high\",\"summary\":\"auto\"}") is not { } reasoning)
-            return (include, false, null);
+            return (include, false, null, false);
         string? effort = reasoning.Word("effort", false, [.. ChatCompletionRequest.ReasoningEfforts]);
         string? summary = reasoning.Word("summary", false, "auto", "concise", "detailed", "none")
             ?? reasoning.Word("generate_summary", false, "auto", "concise", "detailed", "none");
-        return (include, summary is not null and not "none", effort);
+        if (reasoning.Text("mode", max: 64) is "pro")
+            reasoning.Fail(PlatformError.Unsupported(reasoning.PathOf("mode"), "pro", "this server has one mode; send \"standard\" or leave it out"));
+        return (include, summary is not null and not "none", effort, reasoning.Word("context", false, "auto", "current_turn", "all_turns") == "current_turn");
     }
 
     private static string? ReadConversation(FieldReader body)

@@ -10,7 +10,9 @@ namespace Glimmer.Protocol.OpenAI;
 /// <param name="Functions">Functions, in the platform's own form.</param>
 /// <param name="LeftOut">Types of hosted tools that the model is not offered.</param>
 /// <param name="Namespaces">Functions of namespaces, by the name that the model sees.</param>
-internal sealed record ResponsesTools(IReadOnlyList<WireTool> Functions, IReadOnlyList<string> LeftOut, IReadOnlyDictionary<string, NamespacedName> Namespaces);
+/// <param name="Custom">Those that take free text, by the name that the model sees.</param>
+internal sealed record ResponsesTools(
+    IReadOnlyList<WireTool> Functions, IReadOnlyList<string> LeftOut, IReadOnlyDictionary<string, NamespacedName> Namespaces, IReadOnlySet<string> Custom);
 
 /// <summary>Reads <c>tools</c> and <c>tool_choice</c> of a Responses request.</summary>
 internal static class ResponsesToolReader
@@ -19,7 +21,7 @@ internal static class ResponsesToolReader
     private const string ToolLegal = "Send an object such as {\"type\":\"function\",\"name\":\"get_weather\",\"parameters\":{\"type\":\"object\"}}";
 
     /// <summary>
-    /// Reads the tools. A search is left out, since the model need not use it and some tools always offer it; other hosted tools and free-form ones
+    /// Reads the tools. A search is left out, since the model need not use it and some tools always offer it; other hosted tools
     /// are refused by name.
     /// </summary>
     public static ResponsesTools ReadTools(FieldReader body)
@@ -28,6 +30,7 @@ internal static class ResponsesToolReader
         var leftOut = new List<string>();
         var namespaces = new Dictionary<string, NamespacedName>(StringComparer.Ordinal);
         var names = new HashSet<string>(StringComparer.Ordinal);
+        var custom = new HashSet<string>(StringComparer.Ordinal);
         foreach (FieldReader item in body.Objects("tools", ToolLegal, max: 1024) ?? [])
         {
             string? type = item.Text("type", required: true);
@@ -35,14 +38,14 @@ internal static class ResponsesToolReader
             {
                 case null:
                     break;
-                case "function":
+                case "function" or "custom":
                     Add(item, item.Element, null);
                     break;
                 case "namespace":
                     string? space = item.Text("name", required: true, min: 1, max: 48);
                     foreach (FieldReader inner in item.Objects("tools", ToolLegal, max: MaxFunctions) ?? [])
                     {
-                        inner.Word("type", true, "function");
+                        inner.Word("type", true, "function", "custom");
                         Add(inner, inner.Element, space);
                     }
 
@@ -58,19 +61,22 @@ internal static class ResponsesToolReader
             }
 
             if (body.Error is not null)
-                return new ResponsesTools([], [], namespaces);
+                return new ResponsesTools([], [], namespaces, custom);
         }
 
         if (functions.Count > MaxFunctions)
             body.Fail(PlatformError.Invalid("tools", $"it has {functions.Count} functions", $"Send at most {MaxFunctions}"));
-        return new ResponsesTools(functions, leftOut, namespaces);
+        return new ResponsesTools(functions, leftOut, namespaces, custom);
 
         void Add(FieldReader function, JsonElement element, string? space)
         {
             string own = element.TryGetProperty("name", out JsonElement named) && named.ValueKind == JsonValueKind.String ? named.GetString()! : "";
             string seen = space is null ? own : ModelName(space, own);
-            if (FunctionTool.Read(function, Written(element, seen)) is not { } tool)
+            bool text = function.Text("type") == "custom";
+            if (FunctionTool.Read(function, Written(element, seen, text ? function : null)) is not { } tool)
                 return;
+            if (text)
+                custom.Add(seen);
             if (!names.Add(seen))
                 function.Fail(PlatformError.Invalid(function.PathOf("name"), $"the name \"{seen}\" comes twice", "Give every function a name of its own"));
             if (space is not null)
@@ -102,7 +108,7 @@ internal static class ResponsesToolReader
         const string Legal = "Use auto, none, required or {\"type\":\"function\",\"name\":\"…\"}";
         if (body.Object("tool_choice", Legal) is not { } item)
             return (auto, tools.Functions);
-        item.Word("type", true, "function", "allowed_tools");
+        item.Word("type", true, "function", "custom", "allowed_tools");
         string? name = item.Text("name", required: true);
         if (name is not null && item.Text("namespace") is { } space)
             name = ModelName(space, name);
@@ -112,7 +118,7 @@ internal static class ResponsesToolReader
     }
 
     /// <summary>The function in the platform's own form.</summary>
-    private static JsonElement Written(JsonElement element, string name)
+    private static JsonElement Written(JsonElement element, string name, FieldReader? custom)
     {
         var buffer = new ArrayBufferWriter<byte>();
         using (var json = new Utf8JsonWriter(buffer, WireJson.WriterOptions))
@@ -121,7 +127,9 @@ internal static class ResponsesToolReader
             json.WriteString("type"u8, "function"u8);
             json.WriteStartObject("function"u8);
             json.WriteString("name"u8, name);
-            foreach (string member in new[] { "description", "parameters", "strict" })
+            if (custom is { } text)
+                CustomTool.Write(json, text);
+            foreach (string member in custom is null ? ["description", "parameters", "strict"] : Array.Empty<string>())
             {
                 if (element.TryGetProperty(member, out JsonElement value) && value.ValueKind != JsonValueKind.Null)
                 {

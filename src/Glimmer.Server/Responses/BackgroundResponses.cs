@@ -101,7 +101,8 @@ internal sealed partial class BackgroundResponses(ChatRunner runner, ResponseTas
             if (body.RootElement.TryGetProperty("error", out JsonElement error))
             {
                 message = error.GetProperty("message").GetString() ?? message;
-                code = error.GetProperty("code").GetString() is "rate_limit_exceeded" or "insufficient_quota" ? "rate_limit_exceeded" : code;
+                code = error.GetProperty("code").GetString() is "rate_limit_exceeded" or "insufficient_quota" ? "rate_limit_exceeded"
+                    : error.GetProperty("type").GetString() == "invalid_request_error" ? "invalid_prompt" : code;
             }
         }
 

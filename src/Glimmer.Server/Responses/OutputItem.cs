@@ -42,10 +42,11 @@ internal abstract record OutputItem(string Id)
                 JsonElement said = item.GetProperty("content")[0];
                 IReadOnlyList<SaidToken> tokens = LogProbs.ReadList(said.GetProperty("logprobs"));
                 return new MessageOutput(id, said.GetProperty("text").GetString()!, tokens.Count > 0 ? tokens : null) { Complete = complete };
-            default:
-                string name = item.GetProperty("name").GetString()!;
+            case var type:
+                string name = item.GetProperty("name").GetString()!, call = item.GetProperty("call_id").GetString()!;
                 NamespacedName? place = item.TryGetProperty("namespace", out JsonElement space) ? new NamespacedName(space.GetString()!, name) : null;
-                return new CallOutput(id, item.GetProperty("call_id").GetString()!, name, item.GetProperty("arguments").GetString()!, place) { Complete = complete };
+                bool custom = type == "custom_tool_call";
+                return new CallOutput(id, call, name, item.GetProperty(custom ? "input" : "arguments").GetString()!, place) { Complete = complete, IsCustom = custom };
         }
     }
 
@@ -151,9 +152,12 @@ internal sealed record MessageOutput(string Id, string Text, IReadOnlyList<SaidT
     }
 }
 
-/// <summary>A call of a function.</summary>
+/// <summary>A call of a function, or of a tool that takes free text.</summary>
 internal sealed record CallOutput(string Id, string CallId, string Name, string Arguments, NamespacedName? Place) : OutputItem(Id)
 {
+    /// <summary>Whether it takes free text, which stands in the place of arguments.</summary>
+    public bool IsCustom { get; init; }
+
     /// <inheritdoc/>
     public override string Said => Arguments;
 
@@ -167,13 +171,13 @@ internal sealed record CallOutput(string Id, string CallId, string Name, string 
     {
         json.WriteStartObject();
         json.WriteString("id"u8, Id);
-        json.WriteString("type"u8, "function_call"u8);
+        json.WriteString("type"u8, IsCustom ? "custom_tool_call"u8 : "function_call"u8);
         json.WriteString("status"u8, status);
         json.WriteString("call_id"u8, CallId);
         json.WriteString("name"u8, Place?.Name ?? Name);
         if (Place is not null)
             json.WriteString("namespace"u8, Place.Namespace);
-        json.WriteString("arguments"u8, arguments);
+        json.WriteString(IsCustom ? "input"u8 : "arguments"u8, arguments);
         json.WriteEndObject();
     }
 }

@@ -66,7 +66,7 @@ internal sealed class RecentResponses(GlimmerOptions options, TimeProvider time)
         }
     }
 
-    private static long SizeOf(StoredResponse response) => (2L * response.Body.Length) + response.Input.Length;
+    private static long SizeOf(StoredResponse response) => (2L * response.Body.Length) + response.Input.Length + (response.Marks?.Length ?? 0);
 
     private void Forget(string id)
     {

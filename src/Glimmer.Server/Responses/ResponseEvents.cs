@@ -92,6 +92,7 @@ internal sealed class ResponseEvents(IResponseEventOutput output, long after = -
             ReasoningOutput { AsSummary: true } => "response.reasoning_summary_text.delta"u8,
             ReasoningOutput => "response.reasoning_text.delta"u8,
             MessageOutput => "response.output_text.delta"u8,
+            CallOutput { IsCustom: true } => "response.custom_tool_call_input.delta"u8,
             _ => "response.function_call_arguments.delta"u8,
         }, "delta"u8, text, _open is MessageOutput ? tokens ?? [] : null);
     }
@@ -115,6 +116,9 @@ internal sealed class ResponseEvents(IResponseEventOutput output, long after = -
             case MessageOutput:
                 WriteText("response.output_text.done"u8, "text"u8, text, tokens ?? []);
                 WritePart("response.content_part.done"u8, text, tokens);
+                break;
+            case CallOutput { IsCustom: true }:
+                WriteText("response.custom_tool_call_input.done"u8, "input"u8, text, null);
                 break;
             case CallOutput call:
                 WriteText("response.function_call_arguments.done"u8, "arguments"u8, text, null, call.Place?.Name ?? call.Name);

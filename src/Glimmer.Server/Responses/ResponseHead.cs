@@ -64,6 +64,7 @@ internal sealed record ResponseHead(
         }
 
         WriteEcho(json, "prompt_cache_key", "null"u8);
+        WriteEcho(json, "prompt_cache_retention", "null"u8);
         WriteEcho(json, "reasoning", "{\"effort\":null,\"summary\":null}"u8);
         WriteEcho(json, "safety_identifier", "null"u8);
         json.WriteString("service_tier"u8, "default"u8);
@@ -107,6 +108,7 @@ internal sealed record ResponseHead(
         json.WriteNumber("input_tokens"u8, known.PromptTokens);
         json.WriteStartObject("input_tokens_details"u8);
         json.WriteNumber("cached_tokens"u8, known.CachedTokens);
+        json.WriteNumber("cache_write_tokens"u8, 0);   // nothing is charged for filling the cache
         json.WriteEndObject();
         json.WriteNumber("output_tokens"u8, known.CompletionTokens);
         json.WriteStartObject("output_tokens_details"u8);

@@ -131,8 +131,9 @@ internal sealed class ResponseHistory(ResponseStore store, ConversationStore con
         string type = item.TryGetProperty("type", out JsonElement named) && named.ValueKind == JsonValueKind.String ? named.GetString()! : "message";
         string id = item.TryGetProperty("id", out JsonElement given) && given.ValueKind == JsonValueKind.String && given.GetString() is { Length: > 0 and <= 256 } own
             ? own
-            : ResponseIds.New(type switch { "message" => "msg", "reasoning" => "rs", "function_call" => "fc", "function_call_output" => "fco", _ => "item" });
+            : ResponseIds.New(type switch { "message" => "msg", "reasoning" => "rs", "function_call" => "fc", "function_call_output" => "fco", "custom_tool_call" => "ctc", "custom_tool_call_output" => "ctco", _ => "item" });
         var body = new ArrayBufferWriter<byte>();
+        bool stated = false;
         using (var json = new Utf8JsonWriter(body, WireJson.WriterOptions))
         {
             json.WriteStartObject();
@@ -142,6 +143,7 @@ internal sealed class ResponseHistory(ResponseStore store, ConversationStore con
             {
                 if (member.NameEquals("id"u8) || member.NameEquals("type"u8))
                     continue;
+                stated |= member.NameEquals("status"u8);
                 json.WritePropertyName(member.Name);
                 if (type == "message" && member.NameEquals("content"u8) && member.Value.ValueKind == JsonValueKind.String)
                 {
@@ -156,6 +158,8 @@ internal sealed class ResponseHistory(ResponseStore store, ConversationStore con
                 }
             }
 
+            if (!stated && type != "reasoning")
+                json.WriteString("status"u8, "completed"u8);
             json.WriteEndObject();
         }
 

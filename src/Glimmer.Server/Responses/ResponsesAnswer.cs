@@ -49,7 +49,7 @@ internal sealed class ResponsesAnswer(ResponseHead head, string requestId, TimeP
         if (message.Content is not null || calls.Count == 0)
             items.Add(new MessageOutput(ResponseIds.New("msg"), message.Content ?? "", message.Tokens) { Complete = complete || calls.Count > 0 });
         for (int i = 0; i < calls.Count; i++)
-            items.Add(Call(ResponseIds.New("fc"), RequestIds.NewCallId(), calls[i].Name, calls[i].Arguments) with { Complete = complete || i < calls.Count - 1 });
+            items.Add(Call(calls[i].Name, calls[i].Arguments) with { Complete = complete || i < calls.Count - 1 });
         Finish(items, end);
         using var json = new Utf8JsonWriter(output, WireJson.WriterOptions);
         head.Write(json, State);
@@ -75,8 +75,18 @@ internal sealed class ResponsesAnswer(ResponseHead head, string requestId, TimeP
         new(id, text, head.Request.ReasoningAsSummary, head.Seal?.Invoke(text)) { Complete = complete };
 
     /// <summary>A call as an item.</summary>
-    public CallOutput Call(string id, string callId, string name, string arguments) =>
-        new(id, callId, name, arguments, head.Request.Namespaces.TryGetValue(name, out NamespacedName? place) ? place : null);
+    /// <param name="name">The name that the model sees.</param>
+    /// <param name="arguments">JSON text of its arguments; empty while it has none.</param>
+    public CallOutput Call(string name, string arguments)
+    {
+        bool custom = head.Request.Custom.Contains(name);
+        return new CallOutput(
+            ResponseIds.New(custom ? "ctc" : "fc"), RequestIds.NewCallId(), name, custom ? CustomInput.Of(arguments) : arguments,
+            head.Request.Namespaces.TryGetValue(name, out NamespacedName? place) ? place : null)
+        {
+            IsCustom = custom,
+        };
+    }
 
     /// <summary>The response in a state, as JSON text.</summary>
     public static string BodyOf(ResponseHead head, ResponseState state)

@@ -13,6 +13,8 @@ namespace Glimmer.Server.Responses;
 /// <param name="ping">Writes a sign of life; null where there is no connection.</param>
 internal sealed class ResponsesStream(ResponseEvents events, ResponsesAnswer answer, Action? ping = null) : IStreamedAnswer
 {
+    private CustomInput? _input;
+
     /// <inheritdoc/>
     public void Ping() => ping?.Invoke();
 
@@ -43,10 +45,12 @@ internal sealed class ResponsesStream(ResponseEvents events, ResponsesAnswer ans
                 events.Continue(said.Text, said.Tokens);
                 break;
             case ChatEventKind.ToolCallStart:
-                Open(answer.Call(ResponseIds.New("fc"), RequestIds.NewCallId(), said.Text, ""));
+                Open(answer.Call(said.Text, ""));
+                _input = events.Current is CallOutput { IsCustom: true } ? new CustomInput() : null;
                 break;
             case ChatEventKind.ToolCallArguments when said.Text.Length > 0:
-                events.Continue(said.Text, null);
+                if ((_input is null ? said.Text : _input.Add(said.Text)) is { Length: > 0 } piece)
+                    events.Continue(piece, null);
                 break;
             case ChatEventKind.ToolCallEnd or ChatEventKind.ToolCallAbandoned:
                 Close(said.Kind == ChatEventKind.ToolCallEnd);
@@ -83,6 +87,9 @@ internal sealed class ResponsesStream(ResponseEvents events, ResponsesAnswer ans
     {
         if (events.Current is not { } open)
             return;
+        if (_input?.End() is { Length: > 0 } rest)
+            events.Continue(rest, null);
+        _input = null;
         string text = events.Text;
         events.Close(open switch
         {

@@ -139,7 +139,7 @@ public sealed class ResponseStreamsTests : IAsyncLifetime
         using StreamReading failing = await StreamReading.BeginAsync(_harness, Body("\"stream\":true,\"background\":true"));
         seen = await failing.ToEndAsync();
         Assert.Equal(("response.failed", "failed"), (TypeOf(seen[^1]), StatusOf(seen[^1])));
-        Assert.Equal("server_error", JsonDocument.Parse(seen[^1]).RootElement.GetProperty("response").GetProperty("error").GetProperty("code").GetString());
+        Assert.Equal("invalid_prompt", JsonDocument.Parse(seen[^1]).RootElement.GetProperty("response").GetProperty("error").GetProperty("code").GetString());
     }
 
     [Fact]
@@ -181,6 +181,27 @@ public sealed class ResponseStreamsTests : IAsyncLifetime
             new StoredResponse("resp_left", _harness.Server.Keys.Keys[0].AccountId, "in_progress", DateTimeOffset.UtcNow.ToUnixTimeMilliseconds(), null, "[]", """{"id":"resp_left","status":"in_progress","background":true,"error":null,"output":[]}"""), isNew: true);
         List<string> lost = await AgainAsync("resp_left", null);
         Assert.Equal(("response.failed", "failed"), (TypeOf(lost[^1]), StatusOf(lost[^1])));
+    }
+
+    [Fact]
+    public async Task Another_accounts_and_one_that_is_too_old_are_not_there()
+    {
+        long owner = _harness.Server.Keys.Keys[0].AccountId, now = DateTimeOffset.UtcNow.ToUnixTimeMilliseconds();
+        const string Body = """{"id":"x","status":"completed","background":false,"error":null,"output":[]}""";
+        using var store = PlatformStore.Open(new StoreSettings { DataFolder = _harness.Folder });
+        var responses = new ResponseStore(store);
+        foreach ((string id, long account, long created, int status) in new[]
+        {
+            ("resp_own", owner, now, 200), ("resp_theirs", owner + 1, now, 404), ("resp_old", owner, now - (long)ResponseStore.Lifetime.TotalMilliseconds - 1, 404),
+        })
+        {
+            await responses.KeepAsync(new StoredResponse(id, account, "completed", created, null, "[]", Body), isNew: true);
+            foreach (string query in new[] { "?stream=true", "?stream=true&starting_after=0" })
+            {
+                using HttpResponseMessage answer = await _harness.Client.GetAsync(new Uri($"{Path}/{id}{query}", UriKind.Relative), TestContext.Current.CancellationToken);
+                Assert.Equal(status, (int)answer.StatusCode);
+            }
+        }
     }
 
     [Theory]

@@ -51,7 +51,7 @@ public sealed class ResponsesTests : IAsyncLifetime
         JsonElement whole = await _harness.ChatAsync(Body($"\"tools\":{Tools}{reasoning}"), Path);
         Assert.Equal(Meaning(whole), Meaning(final));
         Assert.Equal("completed", whole.GetProperty("status").GetString());
-        Assert.Equal("""{"input_tokens":107,"input_tokens_details":{"cached_tokens":100},"output_tokens":34,"output_tokens_details":{"reasoning_tokens":12},"total_tokens":141}""", whole.GetProperty("usage").GetRawText());
+        Assert.Equal("""{"input_tokens":107,"input_tokens_details":{"cached_tokens":100,"cache_write_tokens":0},"output_tokens":34,"output_tokens_details":{"reasoning_tokens":12},"total_tokens":141}""", whole.GetProperty("usage").GetRawText());
         Assert.Equal(("spawn", "team"), (whole.GetProperty("output")[3].GetProperty("name").GetString(), whole.GetProperty("output")[3].GetProperty("namespace").GetString()));
     }
 
@@ -141,7 +141,13 @@ public sealed class ResponsesTests : IAsyncLifetime
     [InlineData("{\"model\":\"glm-4.7\",\"input\":[{\"type\":\"function_call\",\"call_id\":\"c\",\"name\":\"f\",\"arguments\":\"[1]\"}]}", "input[0].arguments")]
     [InlineData("{\"model\":\"glm-4.7\",\"input\":[{\"type\":\"web_search_call\"}]}", "input[0].type")]
     [InlineData("{\"model\":\"glm-4.7\",\"input\":[{\"role\":\"assistant\",\"content\":\"x\"}]}", "input")]
-    [InlineData("{\"model\":\"glm-4.7\",\"input\":\"x\",\"tools\":[{\"type\":\"custom\",\"name\":\"x\"}]}", "tools[0].type")]
+    [InlineData("{\"model\":\"glm-4.7\",\"input\":\"x\",\"tools\":[{\"type\":\"custom\",\"name\":\"x y\"}]}", "tools[0].name")]
+    [InlineData("{\"model\":\"glm-4.7\",\"input\":\"x\",\"tools\":[{\"type\":\"custom\",\"name\":\"x\",\"format\":{\"type\":\"grammar\",\"syntax\":\"lark\",\"definition\":\"start: A\"}}]}", "tools[0].format.syntax")]
+    [InlineData("{\"model\":\"glm-4.7\",\"input\":\"x\",\"include\":[\"everything\"]}", "include")]
+    [InlineData("{\"model\":\"glm-4.7\",\"input\":\"x\",\"reasoning\":{\"mode\":\"pro\"}}", "reasoning.mode")]
+    [InlineData("{\"model\":\"glm-4.7\",\"input\":\"x\",\"reasoning\":{\"context\":\"most\"}}", "reasoning.context")]
+    [InlineData("{\"model\":\"glm-4.7\",\"input\":[{\"type\":\"compaction\",\"encrypted_content\":\"x\"}]}", "input[0].type")]
+    [InlineData("{\"model\":\"glm-4.7\",\"input\":[{\"type\":\"custom_tool_call\",\"call_id\":\"c\",\"name\":\"f\"}]}", "input[0].input")]
     [InlineData("{\"model\":\"glm-4.7\",\"input\":\"x\",\"tools\":[{\"type\":\"file_search\"}]}", "tools[0].type")]
     [InlineData("{\"model\":\"glm-4.7\",\"input\":\"x\",\"tools\":[{\"type\":\"function\",\"name\":\"a b\"}]}", "tools[0].name")]
     [InlineData("{\"model\":\"glm-4.7\",\"input\":\"x\",\"tool_choice\":\"required\"}", "tool_choice")]

@@ -159,7 +159,7 @@ public sealed class StoredResponsesTests : IAsyncLifetime
 
         _harness.Backend.Script = _ => new([]) { Error = PlatformError.Of(BusinessCode.PromptTooLong) };
         JsonElement failed = await UntilAsync(Id(await CreateAsync("\"input\":\"a\",\"background\":true")), "failed");
-        Assert.Equal("server_error", failed.GetProperty("error").GetProperty("code").GetString());
+        Assert.Equal("invalid_prompt", failed.GetProperty("error").GetProperty("code").GetString());
 
         _harness.Backend.Script = _ => ChatScript.Of("x");
         JsonElement plain = await CreateAsync("\"input\":\"a\",\"store\":true");
