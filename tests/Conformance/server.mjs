@@ -26,7 +26,7 @@ export async function startServer(args = [], command = 'serve') {
     done(code);
   }));
   const ready = new Promise((done, fail) => {
-    const timer = setTimeout(() => fail(new Error(`the server was not ready within 60 s:\n${out}\n${err}`)), 60_000);
+    const timer = setTimeout(() => fail(new Error(`the server was not ready within 180 s:\n${out}\n${err}`)), 180_000);
     child.stdout.on('data', (chunk) => {
       out += chunk;
       const url = /https?:\/\/[\d.]+:\d+/.exec(out)?.[0];
@@ -42,7 +42,7 @@ export async function startServer(args = [], command = 'serve') {
   for (let tries = 0; ; tries++) {
     const answer = await fetch(`${url}/health/ready`).catch(() => null);
     if (answer?.status === 200) break;
-    if (tries > 300) throw new Error(`the server never became ready:\n${err}`);
+    if (tries > 3000) throw new Error(`the server never became ready:\n${err}`);
     await new Promise((next) => setTimeout(next, 50));
   }
   return {

@@ -11,7 +11,7 @@ const ask = (custom_id, content, more = {}) => ({ custom_id, params: { model: 'c
 const soon = (ms) => new Promise((done) => setTimeout(done, ms));
 
 async function ended(id) {
-  for (let tries = 0; tries < 400; tries++) {
+  for (let tries = 0; tries < 2400; tries++) {
     const batch = await client.messages.batches.retrieve(id);
     if (batch.processing_status === 'ended') return batch;
     await soon(50);
@@ -57,7 +57,7 @@ test('an asynchronous chat has the answer of the chat', async () => {
   const given = await (await fetch(`${server.base}/async/chat/completions`, { method: 'POST', headers, body })).json();
   assert.deepEqual({ ...given, id: '' }, { id: '', request_id: 'request-1', model: 'glm-4.7', task_status: 'PROCESSING' });
   let result;
-  for (let tries = 0; tries < 200 && (!result || result.task_status === 'PROCESSING'); tries++) {
+  for (let tries = 0; tries < 4800 && (!result || result.task_status === 'PROCESSING'); tries++) {
     await soon(25);
     result = await (await fetch(`${server.base}/async-result/${given.id}`, { headers })).json();
   }

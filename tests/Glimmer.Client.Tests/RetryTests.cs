@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Net;
 using System.Text.Json;
 using Glimmer.Client.Tests.Support;
+using Glimmer.Testing;
 
 namespace Glimmer.Client.Tests;
 
@@ -108,8 +109,12 @@ public sealed class RetryTests
         server = new RawServer((stream, cancel) => server!.HangAsync(stream, cancel), RawServer.Says(200, Answer));
         await using (server)
         {
-            using GlimmerClient client = server.Client(options => options with { TryTimeout = TimeSpan.FromSeconds(1) });
-            Assert.Equal("hi", (await client.Chat.CompleteAsync(Request)).Text);
+            var time = new PatientTime();
+            using GlimmerClient client = server.Client(options => options with { Time = time });
+            Task<Completion> call = client.Chat.CompleteAsync(Request);
+            await Eventually.HoldsAsync(() => !server.Requests.IsEmpty);
+            time.Expire();
+            Assert.Equal("hi", (await call).Text);
             Assert.Equal(2, server.Requests.Count);
         }
     }

@@ -1,4 +1,5 @@
 using Glimmer.Client.Tests.Support;
+using Glimmer.Testing;
 
 namespace Glimmer.Client.Tests;
 
@@ -102,8 +103,22 @@ public sealed class StreamTests
         server = new RawServer((stream, cancel) => server!.StreamsAndHangs(Whole[..2])(stream, cancel));
         await using (server)
         {
-            using GlimmerClient client = server.Client(options => options with { TryTimeout = TimeSpan.FromSeconds(1) });
-            await Assert.ThrowsAsync<GlimmerConnectionException>(() => client.Chat.StreamAsync(Request).FoldAsync());
+            var time = new PatientTime();
+            using GlimmerClient client = server.Client(options => options with { Time = time });
+            int chunks = 0;
+            Task reading = Task.Run(async () =>
+            {
+                await foreach (CompletionChunk _ in client.Chat.StreamAsync(Request))
+                    Interlocked.Increment(ref chunks);
+            });
+            await Eventually.HoldsAsync(() => Volatile.Read(ref chunks) == 2);
+            await Eventually.HoldsAsync(() =>
+            {
+                // The wait for the next bytes may have yet to begin.
+                time.Expire();
+                return reading.IsCompleted;
+            });
+            await Assert.ThrowsAsync<GlimmerConnectionException>(() => reading);
             await server.ClientLeft.Task.WaitAsync(TimeSpan.FromMinutes(2));
             Assert.Single(server.Requests);
         }

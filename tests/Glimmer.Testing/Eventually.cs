@@ -16,8 +16,15 @@ public static class Eventually
     public static async Task HoldsAsync(Func<bool> condition, [CallerArgumentExpression(nameof(condition))] string said = "")
     {
         ArgumentNullException.ThrowIfNull(condition);
+        await HoldsAsync(() => Task.FromResult(condition()), said);
+    }
+
+    /// <inheritdoc cref="HoldsAsync(Func{bool}, string)"/>
+    public static async Task HoldsAsync(Func<Task<bool>> condition, [CallerArgumentExpression(nameof(condition))] string said = "")
+    {
+        ArgumentNullException.ThrowIfNull(condition);
         var watch = Stopwatch.StartNew();
-        while (!condition())
+        while (!await condition())
         {
             if (watch.Elapsed > Patience)
                 throw new TimeoutException($"For {Patience.TotalSeconds} s it did not come to this: {said}");

@@ -73,7 +73,6 @@ public sealed class PostgresCluster : IDisposable
             Path.Combine(programs, "initdb"), ["-D", Path.Combine(folder, "data"), "-U", "glimmer", "-A", "trust", "--no-sync", "-E", "UTF8", "--locale=C"]);
         if (code != 0)
             return new PostgresCluster($"initdb failed: {output}");
-        AppDomain.CurrentDomain.ProcessExit += (_, _) => cluster.Stop();
         return cluster.Launch() is { } fault ? new PostgresCluster(fault) : cluster;
     }
 

@@ -15,14 +15,18 @@ internal static class ScenarioWatch
     /// <param name="stop">Ends it.</param>
     public static async Task RunAsync(IReadOnlyList<string> paths, ScriptChatBackend backend, Action<string> tell, Action<string> warn, CancellationToken stop)
     {
-        (DateTime, long)[] known = Look(paths);
+        (DateTime, long)[] known = Look(paths), seen = known;
         while (true)
         {
             await Task.Delay(Often, stop).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             if (stop.IsCancellationRequested)
                 return;
             (DateTime, long)[] now = Look(paths);
-            if (now.SequenceEqual(known))
+            bool settled = now.SequenceEqual(seen);
+            seen = now;
+
+            // One that is written at this moment is whole at the next look.
+            if (!settled || now.SequenceEqual(known))
                 continue;
             known = now;
             try

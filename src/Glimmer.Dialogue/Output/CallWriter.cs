@@ -9,7 +9,7 @@ namespace Glimmer.Dialogue.Output;
 /// </summary>
 internal sealed class CallWriter(EventWriter events, bool streams)
 {
-    private readonly StringBuilder _json = new();
+    private StringBuilder? _json; // most answers call nothing
     private string? _name;
     private bool _anyArgument;
     private int _index;
@@ -20,12 +20,14 @@ internal sealed class CallWriter(EventWriter events, bool streams)
     /// <summary>Whether the call under way has been announced.</summary>
     public bool Announced { get; private set; }
 
+    private StringBuilder Json => _json ??= new();
+
     /// <summary>Begins a call.</summary>
     public void Start(string name)
     {
         _name = name;
         _anyArgument = false;
-        _json.Clear();
+        _json?.Clear();
         if (streams)
             Announce();
     }
@@ -33,7 +35,7 @@ internal sealed class CallWriter(EventWriter events, bool streams)
     /// <summary>Begins an argument.</summary>
     public void Key(string key)
     {
-        StringBuilder piece = streams ? new() : _json;
+        StringBuilder piece = streams ? new() : Json;
         piece.Append(_anyArgument ? ", " : "{");
         _anyArgument = true;
         PythonJson.WriteString(piece, key);
@@ -48,7 +50,7 @@ internal sealed class CallWriter(EventWriter events, bool streams)
         if (streams)
             Say(json);
         else
-            _json.Append(json);
+            Json.Append(json);
     }
 
     /// <summary>Characters of a JSON string that follow.</summary>
@@ -57,7 +59,7 @@ internal sealed class CallWriter(EventWriter events, bool streams)
         if (streams)
             events.AddEscaped(text, _index);
         else
-            PythonJson.AppendEscaped(_json, text);
+            PythonJson.AppendEscaped(Json, text);
     }
 
     /// <summary>Ends the call with the arguments written so far.</summary>
@@ -70,7 +72,7 @@ internal sealed class CallWriter(EventWriter events, bool streams)
         if (!streams)
         {
             Announce();
-            Say(_json.ToString());
+            Say(Json.ToString());
         }
 
         events.Mark(ChatEventKind.ToolCallEnd, "", _index++);

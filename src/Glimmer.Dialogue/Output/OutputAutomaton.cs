@@ -19,7 +19,6 @@ public sealed class OutputAutomaton
     private readonly RepairLog _repairs;
     private readonly OutputParser _parser;
     private readonly Decoder _utf8 = Encoding.UTF8.GetDecoder();
-    private readonly char[] _chars = new char[256];
     private bool _midCharacter;
     private char _highSurrogate;
     private bool _finished;
@@ -186,12 +185,13 @@ public sealed class OutputAutomaton
 
     private void Decode(ReadOnlySpan<byte> bytes, bool flush)
     {
+        Span<char> chars = stackalloc char[256];
         bool completed;
         do
         {
-            _utf8.Convert(bytes, _chars, flush, out int used, out int written, out completed);
+            _utf8.Convert(bytes, chars, flush, out int used, out int written, out completed);
             bytes = bytes[used..];
-            _parser.Write(_chars.AsSpan(0, written));
+            _parser.Write(chars[..written]);
         }
         while (!completed);
         _midCharacter = !flush && _utf8.GetCharCount([], flush: true) > 0;

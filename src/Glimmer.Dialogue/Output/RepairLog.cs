@@ -5,7 +5,7 @@ namespace Glimmer.Dialogue.Output;
 /// <summary>Which repairs are allowed and how often each was made.</summary>
 internal sealed class RepairLog(Repairs allowed)
 {
-    private readonly int[] _counts = new int[BitOperations.PopCount((uint)Repairs.All)];
+    private int[]? _counts;
 
     /// <summary>The kinds made.</summary>
     public Repairs Made { get; private set; }
@@ -19,6 +19,7 @@ internal sealed class RepairLog(Repairs allowed)
         if (!Allows(kinds))
             return false;
         Made |= kinds;
+        _counts ??= new int[BitOperations.PopCount((uint)Repairs.All)];
         for (int bit = 0; bit < _counts.Length; bit++)
         {
             if (((int)kinds >> bit & 1) != 0)
@@ -29,5 +30,5 @@ internal sealed class RepairLog(Repairs allowed)
     }
 
     /// <summary>How often a repair of this kind was made.</summary>
-    public int Count(Repairs kind) => _counts[BitOperations.Log2((uint)kind)];
+    public int Count(Repairs kind) => _counts is null ? 0 : _counts[BitOperations.Log2((uint)kind)];
 }

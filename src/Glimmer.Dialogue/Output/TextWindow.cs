@@ -1,9 +1,10 @@
 namespace Glimmer.Dialogue.Output;
 
-/// <summary>Characters that have arrived and are not yet understood.</summary>
+/// <summary>Characters that have arrived and are not yet understood. Mostly few or none: its room is made with the first ones, and small.</summary>
 internal sealed class TextWindow
 {
-    private char[] _chars = new char[256];
+    private const int Least = 32;
+    private char[] _chars = [];
     private int _start;
     private int _end;
 
@@ -30,7 +31,7 @@ internal sealed class TextWindow
     private void MakeRoom(int more)
     {
         int held = _end - _start;
-        char[] room = held + more > _chars.Length ? new char[Math.Max(_chars.Length * 2, held + more)] : _chars;
+        char[] room = held + more > _chars.Length ? new char[Math.Max(Least, Math.Max(_chars.Length * 2, held + more))] : _chars;
         Span.CopyTo(room);
         _chars = room;
         _start = 0;

@@ -52,6 +52,9 @@ public sealed record BackendDefinition
     /// <summary>Whether a raw kind is asked by its chat endpoint, with its own template and parser, in place of tokens.</summary>
     public bool ChatMode { get; init; }
 
+    /// <summary>Which addresses of pictures and films it is handed; null for <see cref="Backends.MediaAddresses.None"/> with engines and <see cref="Backends.MediaAddresses.Public"/> with services.</summary>
+    public MediaAddresses? MediaAddresses { get; init; }
+
     /// <summary>How long a connection may take.</summary>
     public TimeSpan ConnectTimeout { get; init; } = TimeSpan.FromSeconds(5);
 

@@ -54,7 +54,7 @@ internal sealed partial class RelayChatBackend : IRemoteBackend
     public async ValueTask<ChatStart> StartAsync(ChatRequest request, CancellationToken cancel)
     {
         cancel.ThrowIfCancellationRequested();
-        if (NameOf(request, out PlatformError? error) is not { } model || (error = _form.Check(request)) is not null)
+        if (NameOf(request, out PlatformError? error) is not { } model || (error = Check(request)) is not null)
             return new ChatStart(null, error) { Fault = StartFault.Request };
         var identity = RelayIdentity.New(request.Tenant, Definition.ApiKey ?? Name);
         ArrayBufferWriter<byte> body = new(4096);
@@ -102,7 +102,7 @@ internal sealed partial class RelayChatBackend : IRemoteBackend
     /// <exception cref="ChatRequestException">The request can't be counted.</exception>
     public async ValueTask<int> CountTokensAsync(ChatRequest request, CancellationToken cancel)
     {
-        if (NameOf(request, out PlatformError? error) is not { } model || (error = _form.Check(request)) is not null)
+        if (NameOf(request, out PlatformError? error) is not { } model || (error = Check(request)) is not null)
             throw new ChatRequestException(error!);
         if (_form.CountAddress is not { } address)
             return TokenEstimate.OfPrompt(request);
@@ -191,6 +191,10 @@ internal sealed partial class RelayChatBackend : IRemoteBackend
             Log.Refused(_log, mapped.Fault == StartFault.Request ? LogLevel.Information : LogLevel.Warning, Name, request.Model, requestId, said.Status, code, quote);
         }
     }
+
+    private PlatformError? Check(ChatRequest request) => _form.Check(request) ?? RequestCheck.Addresses(request, Definition.MediaAddresses ?? DefaultOf(Definition.Kind));
+
+    private static MediaAddresses DefaultOf(BackendKind kind) => kind is BackendKind.Vllm or BackendKind.SGLang or BackendKind.LlamaServer ? MediaAddresses.None : MediaAddresses.Public;
 
     private async Task<ChatStart> RefuseAsync(ChatRequest request, string requestId, HttpResponseMessage response, CancellationToken cancel)
     {

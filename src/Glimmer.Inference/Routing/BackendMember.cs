@@ -88,6 +88,9 @@ internal sealed class BackendMember
     /// <summary>The pools of its models, where requests may wait for a place at it.</summary>
     public volatile PooledChatBackend[] Pools = [];
 
+    /// <summary>The pools of its embedding models, likewise.</summary>
+    public volatile PooledEmbeddingBackend[] EmbeddingPools = [];
+
     public int InFlight => Volatile.Read(ref _inFlight);
 
     /// <summary>What it has to do: requests of this process, and of others by its last probe.</summary>
@@ -152,6 +155,8 @@ internal sealed class BackendMember
     public void Serve()
     {
         foreach (PooledChatBackend pool in Pools)
+            pool.Serve();
+        foreach (PooledEmbeddingBackend pool in EmbeddingPools)
             pool.Serve();
     }
 

@@ -323,15 +323,24 @@ public sealed class BackendPool : IAsyncDisposable
             embeddings.Add(pool);
         }
 
+        PooledEmbeddingBackend[] embeddingsBefore = _embeddings;
         _embeddings = [.. embeddings];
         foreach (BackendMember member in members)
+        {
             member.Pools = [.. models.Where(model => model.Members.Entries.Any(entry => ReferenceEquals(entry.Member, member)))];
+            member.EmbeddingPools = [.. embeddings.Where(model => model.Members.Entries.Any(entry => ReferenceEquals(entry.Member, member)))];
+        }
+
         Volatile.Write(ref _members, members);
         _options = options;
         _models = [.. models];
         foreach (PooledChatBackend gone in before.Except(models))
             gone.Take(new MemberSet([], options));
+        foreach (PooledEmbeddingBackend gone in embeddingsBefore.Except(embeddings))
+            gone.Take(new MemberSet([], options));
         foreach (PooledChatBackend model in models)
+            model.Serve();
+        foreach (PooledEmbeddingBackend model in embeddings)
             model.Serve();
         ModelsChanged?.Invoke();
     }

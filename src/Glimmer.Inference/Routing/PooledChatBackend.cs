@@ -38,7 +38,19 @@ public sealed class PooledChatBackend : IChatBackend, IEngineReport, ITokenizerB
     public IReadOnlyList<string> Models { get; }
 
     /// <summary>Whether any of its backends is well and wanted, or has just come. All may be full at the moment.</summary>
-    public bool IsReady => _members.AnyTakesRequests || _members.AnyIsComing;
+    public bool IsReady
+    {
+        get
+        {
+            while (true)
+            {
+                MemberSet members = _members;
+                bool ready = members.AnyTakesRequests || members.AnyIsComing;
+                if (ready || ReferenceEquals(members, _members))
+                    return ready;
+            }
+        }
+    }
 
     /// <summary>Whether any of its backends does; only those are asked then.</summary>
     public bool TakesRawPrompts
@@ -122,12 +134,20 @@ public sealed class PooledChatBackend : IChatBackend, IEngineReport, ITokenizerB
     /// <summary>Chooses a backend and takes a place at it, after waiting for one where that may be.</summary>
     internal async ValueTask<Choice> ChooseAsync(ChoiceQuery query, bool wait, CancellationToken cancel)
     {
-        MemberSet members = _members;
+        while (true)
+        {
+            MemberSet members = _members;
 
-        // Who comes while others wait stands behind them; who has been at a backend already has waited.
-        if ((!wait || _line.Count == 0) && members.Choose(query) is { Entry: not null } choice)
-            return choice;
-        return wait && (members.AnyTakesRequests || members.AnyIsComing) ? await _line.WaitAsync(_current, query, members.Options, cancel) : default;
+            // Who comes while others wait stands behind them; who has been at a backend already has waited.
+            if ((!wait || _line.Count == 0) && members.Choose(query) is { Entry: not null } choice)
+                return choice;
+
+            // Those of a set that has just been replaced take nobody any more, and look as if they were ill.
+            bool worthIt = members.AnyTakesRequests || members.AnyIsComing;
+            if (!ReferenceEquals(members, _members))
+                continue;
+            return wait && worthIt ? await _line.WaitAsync(_current, query, members.Options, cancel) : default;
+        }
     }
 
     /// <summary>Why no backend was asked at all.</summary>

@@ -7,12 +7,16 @@ namespace Glimmer.Inference.Routing;
 public sealed class PooledEmbeddingBackend : IEmbeddingBackend
 {
     private readonly BackendPool _pool;
+    private readonly PlaceLine _line;
+    private readonly Func<MemberSet> _current;
     private volatile MemberSet _members;
 
     internal PooledEmbeddingBackend(BackendPool pool, string code, MemberSet members)
     {
         _pool = pool;
         _members = members;
+        _current = () => _members;
+        _line = new PlaceLine(pool.Time);
         Model = code;
     }
 
@@ -37,6 +41,9 @@ public sealed class PooledEmbeddingBackend : IEmbeddingBackend
         }
     }
 
+    /// <summary>Requests that wait for a place.</summary>
+    public int Waiting => _line.Count;
+
     internal MemberSet Members => _members;
 
     /// <inheritdoc/>
@@ -47,7 +54,7 @@ public sealed class PooledEmbeddingBackend : IEmbeddingBackend
         List<BackendMember> tried = [];
         EmbeddingOutcome? failed = null;
         ulong root = PromptBlocks.OfText(texts.Count > 0 && texts[0].Length <= 256 ? texts[0] : texts.Count > 0 ? texts[0][..256] : "");
-        while (tried.Count < members.Options.Attempts && members.Choose(new ChoiceQuery(root, 0, tried)) is { Entry: { } entry } choice)
+        while (tried.Count < members.Options.Attempts && await ChooseAsync(new ChoiceQuery(root, 0, tried), cancel) is { Entry: { } entry } choice)
         {
             BackendMember member = entry.Member;
             if (tried.Count > 0)
@@ -90,10 +97,35 @@ public sealed class PooledEmbeddingBackend : IEmbeddingBackend
             }
         }
 
-        return failed ?? new EmbeddingOutcome(null, 0, PlatformError.Of(BusinessCode.Overloaded) with { Status = 503, RetryAfter = TimeSpan.FromSeconds(2) });
+        PlatformError none = PlatformError.Of(BusinessCode.Overloaded);
+        return failed ?? new EmbeddingOutcome(null, 0, _members.AnyTakesRequests ? none with { RetryAfter = TimeSpan.FromSeconds(1) } : none with { Status = 503, RetryAfter = TimeSpan.FromSeconds(2) });
     }
 
-    internal void Take(MemberSet members) => _members = members;
+    internal void Take(MemberSet members)
+    {
+        _members = members;
+        Serve();
+    }
+
+    internal void Serve() => _line.Serve(_current);
+
+    /// <summary>Chooses a backend and takes a place at it; who has not been at one yet waits for a place.</summary>
+    private async ValueTask<Choice> ChooseAsync(ChoiceQuery query, CancellationToken cancel)
+    {
+        bool wait = query.Tried.Count == 0;
+        while (true)
+        {
+            MemberSet members = _members;
+            if ((!wait || _line.Count == 0) && members.Choose(query) is { Entry: not null } choice)
+                return choice;
+
+            // Those of a set that has just been replaced take nobody any more, and look as if they were ill.
+            bool worthIt = members.AnyTakesRequests;
+            if (!ReferenceEquals(members, _members))
+                continue;
+            return wait && worthIt ? await _line.WaitAsync(_current, query, members.Options, cancel) : default;
+        }
+    }
 
     private IEmbeddingBackend? Of(BackendMember member)
     {

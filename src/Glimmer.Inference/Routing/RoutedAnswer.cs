@@ -221,7 +221,8 @@ internal sealed class RoutedAnswer : IRoutedAnswer
         }
         catch
         {
-            _ = other.Attempt.LoseAsync(other.Running);
+            // Waited for: whoever hears of this ends the current attempt, which may be that one.
+            await other.Attempt.LoseAsync(other.Running);
             throw;
         }
 

@@ -11,14 +11,14 @@ namespace Glimmer.Server.Chat;
 internal sealed record CompletionHead(string Id, string RequestId, long Created, string Model)
 {
     private readonly JsonEncodedText _id = JsonEncodedText.Encode(Id, Protocol.Json.WireJson.WriterOptions.Encoder);
-    private readonly JsonEncodedText _requestId = JsonEncodedText.Encode(RequestId, Protocol.Json.WireJson.WriterOptions.Encoder);
+    private readonly JsonEncodedText? _own = RequestId == Id ? null : JsonEncodedText.Encode(RequestId, Protocol.Json.WireJson.WriterOptions.Encoder); // most clients give none
     private readonly JsonEncodedText _model = JsonEncodedText.Encode(Model, Protocol.Json.WireJson.WriterOptions.Encoder);
 
     /// <summary>Writes the first members of the object.</summary>
     public void Write(Utf8JsonWriter json, JsonEncodedText kind)
     {
         json.WriteString(Names.Id, _id);
-        json.WriteString(Names.RequestId, _requestId);
+        json.WriteString(Names.RequestId, _own ?? _id);
         json.WriteNumber(Names.Created, Created);
         json.WriteString(Names.Model, _model);
         json.WriteString(Names.Object, kind);

@@ -31,7 +31,7 @@ export function workshop() {
       return stdout;
     },
     /** Runs a program to its end; resolves to its output. */
-    run(command, args, env, timeout = 120_000) {
+    run(command, args, env, timeout = 240_000) {
       return new Promise((done, fail) => {
         const child = spawn(command, args, { cwd: work, stdio: ['ignore', 'pipe', 'pipe'], env: { PATH: process.env.PATH, HOME: home, TERM: 'dumb', NO_COLOR: '1', ...env } });
         let out = '';
@@ -40,7 +40,13 @@ export function workshop() {
         child.stderr.on('data', (chunk) => { err += chunk; });
         const timer = setTimeout(() => child.kill('SIGKILL'), timeout);
         child.once('error', fail);
-        child.once('exit', (code) => { clearTimeout(timer); done({ code, out, err }); });
+        // Its output may still be on its way when it has ended; what it leaves running may hold the pipes for ever.
+        child.once('exit', (code) => {
+          clearTimeout(timer);
+          const ended = () => done({ code, out, err });
+          const late = setTimeout(ended, 10_000);
+          child.once('close', () => { clearTimeout(late); ended(); });
+        });
       });
     },
     remove: () => rmSync(root, { recursive: true, force: true, maxRetries: 5 }),

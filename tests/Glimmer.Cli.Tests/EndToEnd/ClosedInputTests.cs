@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using Glimmer.Testing;
 
 namespace Glimmer.Cli.Tests.EndToEnd;
 
@@ -37,7 +38,7 @@ public sealed class ClosedInputTests : ProgramTests
         Task<string> output = process.StandardOutput.ReadToEndAsync(), errors = process.StandardError.ReadToEndAsync();
         try
         {
-            await process.WaitForExitAsync().WaitAsync(TimeSpan.FromMinutes(1));
+            await process.WaitForExitAsync().WaitAsync(Eventually.Patience);
         }
         finally
         {

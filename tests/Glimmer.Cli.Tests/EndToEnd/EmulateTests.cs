@@ -143,7 +143,7 @@ public sealed partial class EmulateTests : ProgramTests
         Assert.Contains("\"one\"", (await AskAsync(client, "x")).Body, StringComparison.Ordinal);
         Assert.Contains("other file", (await AskAsync(client, "more")).Body, StringComparison.Ordinal);
         Write("watched.yaml", "fallback: another");
-        await WaitAsync(async () => (await AskAsync(client, "x")).Body.Contains("\"another\"", StringComparison.Ordinal));
+        await Eventually.HoldsAsync(async () => (await AskAsync(client, "x")).Body.Contains("\"another\"", StringComparison.Ordinal));
     }
 
     [Fact]
@@ -155,11 +155,11 @@ public sealed partial class EmulateTests : ProgramTests
         using CancellationTokenSource stop = new();
         Task watching = ScenarioWatch.RunAsync([path], backend, told.Enqueue, warned.Enqueue, stop.Token);
         Write("broken.yaml", "fallback: [broken");
-        await WaitAsync(() => Task.FromResult(!warned.IsEmpty));
+        await Eventually.HoldsAsync(() => !warned.IsEmpty);
         Assert.Equal("one", backend.Scenario.Fallback?.Text);
         Assert.Contains("broken.yaml, line ", warned.First(), StringComparison.Ordinal);
         Write("broken.yaml", "fallback: whole again");
-        await WaitAsync(() => Task.FromResult(backend.Scenario.Fallback?.Text == "whole again"));
+        await Eventually.HoldsAsync(() => backend.Scenario.Fallback?.Text == "whole again");
         await stop.CancelAsync();
         await watching;
     }
@@ -265,26 +265,13 @@ public sealed partial class EmulateTests : ProgramTests
             if (path.Contains("/async/", StringComparison.Ordinal))
             {
                 string id = JsonDocument.Parse(text).RootElement.GetProperty("id").GetString()!;
-                await WaitAsync(async () => (text = await client.GetStringAsync(new Uri("/api/paas/v4/async-result/" + id, UriKind.Relative))).Contains("\"choices\"", StringComparison.Ordinal));
+                await Eventually.HoldsAsync(async () => (text = await client.GetStringAsync(new Uri("/api/paas/v4/async-result/" + id, UriKind.Relative))).Contains("\"choices\"", StringComparison.Ordinal));
             }
 
             said.Add(Ephemeral().Replace(text, ""));
         }
 
         return said;
-    }
-
-    /// <summary>Waits until something holds, at most a minute.</summary>
-    private static async Task WaitAsync(Func<Task<bool>> holds)
-    {
-        for (int i = 0; i < 600; i++)
-        {
-            if (await holds())
-                return;
-            await Task.Delay(100);
-        }
-
-        Assert.Fail("What was waited for did not come within a minute.");
     }
 
     [System.Text.RegularExpressions.GeneratedRegex("\"(?:id|item_id|request_id|created|created_at|completed_at|[a-z_]+_duration|signature|encrypted_content)\":(?:\"[^\"]*\"|[0-9]+)", System.Text.RegularExpressions.RegexOptions.None, matchTimeoutMilliseconds: 1000)]

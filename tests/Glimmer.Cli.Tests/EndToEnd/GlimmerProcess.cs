@@ -24,16 +24,17 @@ internal sealed class GlimmerProcess : IAsyncDisposable
 {
     private static readonly TimeSpan Patience = Eventually.Patience;
     private readonly Process _process;
-    private readonly Task<string> _errors;
     private readonly StringBuilder _output = new();
+    private readonly StringBuilder _errors = new();
     private readonly TaskCompletionSource _ready = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly Task _reading;
+    private readonly Task _readingErrors;
 
     private GlimmerProcess(Process process, string? input)
     {
         _process = process;
-        _errors = process.StandardError.ReadToEndAsync();
         _reading = ReadAsync();
+        _readingErrors = ReadErrorsAsync();
         if (input is not null)
             process.StandardInput.Write(input);
         process.StandardInput.Close();
@@ -46,6 +47,16 @@ internal sealed class GlimmerProcess : IAsyncDisposable
         {
             lock (_output)
                 return _output.ToString();
+        }
+    }
+
+    /// <summary>What was written to standard error so far.</summary>
+    public string Errors
+    {
+        get
+        {
+            lock (_errors)
+                return _errors.ToString();
         }
     }
 
@@ -98,8 +109,8 @@ internal sealed class GlimmerProcess : IAsyncDisposable
     public async Task<ProgramRun> EndAsync()
     {
         await _process.WaitForExitAsync().WaitAsync(Patience);
-        await _reading;
-        return new ProgramRun(_process.ExitCode, Output, await _errors);
+        await Task.WhenAll(_reading, _readingErrors);
+        return new ProgramRun(_process.ExitCode, Output, Errors);
     }
 
     public async ValueTask DisposeAsync()
@@ -119,6 +130,16 @@ internal sealed class GlimmerProcess : IAsyncDisposable
                 _output.Append(buffer, 0, count);
             if (Output.Contains("Ctrl-C stops it.", StringComparison.Ordinal))
                 _ready.TrySetResult();
+        }
+    }
+
+    private async Task ReadErrorsAsync()
+    {
+        char[] buffer = new char[4096];
+        while (await _process.StandardError.ReadAsync(buffer) is > 0 and int count)
+        {
+            lock (_errors)
+                _errors.Append(buffer, 0, count);
         }
     }
 }
@@ -143,7 +164,10 @@ public abstract class ProgramTests : IDisposable
     protected string Write(string name, string text)
     {
         string path = Path.Combine(Folder, name);
-        File.WriteAllText(path, text);
+
+        // At once, for programs that look at the file meanwhile.
+        File.WriteAllText(path + ".writing", text);
+        File.Move(path + ".writing", path, overwrite: true);
         return path;
     }
 

@@ -4,6 +4,7 @@ using System.Net.Http.Headers;
 using System.Net.Http.Json;
 using System.Text.Json;
 using System.Text.RegularExpressions;
+using Glimmer.Testing;
 
 namespace Glimmer.Cli.Tests.EndToEnd;
 
@@ -81,8 +82,9 @@ public sealed partial class ServeModelsTests : ProgramTests
 
         using (FileStream file = new(path, FileMode.Open, FileAccess.Write, FileShare.ReadWrite))
             file.SetLength(file.Length / 3);
-        await Task.Delay(TimeSpan.FromSeconds(1.5)); // files are looked at once a second
 
+        // Whoever asks before the server has looked at the file again ends the process.
+        await Eventually.HoldsAsync(() => server.Errors.Contains("was cut short", StringComparison.Ordinal));
         using (HttpResponseMessage after = await AskAsync(client, "cut"))
         {
             Assert.Equal(HttpStatusCode.ServiceUnavailable, after.StatusCode);
@@ -93,9 +95,17 @@ public sealed partial class ServeModelsTests : ProgramTests
             Assert.Equal(HttpStatusCode.OK, other.StatusCode);
         File.Copy(Model, path + ".new");
         File.Move(path + ".new", path, overwrite: true);
-        await Task.Delay(TimeSpan.FromSeconds(2.5)); // a failed load is tried again after two
-        using (HttpResponseMessage again = await AskAsync(client, "cut"))
-            Assert.Equal(HttpStatusCode.OK, again.StatusCode);
+
+
+        // A failed load is tried again after two seconds.
+        HttpStatusCode again = HttpStatusCode.ServiceUnavailable;
+        await Eventually.HoldsAsync(async () =>
+        {
+            using HttpResponseMessage answer = await AskAsync(client, "cut");
+            again = answer.StatusCode;
+            return again != HttpStatusCode.ServiceUnavailable;
+        });
+        Assert.Equal(HttpStatusCode.OK, again);
     }
 
     private static Task<HttpResponseMessage> AskAsync(HttpClient client, string code) => client.PostAsJsonAsync(

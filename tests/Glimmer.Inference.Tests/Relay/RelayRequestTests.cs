@@ -23,7 +23,7 @@ public sealed class RelayRequestTests
         Conversation = new Conversation(
             [
                 ChatMessage.OfText(ChatRole.System, "Be brief"),
-                new ChatMessage { Role = ChatRole.User, Content = [new TextPart("Look ä"), new MediaPart(MediaKind.Image, "iVBORw0KGgo="), new MediaPart(MediaKind.Image, "https://x/y.jpg"), new MediaPart(MediaKind.Image, "data:image/gif;base64,R0lG")] },
+                new ChatMessage { Role = ChatRole.User, Content = [new TextPart("Look ä"), new MediaPart(MediaKind.Image, "iVBORw0KGgo="), new MediaPart(MediaKind.Image, "https://example.com/y.jpg"), new MediaPart(MediaKind.Image, "data:image/gif;base64,R0lG")] },
                 new ChatMessage { Role = ChatRole.Assistant, Content = [new TextPart("Reading.")], ReasoningContent = "hm", ToolCalls = [new ToolCall("t1", "read", """{"path":"a"}"""), new ToolCall("odd id!", "list", "{}")] },
                 new ChatMessage { Role = ChatRole.Tool, ToolCallId = "t1", Content = [new TextPart("one")] },
                 new ChatMessage { Role = ChatRole.Tool, Content = [new ToolOutputPart("two")] },
@@ -43,7 +43,7 @@ public sealed class RelayRequestTests
     public async Task The_platform_is_sent_everything() => Same(
         """
         {"model":"far-model","messages":[{"role":"system","content":"Be brief"},
-        {"role":"user","content":[{"type":"text","text":"Look ä"},{"type":"image_url","image_url":{"url":"iVBORw0KGgo="}},{"type":"image_url","image_url":{"url":"https://x/y.jpg"}},{"type":"image_url","image_url":{"url":"data:image/gif;base64,R0lG"}}]},
+        {"role":"user","content":[{"type":"text","text":"Look ä"},{"type":"image_url","image_url":{"url":"iVBORw0KGgo="}},{"type":"image_url","image_url":{"url":"https://example.com/y.jpg"}},{"type":"image_url","image_url":{"url":"data:image/gif;base64,R0lG"}}]},
         {"role":"assistant","content":"Reading.","reasoning_content":"hm","tool_calls":[{"id":"t1","type":"function","function":{"name":"read","arguments":"{\"path\":\"a\"}"}},{"id":"odd id!","type":"function","function":{"name":"list","arguments":"{}"}}]},
         {"role":"tool","content":"one","tool_call_id":"t1"},{"role":"tool","content":[{"output":"two"}],"tool_call_id":"odd id!"},{"role":"user","content":"And?"}],
         "tools":[{"type":"function","function":{"name":"read","description":"d","parameters":{"type":"object"},"x-own":1}},{"type":"function","function":{"name":"list","description":"d","parameters":{"type":"object"},"x-own":1}}],
@@ -56,7 +56,7 @@ public sealed class RelayRequestTests
     public async Task A_strict_service_is_sent_what_it_knows() => Same(
         """
         {"model":"far-model","messages":[{"role":"system","content":"Be brief"},
-        {"role":"user","content":[{"type":"text","text":"Look ä"},{"type":"image_url","image_url":{"url":"data:image/png;base64,iVBORw0KGgo="}},{"type":"image_url","image_url":{"url":"https://x/y.jpg"}},{"type":"image_url","image_url":{"url":"data:image/gif;base64,R0lG"}}]},
+        {"role":"user","content":[{"type":"text","text":"Look ä"},{"type":"image_url","image_url":{"url":"data:image/png;base64,iVBORw0KGgo="}},{"type":"image_url","image_url":{"url":"https://example.com/y.jpg"}},{"type":"image_url","image_url":{"url":"data:image/gif;base64,R0lG"}}]},
         {"role":"assistant","content":"Reading.","tool_calls":[{"id":"t1","type":"function","function":{"name":"read","arguments":"{\"path\":\"a\"}"}},{"id":"CALL","type":"function","function":{"name":"list","arguments":"{}"}}]},
         {"role":"tool","content":"one","tool_call_id":"t1"},{"role":"tool","content":[{"type":"text","text":"two"}],"tool_call_id":"CALL"},{"role":"user","content":"And?"}],
         "tools":[{"type":"function","function":{"name":"read","description":"d","parameters":{"type":"object"}}},{"type":"function","function":{"name":"list","description":"d","parameters":{"type":"object"}}}],
@@ -85,7 +85,7 @@ public sealed class RelayRequestTests
     public async Task Anthropic_is_sent_messages() => Same(
         """
         {"model":"far-model","system":[{"type":"text","text":"Be brief"}],"messages":[
-        {"role":"user","content":[{"type":"text","text":"Look ä"},{"type":"image","source":{"type":"base64","media_type":"image/png","data":"iVBORw0KGgo="}},{"type":"image","source":{"type":"url","url":"https://x/y.jpg"}},{"type":"image","source":{"type":"base64","media_type":"image/gif","data":"R0lG"}}]},
+        {"role":"user","content":[{"type":"text","text":"Look ä"},{"type":"image","source":{"type":"base64","media_type":"image/png","data":"iVBORw0KGgo="}},{"type":"image","source":{"type":"url","url":"https://example.com/y.jpg"}},{"type":"image","source":{"type":"base64","media_type":"image/gif","data":"R0lG"}}]},
         {"role":"assistant","content":[{"type":"text","text":"Reading."},{"type":"tool_use","id":"t1","name":"read","input":{"path":"a"}},{"type":"tool_use","id":"CALL","name":"list","input":{}}]},
         {"role":"user","content":[{"type":"tool_result","tool_use_id":"t1","content":[{"type":"text","text":"one"}]},{"type":"tool_result","tool_use_id":"CALL","content":[{"type":"text","text":"two"}]},{"type":"text","text":"And?"}]}],
         "tools":[{"name":"read","description":"d","input_schema":{"type":"object"}},{"name":"list","description":"d","input_schema":{"type":"object"}}],
@@ -203,10 +203,10 @@ public sealed class RelayRequestTests
         Assert.True((bool)(await SentAsync(continues, BackendKind.Vllm))["continue_final_message"]!);
         Assert.Equal("assistant", (string?)(await SentAsync(continues, BackendKind.Anthropic))["messages"]![1]!["role"]);
 
-        ChatRequest video = Ask().With(c => c with { Messages = [new ChatMessage { Role = ChatRole.User, Content = [new TextPart("a"), new MediaPart(MediaKind.Video, "https://x/y.mp4")] }] });
+        ChatRequest video = Ask().With(c => c with { Messages = [new ChatMessage { Role = ChatRole.User, Content = [new TextPart("a"), new MediaPart(MediaKind.Video, "https://example.com/y.mp4")] }] });
         await RefusedAsync(video, BackendKind.OpenAI, "messages[0].content[1]");
         await RefusedAsync(video, BackendKind.Anthropic, "messages[0].content[1]");
-        Assert.Equal("https://x/y.mp4", (string?)(await SentAsync(video, BackendKind.Zai))["messages"]![0]!["content"]![1]!["video_url"]!["url"]);
+        Assert.Equal("https://example.com/y.mp4", (string?)(await SentAsync(video, BackendKind.Zai))["messages"]![0]!["content"]![1]!["video_url"]!["url"]);
 
         await RefusedAsync(Ask() with { Stop = ["a", "b", "c", "d", "e"] }, BackendKind.OpenAI, "stop");
         await RefusedAsync(Ask() with { TopLogProbs = 1 }, BackendKind.Anthropic, "logprobs");
@@ -259,7 +259,7 @@ public sealed class RelayRequestTests
     private static async Task<JsonNode> SentAsync(ChatRequest request, BackendKind kind = BackendKind.OpenAI, string path = "", string? expectedPath = null)
     {
         await using FakeUpstream upstream = FakeUpstream.Json(500, "");
-        await using IRemoteBackend backend = RelayBackends.Create(Define(upstream.Address, kind, path), TimeProvider.System, new LogLines());
+        await using IRemoteBackend backend = RelayBackends.Create(Define(upstream.Address, kind, path) with { MediaAddresses = MediaAddresses.Public }, TimeProvider.System, new LogLines());
         ChatStart start = await backend.StartAsync(request, default);
         Assert.Equal(StartFault.Backend, start.Fault);
         FakeExchange sent = upstream.Requests.Single();

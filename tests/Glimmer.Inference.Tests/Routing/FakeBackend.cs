@@ -57,7 +57,19 @@ internal sealed class FakeBackend(BackendDefinition definition) : IRemoteBackend
 
     public IReadOnlyList<string> Models { get; } = [.. definition.Models.Select(model => model.Code)];
 
-    public bool IsReady { get; set; } = true;
+    public bool IsReady
+    {
+        get
+        {
+            Looked?.Invoke();
+            return field;
+        }
+
+        set;
+    } = true;
+
+    /// <summary>Called by who asks whether it is ready.</summary>
+    public Action? Looked { get; set; }
 
     public bool TakesRawPrompts { get; set; }
 

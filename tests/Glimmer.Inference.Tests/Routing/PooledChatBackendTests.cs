@@ -305,6 +305,33 @@ public sealed class PooledChatBackendTests
     }
 
     [Fact]
+    public async Task A_client_that_leaves_while_two_are_asked_ends_both_once()
+    {
+        ManualTime time = new();
+        await using FakePool pool = FakePool.Of(time, _quiet with { HedgeAfter = TimeSpan.FromSeconds(2), FailoverWithin = TimeSpan.FromDays(1) }, "a", "b");
+        ChatRequest request = await pool.AskFor("a");
+        TaskCompletionSource never = new();
+        pool["a"].Reply = _ => new FakeReply("a") { First = never.Task };
+        pool["b"].Reply = _ => new FakeReply("b") { Start = never.Task };
+        for (int round = 0; round < 200; round++)
+        {
+            int asked = pool["b"].Started;
+            using CancellationTokenSource leave = new();
+            Task<(string Text, IChatAnswer Answer)> saying = Task.Run(() => pool.SayAsync(request, leave.Token));
+            await FakePool.UntilAsync(() =>
+            {
+                time.Advance(TimeSpan.FromSeconds(3));
+                return pool["b"].Started == asked + 1;
+            });
+
+            // Whatever the attempts throw at this comes out here.
+            await Task.Run(() => leave.Cancel(), CancellationToken.None);
+            await Assert.ThrowsAnyAsync<OperationCanceledException>(() => saying);
+            Assert.Equal((0, 0, 0, 0), (pool.Status("a").InFlight, pool.Status("b").InFlight, pool["a"].Active, pool["b"].Active));
+        }
+    }
+
+    [Fact]
     public async Task The_first_wins_where_the_second_is_slower_or_fails()
     {
         ManualTime time = new();

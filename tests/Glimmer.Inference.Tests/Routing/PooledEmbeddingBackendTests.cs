@@ -29,8 +29,8 @@ public sealed class PooledEmbeddingBackendTests : IAsyncDisposable
         broken.Answer = () => how switch
         {
             "throws" => throw new IOException(),
-            "429" => new EmbeddingOutcome(null, 0, PlatformError.Of(BusinessCode.Overloaded)),
-            _ => new EmbeddingOutcome(null, 0, new PlatformError(BusinessCode.CallFailed, "broken") { Status = 500 }),
+            "429" => Task.FromResult(new EmbeddingOutcome(null, 0, PlatformError.Of(BusinessCode.Overloaded))),
+            _ => Task.FromResult(new EmbeddingOutcome(null, 0, new PlatformError(BusinessCode.CallFailed, "broken") { Status = 500 })),
         };
         for (int i = 0; i < 20; i++)
             Assert.NotNull((await Pool.EmbedAsync([$"text {i}"], null, default)).Vectors);
@@ -43,7 +43,7 @@ public sealed class PooledEmbeddingBackendTests : IAsyncDisposable
     public async Task A_wrong_request_is_not_taken_elsewhere_and_all_away_is_503()
     {
         foreach (FakeEmbeddings backend in _made.Values)
-            backend.Answer = static () => new EmbeddingOutcome(null, 0, PlatformError.Invalid("input", "it is wrong", "Send another"));
+            backend.Answer = static () => Task.FromResult(new EmbeddingOutcome(null, 0, PlatformError.Invalid("input", "it is wrong", "Send another")));
         Assert.Equal("input", (await Pool.EmbedAsync(["x"], null, default)).Error!.Field);
         Assert.Equal(1, _made.Values.Sum(backend => backend.Asked));
         _pool.Drain("a", true);
@@ -59,6 +59,29 @@ public sealed class PooledEmbeddingBackendTests : IAsyncDisposable
         await Assert.ThrowsAsync<IOException>(() => Pool.EmbedAsync(["x"], null, default));
         Assert.Equal(2, _made.Values.Sum(backend => backend.Asked));
         Assert.All(_pool.List(), backend => Assert.Equal((0, 1L), (backend.InFlight, backend.Failures)));
+    }
+
+    [Fact]
+    public async Task Full_backends_let_wait_in_order_and_refuse_when_the_line_is_full()
+    {
+        RoutingOptions options = _quiet with { Wait = TimeSpan.FromMinutes(5), WaitLength = 2 };
+        _pool.Apply(new BackendSet([FakePool.Define("a", maxInFlight: 1)], options));
+        TaskCompletionSource<EmbeddingOutcome> end = new();
+        _made["a"].Answer = () => end.Task;
+        Task<EmbeddingOutcome> running = Pool.EmbedAsync(["0"], null, default);
+        using CancellationTokenSource leave = new();
+        Task<EmbeddingOutcome> first = Pool.EmbedAsync(["1"], null, default), second = Pool.EmbedAsync(["2"], null, leave.Token);
+        Assert.Equal(2, Pool.Waiting);
+        EmbeddingOutcome refused = await Pool.EmbedAsync(["3"], null, default);
+        Assert.Equal((BusinessCode.Overloaded, PlatformError.Of(BusinessCode.Overloaded).Status, TimeSpan.FromSeconds(1)), (refused.Error!.Code, refused.Error.Status, refused.Error.RetryAfter));
+
+        await leave.CancelAsync();
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => second);
+        Assert.Equal((1, false), (Pool.Waiting, first.IsCompleted));
+        end.SetResult(new EmbeddingOutcome([[1f, 0f]], 3, null));
+        Assert.NotNull((await running).Vectors);
+        Assert.NotNull((await first).Vectors);
+        Assert.Equal((0, 0, 2), (Pool.Waiting, _pool.List().Single(backend => backend.Name == "a").InFlight, _made["a"].Asked));
     }
 
     [Fact]
@@ -80,12 +103,12 @@ public sealed class PooledEmbeddingBackendTests : IAsyncDisposable
 
         public int Asked { get; private set; }
 
-        public Func<EmbeddingOutcome> Answer { get; set; } = static () => new EmbeddingOutcome([[1f, 0f]], 3, null);
+        public Func<Task<EmbeddingOutcome>> Answer { get; set; } = static () => Task.FromResult(new EmbeddingOutcome([[1f, 0f]], 3, null));
 
         public Task<EmbeddingOutcome> EmbedAsync(IReadOnlyList<string> texts, int? dimensions, CancellationToken cancel)
         {
             Asked++;
-            return Task.FromResult(Answer());
+            return Answer();
         }
     }
 }

@@ -49,22 +49,21 @@ public sealed class SharedAdmissionTests
             }
         }));
         Assert.InRange(most, 1, 3);
-        Assert.InRange(admitted, 20, 40);
+        Assert.InRange(admitted, 1, 40);
 
         // To try again at first: other nodes may have had a call of the day to spare. The day's end afterwards.
         Assert.Subset(new HashSet<BusinessCode> { BusinessCode.DailyLimitReached, BusinessCode.Overloaded }, codes.Keys.ToHashSet());
 
         // What other nodes had spare comes back when it is asked for.
-        for (int refused = 0; refused < 60 && admitted < 40;)
+        int refused = 0;
+        await Eventually.HoldsAsync(async () =>
         {
             CallEntry entry = await fleet.Nodes[refused % 3].EnterAsync();
             admitted += entry.Call is null ? 0 : 1;
             refused += entry.Call is null ? 1 : 0;
             entry.Call?.Dispose();
-            await Task.Delay(entry.Call is null ? 20 : 0, TestContext.Current.CancellationToken);
-        }
-
-        Assert.Equal(40, admitted);
+            return admitted >= 40;
+        });
         foreach (Node node in fleet.Nodes)
             Assert.Equal(BusinessCode.DailyLimitReached, await node.FinallyAsync());
     }
@@ -81,8 +80,10 @@ public sealed class SharedAdmissionTests
         await fleet.AddAsync();
         int admitted = 1000;
         PlatformError? last = null;
-        for (int i = 0, refused = 0; refused < 40 && i < 3000; i++)
+        var watch = Stopwatch.StartNew();
+        for (int i = 0, refused = 0; refused < 40 || admitted < 1500 || last!.Code != BusinessCode.UsageLimitReached; i++)
         {
+            Assert.True(watch.Elapsed < Eventually.Patience, $"{admitted} were admitted, then {last?.Message}");
             CallEntry entry = await fleet.Nodes[i % 3].EnterAsync(ApiSurface.Coding);
             if (entry.Call is { } call)
             {
@@ -97,7 +98,6 @@ public sealed class SharedAdmissionTests
         }
 
         Assert.True(fleet.Nodes[0].Share.IsShared);
-        Assert.Equal(BusinessCode.UsageLimitReached, last!.Code);
         Assert.InRange(admitted, 1500, 1600);
         Assert.InRange((await fleet.Nodes[2].Plans.StandingAsync("a", TimeProvider.System.GetUtcNow(), TestContext.Current.CancellationToken))!.Window.Used, 75_000_000, 80_000_000);
 
@@ -121,15 +121,14 @@ public sealed class SharedAdmissionTests
             await node.UntilAsync(() => node.Ledger.BalanceOf("a", Currency.Usd).Cash == Money.Of(1, Currency.Usd));
         await Task.WhenAll(Enumerable.Range(0, 12).Select(async i =>
         {
-            for (int turn = 0, refused = 0, again = 0; turn < 200 && refused < 5 && again < 40; turn++)
+            for (int refused = 0; refused < 5;)
             {
-                CallEntry entry = await fleet.Nodes[i % 3].EnterAsync(output: 10_000);
+                CallEntry entry = await fleet.Nodes[i % 3].InTheEndAsync(output: 10_000);
                 if (entry.Call is not { } call)
                 {
-                    _ = entry.Error!.Code == BusinessCode.AccountInArrears ? refused++ : again++;
+                    refused++;
+                    Assert.Equal((BusinessCode.AccountInArrears, null), (entry.Error!.Code, entry.Error.RetryAfter));
                     await Task.Delay(20);
-                    Assert.Contains(entry.Error.Code, new[] { BusinessCode.AccountInArrears, BusinessCode.Overloaded });
-                    Assert.Equal(entry.Error.Code == BusinessCode.Overloaded, entry.Error.RetryAfter is not null);
                     continue;
                 }
 
@@ -324,6 +323,7 @@ public sealed class SharedAdmissionTests
                 CallEntry entry = await EnterAsync(output: output);
                 if (entry.Error?.Code != BusinessCode.Overloaded)
                     return entry;
+                Assert.NotNull(entry.Error.RetryAfter);
                 Assert.True(watch.Elapsed < Eventually.Patience, entry.Error.Message);
                 await Task.Delay(20, TestContext.Current.CancellationToken);
             }

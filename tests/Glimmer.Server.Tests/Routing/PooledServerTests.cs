@@ -29,7 +29,8 @@ public sealed class PooledServerTests
             Assert.Contains("I am ", text, StringComparison.Ordinal);
         }
 
-        Assert.Contains(pool.Harness.Logs.Lines, line => line.Text.Contains(other, StringComparison.Ordinal) && line.Text.Contains("/chat/completions", StringComparison.Ordinal));
+        // A request's line comes after its answer.
+        await ServerHarness.UntilAsync(() => pool.Harness.Logs.Lines.Any(line => line.Text.Contains(other, StringComparison.Ordinal) && line.Text.Contains("/chat/completions", StringComparison.Ordinal)));
         Assert.DoesNotContain(pool.Harness.Logs.Lines, line => line.Text.Contains(ScriptedBackend.CanaryText, StringComparison.Ordinal));
     }
 

@@ -1,5 +1,6 @@
 using System.Globalization;
 using Glimmer.Dialogue.Conversations;
+using Glimmer.Inference.Backends;
 using Glimmer.Protocol.Errors;
 
 namespace Glimmer.Inference.Relay.Requests;
@@ -27,6 +28,30 @@ internal static class RequestCheck
                     string method = media.Kind switch { MediaKind.Image => "image_url", MediaKind.Video => "video_url", _ => "input_audio" };
                     return Unsupported(request, string.Create(CultureInfo.InvariantCulture, $"messages[{i}].content[{k}]"), method, "has no such parts; leave it out");
                 }
+            }
+        }
+
+        return null;
+    }
+
+    /// <summary>An address of a medium that the service may not be handed: it would fetch it from where it stands.</summary>
+    public static PlatformError? Addresses(ChatRequest request, MediaAddresses allowed)
+    {
+        IReadOnlyList<ChatMessage> messages = request.Conversation.Messages;
+        for (int i = 0; i < messages.Count; i++)
+        {
+            for (int k = 0; k < messages[i].Content.Count; k++)
+            {
+                if (messages[i].Content[k] is not MediaPart media || MediaText.SchemeOf(media.Source) is null or "data")
+                    continue;
+                string? problem = allowed switch
+                {
+                    MediaAddresses.None => $"the service behind {request.Model} is handed no addresses to fetch",
+                    MediaAddresses.Any => MediaText.IsAddress(media.Source) ? null : "it is no http or https address",
+                    _ => PublicAddress.ProblemOf(media.Source),
+                };
+                if (problem is not null)
+                    return PlatformError.Invalid(string.Create(CultureInfo.InvariantCulture, $"messages[{i}].content[{k}]"), problem, "Send the medium itself as a data URI (data:image/png;base64,…)");
             }
         }
 

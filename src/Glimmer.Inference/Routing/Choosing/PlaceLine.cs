@@ -67,14 +67,26 @@ internal sealed class PlaceLine(TimeProvider time)
             return;
         lock (_lock)
         {
-            while (_waiters.First is { } first)
+            LinkedListNode<Waiter>? node = _waiters.First;
+            while (node is not null)
             {
-                Choice choice = set().Choose(first.Value.Query);
-                if (choice.Entry is null)
-                    return;
-                _waiters.RemoveFirst();
+                MemberSet now = set();
+                Choice choice = now.Choose(node.Value.Query);
+                if (choice.Entry is null && now.Entries.Count > 0)
+                {
+                    // Who needs a backend that takes prompts as they stand holds up nobody whom others can serve.
+                    if (!node.Value.Query.Raw)
+                        return;
+                    node = node.Next;
+                    continue;
+                }
+
+                // Where no backend is left, there is nothing to wait for.
+                LinkedListNode<Waiter> served = node;
+                node = node.Next;
+                _waiters.Remove(served);
                 _count = _waiters.Count;
-                first.Value.SetResult(choice);
+                served.Value.SetResult(choice);
             }
         }
     }

@@ -151,6 +151,9 @@ public sealed class BackendFile
                     mode = value;
                     backend = backend with { ChatMode = _fields.Text(value, key) switch { "raw" => false, "chat" => true, var other => throw _fields.Wrong(value, $"mode is \"{other}\"; use raw or chat.") } };
                     break;
+                case "media_addresses":
+                    backend = backend with { MediaAddresses = _fields.Text(value, key) switch { "none" => MediaAddresses.None, "public" => MediaAddresses.Public, "any" => MediaAddresses.Any, var other => throw _fields.Wrong(value, $"media_addresses is \"{other}\"; use none, public or any.") } };
+                    break;
                 case "connect_timeout":
                     backend = backend with { ConnectTimeout = _fields.Time(value, key, TimeSpan.FromMilliseconds(1), _day) };
                     break;

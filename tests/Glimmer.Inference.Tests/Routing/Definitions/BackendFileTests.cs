@@ -28,7 +28,7 @@ public sealed class BackendFileTests : IDisposable
             headers: {X-Team: research, X-Secret: "file:secret.txt"}
             weight: 0
             models: [glm-4.7]
-          - {name: chatty, kind: llama-server, mode: chat, url: "http://127.0.0.1:8081", models: [small]}
+          - {name: chatty, kind: llama-server, mode: chat, media_addresses: public, url: "http://127.0.0.1:8081", models: [small]}
         routing:
           policy: load
           load_factor: 1.5
@@ -63,6 +63,7 @@ public sealed class BackendFileTests : IDisposable
         Assert.Equal(new BackendModel { Code = "glm-5", Name = "zai-org/GLM-5", Generation = "glm-4.7", Tokenizer = Path.Combine(_folder, "tok", "tokenizer.json"), ContextLength = 131072 }, gpu.Models[1]);
         Assert.Equal(("k-1", 0, "research", "s-1"), (cloud.ApiKey, cloud.Weight, cloud.Headers["x-team"], cloud.Headers["X-Secret"]));
         Assert.True(set.Backends[2].ChatMode);
+        Assert.Equal((null, MediaAddresses.Public), (gpu.MediaAddresses, set.Backends[2].MediaAddresses));
         Assert.Equal(
             new RoutingOptions
             {
@@ -118,6 +119,7 @@ public sealed class BackendFileTests : IDisposable
     [InlineData("backends:\n- url: http://x#y", 2, "url")]
     [InlineData("backends:\n- name: a\n  kind: zai\n  url: http://x?y=1\n  models: [m]", 4, "only the kind openai")]
     [InlineData("backends:\n- {name: a, url: 'http://x?y=1', kind: vllm, models: [m]}", 2, "only the kind openai")]
+    [InlineData("backends:\n- media_addresses: all", 2, "none, public or any")]
     [InlineData("backends:\n- weight: 1001", 2, "0 to 1000")]
     [InlineData("backends:\n- weight: -1", 2, "0 to 1000")]
     [InlineData("backends:\n- weight: [1]", 2, "must be a text")]
