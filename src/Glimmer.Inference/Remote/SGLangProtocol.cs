@@ -109,11 +109,15 @@ internal sealed class SGLangProtocol : IEngineProtocol
     {
         if (await transport.FindTextAsync("/health", cancel).ConfigureAwait(false) is null)
             throw EngineException.Failed("The service has no /health; it is no SGLang.");
+
+        // The names of 2025, and those that took their place.
         using JsonDocument info = await transport.FindJsonAsync("/get_model_info", null, cancel).ConfigureAwait(false)
-            ?? throw EngineException.Failed("The service has no /get_model_info; it is no SGLang.");
+            ?? await transport.FindJsonAsync("/model_info", null, cancel).ConfigureAwait(false)
+            ?? throw EngineException.Failed("The service has neither /get_model_info nor /model_info; it is no SGLang.");
         if (info.RootElement.TryGet("is_generation", out JsonElement generates) && generates.ValueKind == JsonValueKind.False)
             throw EngineException.Failed("The model of this SGLang does not generate.");
-        using JsonDocument? server = await transport.FindJsonAsync("/get_server_info", null, cancel).ConfigureAwait(false);
+        using JsonDocument? server = await transport.FindJsonAsync("/get_server_info", null, cancel).ConfigureAwait(false)
+            ?? await transport.FindJsonAsync("/server_info", null, cancel).ConfigureAwait(false);
         using JsonDocument? models = await transport.FindJsonAsync("/v1/models", null, cancel).ConfigureAwait(false);
         int? context = server?.RootElement.FindCount("context_length");
         if (models is not null && models.RootElement.TryGet("data", out JsonElement list) && list.ValueKind == JsonValueKind.Array && list.GetArrayLength() > 0)

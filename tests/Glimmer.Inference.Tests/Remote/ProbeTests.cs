@@ -78,6 +78,17 @@ public sealed class ProbeTests
     }
 
     [Fact]
+    public async Task An_sglang_without_its_old_names_is_known_by_the_new_ones()
+    {
+        await using FakeSGLang engine = new() { HasNewNames = true };
+        await engine.StartAsync();
+        await using IRemoteBackend backend = RemoteEngines.Backend(engine);
+        BackendProbe probe = await backend.ProbeAsync(CancellationToken.None);
+        Assert.True(probe.Alive, probe.Detail);
+        Assert.Equal("SGLang 0.5.5", probe.Server);
+    }
+
+    [Fact]
     public async Task The_vocabulary_of_a_llama_server_on_this_machine_is_found()
     {
         await using FakeLlamaServer engine = new();

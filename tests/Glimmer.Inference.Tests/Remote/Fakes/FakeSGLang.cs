@@ -14,13 +14,18 @@ internal sealed class FakeSGLang : FakeEngine
     /// <summary>Whether the token that stopped is named only, not sent.</summary>
     public bool TrimsStop { get; set; }
 
+    /// <summary>Whether what tells of the model and the server has lost its old names.</summary>
+    public bool HasNewNames { get; set; }
+
     protected override string StreamPath => "/generate";
 
     protected override Task<object?> AnswerAsync(string path, JsonObject? body) => Task.FromResult<object?>(path switch
     {
         "/health" => "",
-        "/get_model_info" => new { model_path = "/models/tiny", tokenizer_path = "/models/tiny", is_generation = true, preferred_sampling_params = (object?)null, weight_version = "default" },
-        "/get_server_info" => new { version = "0.5.5", context_length = (int?)null, internal_states = Array.Empty<object>() },
+        "/get_model_info" or "/get_server_info" when HasNewNames => null,
+        "/model_info" or "/server_info" when !HasNewNames => null,
+        "/get_model_info" or "/model_info" => new { model_path = "/models/tiny", tokenizer_path = "/models/tiny", is_generation = true, preferred_sampling_params = (object?)null, weight_version = "default" },
+        "/get_server_info" or "/server_info" => new { version = "0.5.5", context_length = (int?)null, internal_states = Array.Empty<object>() },
         "/v1/models" => new { @object = "list", data = new[] { new { id = "tiny", @object = "model", max_model_len = ContextLength } } },
         "/metrics" => "sglang:num_running_reqs{model_name=\"tiny\"} 1.0\nsglang:num_queue_reqs{model_name=\"tiny\"} 0.0\nsglang:token_usage{model_name=\"tiny\"} 0.5\n",
         "/tokenize" when HasTokenize => Tokenized(body!),
