@@ -96,6 +96,50 @@ public sealed class OpenAIBaseTests(TinyServer server)
     }
 
     [Fact]
+    public async Task A_response_in_the_background_is_streamed_and_gone_on_with()
+    {
+        ResponsesClient client = new(new ApiKeyCredential(server.Key), new ResponsesClientOptions { Endpoint = _base });
+        CreateResponseOptions ask = new()
+        {
+            Model = "glm-4.7",
+            InputItems = { ResponseItem.CreateUserMessageItem("Hello! Who are you?") },
+            Temperature = 0,
+            MaxOutputTokenCount = 300,
+            BackgroundModeEnabled = true,
+            StreamingEnabled = true,
+        };
+        StringBuilder text = new();
+        int known = -1;
+        string id = "";
+        await foreach (StreamingResponseUpdate update in await client.CreateResponseStreamingAsync(ask, TestContext.Current.CancellationToken))
+        {
+            Assert.Equal(known + 1, update.SequenceNumber);
+            known = update.SequenceNumber;
+            if (update is StreamingResponseCreatedUpdate created)
+                id = created.Response.Id;
+            if (update is StreamingResponseOutputTextDeltaUpdate delta)
+            {
+                text.Append(delta.Delta);
+                break;
+            }
+        }
+
+        ResponseResult? final = null;
+        await foreach (StreamingResponseUpdate update in await client.GetResponseStreamingAsync(new GetResponseOptions(id) { StreamingEnabled = true, StartingAfter = known }, TestContext.Current.CancellationToken))
+        {
+            Assert.Equal(known + 1, update.SequenceNumber);
+            known = update.SequenceNumber;
+            if (update is StreamingResponseOutputTextDeltaUpdate delta)
+                text.Append(delta.Delta);
+            if (update is StreamingResponseCompletedUpdate completed)
+                final = completed.Response;
+        }
+
+        Assert.Equal(ResponseStatus.Completed, final!.Status);
+        Assert.Equal(final.GetOutputText(), text.ToString());
+    }
+
+    [Fact]
     public async Task Signs_of_life_are_left_out_by_the_client()
     {
         const string Body = """

@@ -31,8 +31,13 @@ public sealed class ModelHostRandomTests
                     Task<ChatStart> asked = host.AskAsync(code);
                     if (!expected && code != "e")
                     {
-                        await HostedCalls.UntilAsync(() => time.Waiting > 0);
-                        time.Advance(TimeSpan.FromSeconds(30));
+                        // A timer that waits may still be a former request's: time goes on until this one is refused.
+                        await HostedCalls.UntilAsync(() =>
+                        {
+                            if (time.Waiting > 0)
+                                time.Advance(TimeSpan.FromSeconds(30));
+                            return asked.IsCompleted;
+                        });
                     }
 
                     ChatStart start = await asked.WaitAsync(TimeSpan.FromMinutes(2), TestContext.Current.CancellationToken);
