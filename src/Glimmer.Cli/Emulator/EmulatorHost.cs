@@ -26,19 +26,19 @@ internal static partial class EmulatorHost
     /// <exception cref="GlimmerStartupException">The platform cannot start.</exception>
     public static async Task<int> RunAsync(EmulatorOptions emulator)
     {
-        // :: Step 1: what is played. The bundled tokenizer is loaded once the platform listens, or with the first request; a file that was named is, before it.
-        var warnings = new LateLog();
-        await using RecordingFile? recordings = emulator.Record is { } record ? RecordingFile.Open(record, StartOf(emulator), warnings.Warn) : null;
-        Scenario scenario = emulator.ScenarioPaths.Count > 0 ? ScenarioReader.ReadFiles(emulator.ScenarioPaths) : recordings!.Scenario;
-        using ModelHandle package = new();
-        Lazy<ITokenizer> tokenizer = emulator.Tokenizer is { } vocabulary
-            ? new Lazy<ITokenizer>(TokenizerFiles.Open(vocabulary))
-            : new Lazy<ITokenizer>(package.LoadTokenizer);
-
-        // :: Step 2: its clock, its data, its server.
+        // :: Step 1: its clock and its data, opened beside everything that follows, as the bundled tokenizer is. A tokenizer that was named is opened before it listens.
+        Lazy<ITokenizer> tokenizer = emulator.Tokenizer is { } vocabulary ? new Lazy<ITokenizer>(TokenizerFiles.Open(vocabulary)) : new Lazy<ITokenizer>(BundledTokenizer);
+        Task warming = Task.Run(() => _ = tokenizer.Value);
         VirtualClock clock = emulator.Clock is { } at ? new VirtualClock(at) : new VirtualClock();
         using TemporaryFolder? folder = emulator.KeepsData ? null : TemporaryFolder.Make();
         GlimmerOptions options = folder is null ? emulator.Options : emulator.Options with { DataFolder = folder.Path, StoreDurability = StoreDurability.Off, StoreConnectionString = "" };
+        GlimmerServices services = new() { Time = clock, FixedKey = emulator.Key };
+        await using PlatformOpening opening = GlimmerServer.BeginOpening(options, services);
+
+        // :: Step 2: what is played, its server.
+        var warnings = new LateLog();
+        await using RecordingFile? recordings = emulator.Record is { } record ? RecordingFile.Open(record, StartOf(emulator), warnings.Warn) : null;
+        Scenario scenario = emulator.ScenarioPaths.Count > 0 ? ScenarioReader.ReadFiles(emulator.ScenarioPaths) : recordings!.Scenario;
         ILoggerFactory? logs = null;
         using var live = new LateBackend(scenario.Models, () => emulator.Upstreams is { } set ? new LivePool(set, logs!) : RelayBackends.Create(emulator.Upstream!, TimeProvider.System, logs!));
         await using var vectors = new LateRelays(() => RelayBackends.CreateEmbeddings(emulator.Upstream!, TimeProvider.System, logs!));
@@ -56,20 +56,14 @@ internal static partial class EmulatorHost
         ChatBackendSlot slot = new();
         backend.Changed = () => Fill(slot, backend, emulator);
         Fill(slot, backend, emulator);
-        await using GlimmerServer server = GlimmerServer.Create(options, slot, new GlimmerServices
-        {
-            Time = clock,
-            FixedKey = emulator.Key,
-            Seed = emulator.Seed ?? scenario.Seed,
-            Emulation = new Emulation(backend, clock),
-        });
+        services = services with { Seed = emulator.Seed ?? scenario.Seed, Emulation = new Emulation(backend, clock) };
+        await using GlimmerServer server = GlimmerServer.Create(options, slot, services, opening);
         logs = server.Logs;
         warnings.Open(logs.CreateLogger("Glimmer.Emulator"));
         await server.StartAsync();
 
         // :: Step 3: say where, then wait.
         Tell(emulator, server);
-        Task warming = Task.Run(() => _ = tokenizer.Value);
         Banner.Write(Console.Out, server, options, $"the scenario {emulator.Title}: {string.Join(", ", scenario.Models)}", scenario.Models[0], standIn: false);
         TemporaryFolder.Sweep(TimeProvider.System.GetUtcNow());
         Task ended = server.WaitForShutdownAsync();
@@ -130,19 +124,8 @@ internal static partial class EmulatorHost
         }
     }
 
-    /// <summary>Loads the bundled model for its vocabulary, and keeps it for as long as that is used.</summary>
-    private sealed class ModelHandle : IDisposable
-    {
-        private ModelPackage? _package;
-
-        public ITokenizer LoadTokenizer()
-        {
-            _package = LocalModel.LoadForText(EngineSettings.Read(Settings.Read()));
-            return _package.Tokenizer;
-        }
-
-        public void Dispose() => _package?.Dispose();
-    }
+    /// <summary>Reads the vocabulary of the bundled model, or of the one that the settings name; none of its weights.</summary>
+    private static Tokenizer BundledTokenizer() => LocalModel.LoadTokenizer(EngineSettings.Read(Settings.Read()));
 
     /// <summary>Logs through the server's log once there is one.</summary>
     private sealed partial class LateLog

@@ -54,6 +54,10 @@ internal static class LocalModel
     /// <exception cref="GlimmerStartupException">The files cannot be used.</exception>
     public static ModelPackage LoadForText(EngineSettings settings) => Load(settings with { Activations = ActivationMode.Exact, Quantise = null, PackedFolder = null });
 
+    /// <summary>Reads a model's tokenizer alone; its weights are not looked at.</summary>
+    /// <exception cref="GlimmerStartupException">The files cannot be used.</exception>
+    public static Tokenizer LoadTokenizer(EngineSettings settings) => Explain(() => PackageVocabulary.Open(PathOf(settings.ModelPath)).Tokenizer);
+
     /// <summary>How weights are loaded.</summary>
     public static LoadOptions OptionsOf(EngineSettings settings) =>
         new() { QuantiseTo = settings.Quantise, DraftLayer = settings.DraftLayer, Activations = settings.Activations, KvFormat = settings.KvFormat, Mapped = settings.Mapped, PackedFolder = settings.PackedFolder };

@@ -102,17 +102,29 @@ public sealed class GlimmerServer : IAsyncDisposable
     public IReadOnlyList<Uri> Addresses { get; private set; } = [];
 
     /// <summary>
-    /// Has another thread load and compile what every start of a server needs, while the caller still reads its settings: nothing is opened and
-    /// nobody needs to wait for it. For processes whose first act is to start a server.
+    /// Has other threads load and compile what every start of a server and its first request need, while the caller still reads its settings: nothing is opened and
+    /// nobody needs to wait for it. For processes whose first act is to start a server. Does nothing where there is one core.
     /// </summary>
-    public static void WarmUp() => _ = Task.Run(ServerWarmUp.Run);
+    public static void WarmUp()
+    {
+        if (Environment.ProcessorCount < 2)
+            return;
+        _ = Task.Run(ServerWarmUp.RunStore);
+        _ = Task.Run(ServerWarmUp.RunServerAsync);
+    }
+
+    /// <summary>Begins to open data folder and catalogue on another thread, for a caller that has something else to do before <see cref="Create"/>.</summary>
+    /// <param name="options">How the server will run.</param>
+    /// <param name="services">What is replaced; of it clock, admission and callers count here, and must be the same in <see cref="Create"/>.</param>
+    public static PlatformOpening BeginOpening(GlimmerOptions options, GlimmerServices? services = null) => new(options, services ?? new GlimmerServices());
 
     /// <summary>Opens data folder and catalogue and builds the server; nothing listens yet.</summary>
     /// <param name="options">How to run.</param>
     /// <param name="backends">Who answers; may be filled later.</param>
     /// <param name="services">What to replace; null for nothing.</param>
+    /// <param name="opening">What was opened before by <see cref="BeginOpening"/> with the same options; null opens it now.</param>
     /// <exception cref="GlimmerStartupException">Data folder or catalogue cannot be used.</exception>
-    public static GlimmerServer Create(GlimmerOptions options, IChatBackendProvider backends, GlimmerServices? services = null)
+    public static GlimmerServer Create(GlimmerOptions options, IChatBackendProvider backends, GlimmerServices? services = null, PlatformOpening? opening = null)
     {
         services ??= new GlimmerServices();
         CertificateSource? certificate = options.Certificate.Length > 0 ? new CertificateSource(options, services.Time) : null;
@@ -121,7 +133,7 @@ public sealed class GlimmerServer : IAsyncDisposable
         ReasoningSeal seal;
         try
         {
-            parts = PlatformParts.Open(options, services);
+            parts = opening is null ? PlatformParts.Open(options, services) : opening.Take();
             seal = ReasoningSeal.Open(options.DataFolder);
             if (services.FixedKey is { } credential)
                 firstKey = parts.Accounts.OwnerKeys.Restore("fixed key", credential);
