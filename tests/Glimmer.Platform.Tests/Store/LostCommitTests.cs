@@ -74,7 +74,8 @@ public sealed class LostCommitTests
     {
         using var postgres = PostgresCluster.Start();
         Assert.SkipWhen(postgres.Missing is not null, postgres.Missing ?? "");
-        PlatformStore[] stores = [.. Enumerable.Range(0, 4).Select(_ => PlatformStore.Open(new StoreSettings { ConnectionString = postgres.ConnectionString, DataFolder = Path.GetTempPath() }))];
+        using var folder = new TemporaryFolder();
+        PlatformStore[] stores = [.. Enumerable.Range(0, 4).Select(_ => PlatformStore.Open(new StoreSettings { ConnectionString = postgres.ConnectionString, DataFolder = folder.Path }))];
         stores[0].Write(session => session.Execute("CREATE TABLE lost_commits (id BIGINT PRIMARY KEY)"));
         using var stop = new CancellationTokenSource();
         long next = 0;
