@@ -23,6 +23,10 @@ if { [ ${#wanted[@]} -eq 0 ] || wants Platform || wants Server; } && ! ls /usr/l
   fi
 fi
 
+# A suite that hangs is ended, and its log names the tests that ran for long: whoever reads it should not have to guess. The longest takes two minutes on two cores.
+longest=${GLIMMER_SUITE_SECONDS:-900}
+bounded() { timeout --foreground --kill-after=20 "$longest" "$@"; local code=$?; [ "$code" -ne 124 ] && [ "$code" -ne 137 ] || echo "It did not end within $longest s and was ended."; return "$code"; }
+
 passed=0 failed=0 skipped=0 broken=()
 log=$(mktemp) names=$(mktemp) reasons=$(mktemp)
 trap 'rm -f "$log" "$names" "$reasons"' EXIT
@@ -45,7 +49,7 @@ for project in tests/Glimmer.*.Tests; do
   wants "$short" || continue
   echo "== $name"
   start=$SECONDS
-  "$project/bin/Release/net10.0/$name" --no-progress --no-ansi >"$log" 2>&1
+  bounded "$project/bin/Release/net10.0/$name" --no-progress --no-ansi --xunit-diagnostics on --long-running 120 >"$log" 2>&1
   code=$?
   ok=$(sed -n 's/^ *succeeded: *//p' "$log" | tail -n 1); bad=$(sed -n 's/^ *failed: *//p' "$log" | tail -n 1); skip=$(sed -n 's/^ *skipped: *//p' "$log" | tail -n 1)
   if [ -z "$ok" ] || { [ "$code" -ne 0 ] && [ "${bad:-0}" -eq 0 ]; }; then
@@ -62,7 +66,7 @@ for suite in conformance agents; do
   wants "$suite" || continue
   echo "== $suite"
   start=$SECONDS
-  "scripts/$suite.sh" >"$log" 2>&1
+  bounded "scripts/$suite.sh" >"$log" 2>&1
   code=$?
   ok=$(sed -n 's/^# pass //p; s/^ℹ pass //p' "$log" | tail -n 1); bad=$(sed -n 's/^# fail //p; s/^ℹ fail //p' "$log" | tail -n 1); skip=$(sed -n 's/^# skipped //p; s/^ℹ skipped //p' "$log" | tail -n 1)
   if [ -z "$ok" ] || { [ "$code" -ne 0 ] && [ "${bad:-0}" -eq 0 ]; }; then

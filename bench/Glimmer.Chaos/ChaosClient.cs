@@ -11,6 +11,9 @@ internal sealed class ChaosClient(ChaosReport report, IReadOnlyList<Uri> nodes, 
     private readonly HttpClient _http = new(new SocketsHttpHandler { ConnectTimeout = TimeSpan.FromSeconds(3) }) { Timeout = TimeSpan.FromSeconds(60) };
     private readonly List<(string Key, Uri Path, ChaosRequest[] Requests, Func<JsonElement, bool> Ended)> _later = [];
 
+    /// <summary>How long an answer may take from its first byte to its last: whatever fails meanwhile, it has an end long before.</summary>
+    private static readonly TimeSpan _longest = TimeSpan.FromMinutes(2);
+
     private bool _failed;
 
     /// <summary>Asks until told to end.</summary>
@@ -94,13 +97,15 @@ internal sealed class ChaosClient(ChaosReport report, IReadOnlyList<Uri> nodes, 
     {
         ChaosRequest asked = New(kind);
         var said = new StringBuilder();
+        using var patience = new CancellationTokenSource();
         try
         {
             using HttpResponseMessage response = await SendAsync(key, path, body(TextOf(asked)));
-            using Stream content = await response.Content.ReadAsStreamAsync();
+            patience.CancelAfter(_longest);
+            using Stream content = await response.Content.ReadAsStreamAsync(patience.Token);
             using var reader = new StreamReader(content, Encoding.UTF8);
             char[] buffer = new char[4096];
-            while (await reader.ReadAsync(buffer) is > 0 and int count)
+            while (await reader.ReadAsync(buffer, patience.Token) is > 0 and int count)
                 said.Append(buffer, 0, count);
             string text = said.ToString();
             if (!response.IsSuccessStatusCode)
@@ -116,6 +121,8 @@ internal sealed class ChaosClient(ChaosReport report, IReadOnlyList<Uri> nodes, 
         {
             _failed = true;
             asked.Outcome = Unreachable(fault) ? ChaosOutcome.Unreachable : ChaosOutcome.Cut;
+            if (patience.IsCancellationRequested)
+                report.Faults.Enqueue($"{kind} {asked.Number} began and has no end: {said}");
             if (said.Length > 0)
                 CheckOthers(asked, stream ? Joined(said.ToString()) : said.ToString(), [asked]);
         }

@@ -265,7 +265,8 @@ public static class ChaosRun
         public async Task ReadyAsync()
         {
             using var http = new HttpClient { BaseAddress = Address, Timeout = TimeSpan.FromSeconds(5) };
-            for (int i = 0; ; i++)
+            var watch = Stopwatch.StartNew();
+            while (true)
             {
                 try
                 {
@@ -273,12 +274,12 @@ public static class ChaosRun
                     if (ready.IsSuccessStatusCode && !(await ready.Content.ReadAsStringAsync()).Contains("away_since", StringComparison.Ordinal))
                         return;
                 }
-                catch (Exception fault) when (fault is HttpRequestException or OperationCanceledException && i < 1200)
+                catch (Exception fault) when (fault is HttpRequestException or OperationCanceledException)
                 {
                     // It is still starting.
                 }
 
-                if (i >= 1200 || _process!.HasExited)
+                if (watch.Elapsed > Eventually.Patience || _process!.HasExited)
                     throw new InvalidOperationException($"The node in {data} does not get ready: {string.Join('\n', _lines)}");
                 await Task.Delay(100);
             }
@@ -290,7 +291,8 @@ public static class ChaosRun
             if (_process is not { HasExited: false } process)
                 return;
             process.Kill();
-            process.WaitForExit();
+            if (!process.WaitForExit(Eventually.Patience))
+                throw new InvalidOperationException($"The node in {data} does not end, though it was killed.");
         }
 
         /// <summary>Asks it to stop, as an upgrade would.</summary>

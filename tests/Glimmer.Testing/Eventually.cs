@@ -9,6 +9,17 @@ public static class Eventually
     /// <summary>How long something may be in coming.</summary>
     public static readonly TimeSpan Patience = TimeSpan.FromMinutes(2);
 
+    /// <summary>What comes, one after the other, each within <see cref="Patience"/>: a stream that stands still fails its test and does not hang the suite.</summary>
+    /// <exception cref="TimeoutException">The next one never came.</exception>
+    public static async IAsyncEnumerable<T> EachAsync<T>(IAsyncEnumerable<T> items)
+    {
+        ArgumentNullException.ThrowIfNull(items);
+        IAsyncEnumerator<T> each = items.GetAsyncEnumerator();
+        while (await each.MoveNextAsync().AsTask().WaitAsync(Patience))
+            yield return each.Current;
+        await each.DisposeAsync();
+    }
+
     /// <summary>Waits until a condition was seen to hold, once.</summary>
     /// <param name="condition">The condition.</param>
     /// <param name="said">Its words.</param>

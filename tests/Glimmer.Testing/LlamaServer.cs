@@ -65,7 +65,8 @@ public sealed class LlamaServer : IAsyncDisposable
     private async Task<bool> IsReadyAsync()
     {
         using HttpClient client = new() { BaseAddress = Url, Timeout = TimeSpan.FromSeconds(5) };
-        for (int i = 0; i < 1200 && !_process.HasExited; i++)
+        var watch = Stopwatch.StartNew();
+        while (watch.Elapsed < Eventually.Patience && !_process.HasExited)
         {
             try
             {

@@ -87,8 +87,9 @@ public sealed class PostgresCluster : IDisposable
     public void Halt()
     {
         string pid = File.ReadLines(Path.Combine(_folder, "data", "postmaster.pid")).First();
-        RunAsServer("kill", ["-QUIT", pid]);
-        _process!.WaitForExit();
+        (int code, string output) = RunAsServer("kill", ["-QUIT", pid]);
+        if (code != 0 || !_process!.WaitForExit(Eventually.Patience))
+            throw new InvalidOperationException($"PostgreSQL did not stop: {output}");
     }
 
     /// <summary>Starts the server again on the same data and port.</summary>
@@ -110,7 +111,8 @@ public sealed class PostgresCluster : IDisposable
         (string program, List<string> arguments) = AsServer("sh", ["-c", $"exec 3<&0 2>/dev/null; {server}"]);
         var start = new ProcessStartInfo(program, arguments) { RedirectStandardInput = true, UseShellExecute = false, WorkingDirectory = _folder };
         _process = Process.Start(start)!;
-        for (int i = 0; i < 1200; i++)
+        var watch = Stopwatch.StartNew();
+        while (watch.Elapsed < Eventually.Patience)
         {
             if (Run(Path.Combine(_programs, "pg_isready"), ["-h", "127.0.0.1", "-p", Port.ToString(CultureInfo.InvariantCulture)]).Code == 0)
                 return null;

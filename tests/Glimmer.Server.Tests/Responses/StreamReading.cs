@@ -3,6 +3,7 @@ using System.Text;
 using System.Text.Json;
 using Glimmer.Protocol.Sse;
 using Glimmer.Server.Tests.Support;
+using Glimmer.Testing;
 
 namespace Glimmer.Server.Tests.Responses;
 
@@ -15,7 +16,7 @@ internal sealed class StreamReading : IDisposable
     private StreamReading(HttpResponseMessage response, Stream stream)
     {
         _response = response;
-        _events = SseReader.ReadAsync(stream).GetAsyncEnumerator();
+        _events = Eventually.EachAsync(SseReader.ReadAsync(stream)).GetAsyncEnumerator();
     }
 
     /// <summary>Events so far.</summary>

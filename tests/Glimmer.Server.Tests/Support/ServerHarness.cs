@@ -83,7 +83,7 @@ internal sealed class ServerHarness : IAsyncDisposable
         Assert.Equal("text/event-stream", response.Content.Headers.ContentType?.MediaType);
         var chunks = new List<JsonElement>();
         bool done = false;
-        await foreach (SseEvent item in SseReader.ReadAsync(await response.Content.ReadAsStreamAsync()))
+        await foreach (SseEvent item in Eventually.EachAsync(SseReader.ReadAsync(await response.Content.ReadAsStreamAsync())))
         {
             Assert.False(done);
             done = item.IsDone;

@@ -46,6 +46,6 @@ public sealed class OtlpExportTests
         Assert.Contains("gen_ai.client.token.usage", received["/v1/metrics"]);
         Assert.DoesNotContain(received.Values, text => text.Contains("canary-prompt-text", StringComparison.Ordinal));
         collector.Close();   // stopped first, it would be bound once more to be closed
-        await serving;
+        await serving.WaitAsync(Eventually.Patience);
     }
 }
