@@ -254,7 +254,9 @@ public sealed class BackendPool : IAsyncDisposable
             IReadOnlyList<PoolEntry> entries = set.Entries;
             if (!entries.Any(entry => ReferenceEquals(entry.Member, member)))
                 continue;
-            int outOfUse = entries.Count(entry => !ReferenceEquals(entry.Member, member) && !entry.Member.TakesRequests);
+
+            // One that waits for its trial takes that one request and no more.
+            int outOfUse = entries.Count(entry => !ReferenceEquals(entry.Member, member) && (!entry.Member.TakesRequests || entry.Member.Circuit.State != CircuitState.Closed));
             int most = _options.Eject.Share > 0 ? Math.Max(1, (int)(_options.Eject.Share * entries.Count)) : 0;
             if (outOfUse + 1 > most || outOfUse + 1 >= entries.Count)
                 return false;

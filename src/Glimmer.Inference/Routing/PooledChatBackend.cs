@@ -132,21 +132,25 @@ public sealed class PooledChatBackend : IChatBackend, IEngineReport, ITokenizerB
     }
 
     /// <summary>Chooses a backend and takes a place at it, after waiting for one where that may be.</summary>
-    internal async ValueTask<Choice> ChooseAsync(ChoiceQuery query, bool wait, CancellationToken cancel)
+    /// <param name="query">What the choice is made by.</param>
+    /// <param name="patience">How long it may wait; nothing or less for not at all.</param>
+    /// <param name="cancel">Ends the wait.</param>
+    internal async ValueTask<Choice> ChooseAsync(ChoiceQuery query, TimeSpan patience, CancellationToken cancel)
     {
+        bool again = query.Tried.Count > 0;
         while (true)
         {
             MemberSet members = _members;
 
             // Who comes while others wait stands behind them; who has been at a backend already has waited.
-            if ((!wait || _line.Count == 0) && members.Choose(query) is { Entry: not null } choice)
+            if ((again || _line.Count == 0) && members.Choose(query) is { Entry: not null } choice)
                 return choice;
 
             // Those of a set that has just been replaced take nobody any more, and look as if they were ill.
-            bool worthIt = members.AnyTakesRequests || members.AnyIsComing;
+            bool worthIt = again ? members.MayServe(query) : members.AnyTakesRequests || members.AnyIsComing;
             if (!ReferenceEquals(members, _members))
                 continue;
-            return wait && worthIt ? await _line.WaitAsync(_current, query, members.Options, cancel) : default;
+            return worthIt ? await _line.WaitAsync(_current, query, members.Options.WaitLength, patience, cancel) : default;
         }
     }
 

@@ -109,21 +109,21 @@ public sealed class PooledEmbeddingBackend : IEmbeddingBackend
 
     internal void Serve() => _line.Serve(_current);
 
-    /// <summary>Chooses a backend and takes a place at it; who has not been at one yet waits for a place.</summary>
+    /// <summary>Chooses a backend and takes a place at it, after waiting for one where all that are well are full.</summary>
     private async ValueTask<Choice> ChooseAsync(ChoiceQuery query, CancellationToken cancel)
     {
-        bool wait = query.Tried.Count == 0;
+        bool again = query.Tried.Count > 0;
         while (true)
         {
             MemberSet members = _members;
-            if ((!wait || _line.Count == 0) && members.Choose(query) is { Entry: not null } choice)
+            if ((again || _line.Count == 0) && members.Choose(query) is { Entry: not null } choice)
                 return choice;
 
             // Those of a set that has just been replaced take nobody any more, and look as if they were ill.
-            bool worthIt = members.AnyTakesRequests;
+            bool worthIt = again ? members.MayServe(query) : members.AnyTakesRequests;
             if (!ReferenceEquals(members, _members))
                 continue;
-            return wait && worthIt ? await _line.WaitAsync(_current, query, members.Options, cancel) : default;
+            return worthIt ? await _line.WaitAsync(_current, query, members.Options.WaitLength, members.Options.Wait, cancel) : default;
         }
     }
 

@@ -139,7 +139,17 @@ internal sealed class RoutedAnswer : IRoutedAnswer
             }
 
             _thrown = attempt.Thrown;
-            ChatStart refused = await AdvanceAsync(attempt.Refusal, cancel);
+            ChatStart refused;
+            try
+            {
+                refused = await AdvanceAsync(attempt.Refusal, cancel);
+            }
+            catch (OperationCanceledException) when (cancel.IsCancellationRequested)
+            {
+                _finish = FinishReason.Cancelled;
+                return false;
+            }
+
             if (_current is not null)
             {
                 _finish = null;
@@ -163,7 +173,7 @@ internal sealed class RoutedAnswer : IRoutedAnswer
         {
             if (_tried.Count > 0 && !MayGoOn)
                 return Told(told);
-            if (await TakeAsync(wait: _tried.Count == 0, cancel) is not { } attempt)
+            if (await TakeAsync(Patience, cancel) is not { } attempt)
                 return isTold ? Told(told) : _model.NoneFree();
             if (await RaceAsync(attempt, attempt.StartAsync(_request, cancel), toFirst: false, cancel) is { } winner)
             {
@@ -191,6 +201,18 @@ internal sealed class RoutedAnswer : IRoutedAnswer
         return told;
     }
 
+    /// <summary>How long it may wait for a place: a request that has failed somewhere no longer than others may be asked for it.</summary>
+    private TimeSpan Patience
+    {
+        get
+        {
+            if (_tried.Count == 0)
+                return _options.Wait;
+            TimeSpan left = _options.FailoverWithin - _pool.Time.GetElapsedTime(_started);
+            return left < _options.Wait ? left : _options.Wait;
+        }
+    }
+
     private bool MayGoOn => _tried.Count < _options.Attempts && _pool.Time.GetElapsedTime(_started) < _options.FailoverWithin;
 
     /// <summary>
@@ -202,7 +224,7 @@ internal sealed class RoutedAnswer : IRoutedAnswer
         if (_options.HedgeAfter is not { } patience || !MayGoOn || running.IsCompleted)
             return await SettleAsync(attempt, running);
         await ((Task)running).WaitAsync(patience, _pool.Time, cancel).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-        if (running.IsCompleted || cancel.IsCancellationRequested || await TakeAsync(wait: false, cancel, beside: attempt.Member) is not { } second)
+        if (running.IsCompleted || cancel.IsCancellationRequested || await TakeAsync(TimeSpan.Zero, cancel, beside: attempt.Member) is not { } second)
             return await SettleAsync(attempt, running);
         Task<bool> beside = toFirst ? StartAndFirstAsync(second, cancel) : second.StartAsync(_request, cancel);
         (Attempt Attempt, Task<bool> Running) one = (attempt, running), other = (second, beside);
@@ -247,9 +269,9 @@ internal sealed class RoutedAnswer : IRoutedAnswer
     }
 
     /// <summary>Chooses a backend and takes a place at it; null when there is none.</summary>
-    private async ValueTask<Attempt?> TakeAsync(bool wait, CancellationToken cancel, BackendMember? beside = null)
+    private async ValueTask<Attempt?> TakeAsync(TimeSpan patience, CancellationToken cancel, BackendMember? beside = null)
     {
-        Choice choice = await _model.ChooseAsync(new ChoiceQuery(_blocks.Root, _remembered, _tried) { Raw = _request.Raw is not null }, wait, cancel);
+        Choice choice = await _model.ChooseAsync(new ChoiceQuery(_blocks.Root, _remembered, _tried) { Raw = _request.Raw is not null }, patience, cancel);
         if (choice.Entry is not { } entry)
             return null;
         if (beside is not null)

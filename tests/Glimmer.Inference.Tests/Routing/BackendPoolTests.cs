@@ -160,6 +160,24 @@ public sealed class BackendPoolTests
     }
 
     [Fact]
+    public async Task Those_that_wait_for_their_trial_count_as_out_of_use()
+    {
+        ManualTime time = new();
+        RoutingOptions options = _quiet with { Attempts = 1, Eject = new EjectOptions { Failures = 1, Rate = 0, Share = 0.5, Time = TimeSpan.FromSeconds(10) } };
+        await using FakePool pool = FakePool.Of(time, options, "a", "b", "c", "d");
+        foreach (FakeBackend backend in pool.Made)
+            backend.Reply = _ => FakeReply.Down();
+        for (int round = 0; round < 20; round++)
+        {
+            for (int i = 0; i < 50; i++)
+                await pool.Chat.StartAsync(FakePool.Ask($"{round} {i}"), default);
+            Assert.Equal(2, pool.Pool.List().Count(backend => backend.State == BackendState.Ready));
+            time.Advance(TimeSpan.FromMinutes(10));
+            Assert.Equal(2, pool.Pool.List().Count(backend => backend.State == BackendState.HalfOpen));
+        }
+    }
+
+    [Fact]
     public async Task Probes_take_a_backend_out_and_bring_it_back()
     {
         await using FakePool pool = FakePool.Of(TimeProvider.System, _quiet with { Probe = new ProbeOptions { Interval = TimeSpan.FromHours(1), Failures = 2, Successes = 2 } }, "a", "b");

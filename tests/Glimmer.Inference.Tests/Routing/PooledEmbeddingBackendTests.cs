@@ -85,6 +85,26 @@ public sealed class PooledEmbeddingBackendTests : IAsyncDisposable
     }
 
     [Fact]
+    public async Task Who_failed_at_one_waits_for_another_that_is_full()
+    {
+        _pool.Apply(new BackendSet([FakePool.Define("a", maxInFlight: 1), FakePool.Define("b", maxInFlight: 1)], _quiet with { Wait = TimeSpan.FromMinutes(5) }));
+        TaskCompletionSource<EmbeddingOutcome> end = new();
+        foreach (FakeEmbeddings backend in _made.Values)
+            backend.Answer = () => end.Task;
+        Task<EmbeddingOutcome> first = Pool.EmbedAsync(["0"], null, default);
+        foreach (FakeEmbeddings backend in _made.Values)
+            backend.Answer = static () => throw new IOException("gone");
+        Task<EmbeddingOutcome> again = Pool.EmbedAsync(["1"], null, default);
+        Assert.Equal((1, false), (Pool.Waiting, again.IsCompleted));
+        foreach (FakeEmbeddings backend in _made.Values)
+            backend.Answer = static () => Task.FromResult(new EmbeddingOutcome([[0f, 1f]], 3, null));
+        end.SetResult(new EmbeddingOutcome([[1f, 0f]], 3, null));
+        Assert.NotNull((await first).Vectors);
+        Assert.Equal(1f, (await again).Vectors![0][1]);
+        Assert.Equal(0, Pool.Waiting);
+    }
+
+    [Fact]
     public void Codes_go_with_their_backends()
     {
         _pool.Apply(new BackendSet([], _quiet));

@@ -65,9 +65,7 @@ public sealed partial class ChaosServerTests
             Assert.True((await new AdminServer(pool.Harness).OkAsync("GET", "/ledger/check")).GetProperty("holds").GetBoolean());
             await Eventually.HoldsAsync(() => pool.Pool.List().All(static backend => backend.InFlight == 0));
             Assert.Contains(pool.Pool.List(), backend => backend.FailedOver > 0);
-
-            // How many find a service that is well is a matter of time: failures come by chance, and the worst ones are left alone for some time of the clock.
-            Assert.True(outcomes.Count(outcome => outcome.Kind == "done") >= _requests / 10, string.Join('\n', outcomes.CountBy(outcome => $"{outcome.Kind} {outcome.Said}").OrderByDescending(pair => pair.Value)));
+            Assert.True(outcomes.Count(outcome => outcome.Kind == "done") >= _requests / 3, string.Join('\n', outcomes.CountBy(outcome => $"{outcome.Kind} {outcome.Said}").OrderByDescending(pair => pair.Value)));
             Assert.Contains(outcomes, outcome => outcome.Kind == "cut");
             Assert.Contains(outcomes, outcome => outcome.Kind == "error");
         }
@@ -113,7 +111,7 @@ public sealed partial class ChaosServerTests
         }
         else
         {
-            await foreach (SseEvent item in SseReader.ReadAsync(await response.Content.ReadAsStreamAsync()))
+            await foreach (SseEvent item in Eventually.EachAsync(SseReader.ReadAsync(await response.Content.ReadAsStreamAsync())))
             {
                 if (item.IsDone)
                 {

@@ -38,6 +38,21 @@ internal readonly record struct ChoiceQuery(ulong Root, ushort Remembered, IRead
 {
     /// <summary>Whether only backends that take prompts without a template will do.</summary>
     public bool Raw { get; init; }
+
+    /// <summary>Whether the backend can be sent such a request.</summary>
+    public bool Suits(BackendMember member) => !Raw || member.Backend.TakesRawPrompts;
+
+    /// <summary>Whether the backend has been asked for this request.</summary>
+    public bool HasTried(BackendMember member)
+    {
+        for (int i = 0; i < Tried.Count; i++)
+        {
+            if (ReferenceEquals(Tried[i], member))
+                return true;
+        }
+
+        return false;
+    }
 }
 
 /// <summary>
@@ -82,6 +97,19 @@ internal sealed class MemberSet(PoolEntry[] entries, RoutingOptions options)
 
             return false;
         }
+    }
+
+    /// <summary>Whether any backend that has not been asked yet is well, or may turn out to be; all may be full.</summary>
+    public bool MayServe(in ChoiceQuery query)
+    {
+        foreach (PoolEntry entry in entries)
+        {
+            BackendMember member = entry.Member;
+            if (!query.HasTried(member) && (member.IsComing || (member.TakesRequests && query.Suits(member))))
+                return true;
+        }
+
+        return false;
     }
 
     /// <summary>Chooses a backend and takes a place at it.</summary>
@@ -195,14 +223,8 @@ internal sealed class MemberSet(PoolEntry[] entries, RoutingOptions options)
 
     private static Tier TierOf(BackendMember member, in ChoiceQuery query)
     {
-        if (!member.TakesRequests || member.IsFull || (query.Raw && !member.Backend.TakesRawPrompts))
+        if (!member.TakesRequests || member.IsFull || !query.Suits(member) || query.HasTried(member))
             return Tier.Out;
-        for (int i = 0; i < query.Tried.Count; i++)
-        {
-            if (ReferenceEquals(query.Tried[i], member))
-                return Tier.Out;
-        }
-
         return (member.Weight > 0, member.IsBusy) switch
         {
             (true, false) => Tier.Wanted,

@@ -1,12 +1,13 @@
 namespace Glimmer.Inference.Routing.Choosing;
 
 /// <summary>
-/// Requests of one model that wait for a place because all backends that are well are full. First come, first served. While nobody waits, it
-/// costs one read.
+/// Requests of one model that wait for a place because all backends that are well are full. First come, first served; those that have been at a
+/// backend which failed stand before all others, as they have waited already. While nobody waits, it costs one read.
 /// </summary>
 internal sealed class PlaceLine(TimeProvider time)
 {
     private readonly Lock _lock = new();
+    private readonly LinkedList<Waiter> _again = [];
     private readonly LinkedList<Waiter> _waiters = [];
     private volatile int _count;
 
@@ -16,27 +17,28 @@ internal sealed class PlaceLine(TimeProvider time)
     /// <summary>Waits for a place; the choice is empty when none came in time, or when too many wait already.</summary>
     /// <param name="set">Gives the backends to choose from, whenever it is asked.</param>
     /// <param name="query">What the choice is made by.</param>
-    /// <param name="options">How long, and how many.</param>
+    /// <param name="length">Most that wait.</param>
+    /// <param name="patience">How long; nothing or less for not at all.</param>
     /// <param name="cancel">Ends the wait.</param>
-    public async ValueTask<Choice> WaitAsync(Func<MemberSet> set, ChoiceQuery query, RoutingOptions options, CancellationToken cancel)
+    public async ValueTask<Choice> WaitAsync(Func<MemberSet> set, ChoiceQuery query, int length, TimeSpan patience, CancellationToken cancel)
     {
-        if (options.Wait <= TimeSpan.Zero)
+        if (patience <= TimeSpan.Zero)
             return default;
         var waiter = new Waiter(query);
         LinkedListNode<Waiter> node;
         lock (_lock)
         {
-            if (_waiters.Count >= options.WaitLength)
+            if (_count >= length)
                 return default;
-            node = _waiters.AddLast(waiter);
-            _count = _waiters.Count;
+            node = (query.Tried.Count > 0 ? _again : _waiters).AddLast(waiter);
+            _count++;
         }
 
         // A place may have become free since the look that found none.
         Serve(set);
         try
         {
-            return await waiter.Task.WaitAsync(options.Wait, time, cancel);
+            return await waiter.Task.WaitAsync(patience, time, cancel);
         }
         catch (TimeoutException) when (Withdraw(node))
         {
@@ -67,6 +69,7 @@ internal sealed class PlaceLine(TimeProvider time)
             return;
         lock (_lock)
         {
+            ServeAgain(set);
             LinkedListNode<Waiter>? node = _waiters.First;
             while (node is not null)
             {
@@ -84,11 +87,33 @@ internal sealed class PlaceLine(TimeProvider time)
                 // Where no backend is left, there is nothing to wait for.
                 LinkedListNode<Waiter> served = node;
                 node = node.Next;
-                _waiters.Remove(served);
-                _count = _waiters.Count;
-                served.Value.SetResult(choice);
+                Answer(served, choice);
             }
         }
+    }
+
+    /// <summary>Serves those that wait for another backend than those that failed them: each for others, so that none holds up the next.</summary>
+    private void ServeAgain(Func<MemberSet> set)
+    {
+        LinkedListNode<Waiter>? node = _again.First;
+        while (node is not null)
+        {
+            LinkedListNode<Waiter> waiting = node;
+            node = node.Next;
+            MemberSet now = set();
+            Choice choice = now.Choose(waiting.Value.Query);
+
+            // When none is well that it has not been at, it hears at once how the last one failed.
+            if (choice.Entry is not null || !now.MayServe(waiting.Value.Query))
+                Answer(waiting, choice);
+        }
+    }
+
+    private void Answer(LinkedListNode<Waiter> node, Choice choice)
+    {
+        node.List!.Remove(node);
+        _count--;
+        node.Value.SetResult(choice);
     }
 
     private bool Withdraw(LinkedListNode<Waiter> node)
@@ -97,8 +122,8 @@ internal sealed class PlaceLine(TimeProvider time)
         {
             if (node.List is null)
                 return false;
-            _waiters.Remove(node);
-            _count = _waiters.Count;
+            node.List.Remove(node);
+            _count--;
             return true;
         }
     }
