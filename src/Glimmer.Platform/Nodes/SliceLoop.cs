@@ -51,22 +51,10 @@ internal sealed class SliceLoop : IAsyncDisposable
             return;
         await _stop.CancelAsync();
 
-        // A database that hangs is not waited for: the lease ends by itself.
+        // A database that hangs is not waited for; one that is only slow still hears that the node leaves, as long as the process and its store live.
         await _loop.WaitAsync(TimeSpan.FromSeconds(2)).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-        if (!_loop.IsCompleted || Trouble is not null)
-            return;
-        try
-        {
-            _store.Trade(Trader.Leave());
-            _store.Maintain();
-        }
-        catch (Exception fault)
-        {
-            if (!PlatformStore.IsAbsence(fault))
-                Faulted?.Invoke(fault);
-        }
-
-        _stop.Dispose();
+        if (_loop.IsCompleted)
+            _stop.Dispose();
     }
 
     private void Run()
@@ -106,6 +94,29 @@ internal sealed class SliceLoop : IAsyncDisposable
             TimeSpan pause = failures > 0 ? TimeSpan.FromMilliseconds(Math.Min(50 << Math.Min(failures, 6), 2000)) : Trader.UntilNext();
             if (pause > TimeSpan.Zero)
                 Wait(pause, pokes: failures == 0);
+        }
+
+        Leave();
+    }
+
+    private void Leave()
+    {
+        // A database that is away is not asked: the lease ends by itself.
+        if (Trouble is { } trouble && PlatformStore.IsAbsence(trouble))
+            return;
+        try
+        {
+            _store.Trade(Trader.Leave());
+            _store.Maintain();
+        }
+        catch (ObjectDisposedException)
+        {
+            // The process would not wait any longer and has closed the store: the lease ends by itself.
+        }
+        catch (Exception fault)
+        {
+            if (!PlatformStore.IsAbsence(fault))
+                Faulted?.Invoke(fault);
         }
     }
 
