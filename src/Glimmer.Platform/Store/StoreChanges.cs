@@ -12,6 +12,11 @@ internal sealed class StoreChanges : IDisposable
     /// <summary>PostgreSQL's channel.</summary>
     public const string Channel = "glimmer_store";
 
+    /// <summary>How long the listener waits at a time. Npgsql may lose the word to stop that comes just as it begins to wait (npgsql issue 5975), and then waits that long.</summary>
+    private static readonly TimeSpan _listensFor = TimeSpan.FromSeconds(2);
+
+    private static readonly TimeSpan _stopsWithin = TimeSpan.FromSeconds(20);
+
     private readonly StoreConnections _connections;
     private readonly TimeSpan _every;
     private readonly Lock _lock = new();
@@ -107,7 +112,9 @@ internal sealed class StoreChanges : IDisposable
         _stop.Cancel();
         try
         {
-            _loop?.Wait();
+            // A database that hangs in the middle of an answer is left to itself.
+            if (_loop?.Wait(_stopsWithin) == false)
+                return;
         }
         catch (AggregateException fault) when (fault.InnerException is OperationCanceledException)
         {
@@ -239,7 +246,7 @@ internal sealed class StoreChanges : IDisposable
                 // What was told while nobody listened is not told again: the versions say it.
                 LookNow();
                 while (true)
-                    await connection.WaitAsync(_stop.Token);
+                    await connection.WaitAsync(_listensFor, _stop.Token);
             }
             catch (Exception fault)
             {

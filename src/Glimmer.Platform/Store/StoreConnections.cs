@@ -75,7 +75,7 @@ internal sealed class StoreConnections : IDisposable
     public StoreConnection OpenWriter()
     {
         if (_postgres is not null)
-            return new StoreConnection(_postgres.OpenConnection(), Dialect);
+            return new StoreConnection(Connect(_postgres), Dialect);
         return OpenSqlite(readOnly: false);
     }
 
@@ -84,7 +84,7 @@ internal sealed class StoreConnections : IDisposable
     {
         if (_idle.TryTake(out StoreConnection? idle))
             return idle;
-        return _postgres is not null ? new StoreConnection(_postgres.OpenConnection(), Dialect) : OpenSqlite(readOnly: true);
+        return _postgres is not null ? new StoreConnection(Connect(_postgres), Dialect) : OpenSqlite(readOnly: true);
     }
 
     /// <summary>Takes a reading connection back; one that failed is closed.</summary>
@@ -107,7 +107,20 @@ internal sealed class StoreConnections : IDisposable
     public void Forget() => _postgres?.Clear();
 
     /// <summary>A PostgreSQL connection outside the pool, for listening.</summary>
-    public NpgsqlConnection OpenListener() => _postgres!.OpenConnection();
+    public NpgsqlConnection OpenListener() => Connect(_postgres!);
+
+    private static NpgsqlConnection Connect(NpgsqlDataSource postgres)
+    {
+        try
+        {
+            return postgres.OpenConnection();
+        }
+        catch (IOException fault)
+        {
+            // Npgsql wraps what sockets throw, but not that one was closed between its connecting and its first use.
+            throw new NpgsqlException("The connection was closed as soon as it was made.", fault);
+        }
+    }
 
     public void Dispose()
     {

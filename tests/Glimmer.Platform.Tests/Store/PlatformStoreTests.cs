@@ -1,3 +1,5 @@
+using System.Net;
+using System.Net.Sockets;
 using Glimmer.Platform.Store;
 
 namespace Glimmer.Platform.Tests.Store;
@@ -51,6 +53,39 @@ public sealed class PlatformStoreTests
         }));
         Assert.True(StoreDialect.IsDuplicate(twice));
         Assert.False(StoreDialect.IsTransient(twice));
+    }
+
+    [Fact]
+    public async Task A_connection_that_is_closed_as_soon_as_it_is_made_is_the_databases_absence()
+    {
+        using var listener = new TcpListener(IPAddress.Loopback, 0);
+        listener.Start();
+        Task closing = CloseAllAsync();
+        var settings = new StoreSettings { DataFolder = "", ConnectionString = $"Host=127.0.0.1;Port={((IPEndPoint)listener.LocalEndpoint).Port};Username=u;Database=d;Timeout=30;Pooling=false" };
+        using var connections = new StoreConnections(settings);
+
+        // Whether the client notices before its first byte, with it or after it is a matter of microseconds.
+        for (int i = 0; i < 500; i++)
+        {
+            Exception fault = Assert.ThrowsAny<Exception>(connections.OpenWriter);
+            Assert.True(PlatformStore.IsAbsence(fault), fault.ToString());
+        }
+
+        listener.Stop();
+        await closing;
+
+        async Task CloseAllAsync()
+        {
+            try
+            {
+                while (true)
+                    (await listener.AcceptSocketAsync()).Close(0);
+            }
+            catch (Exception fault) when (fault is SocketException or InvalidOperationException)
+            {
+                // The test has ended.
+            }
+        }
     }
 
     [Fact]
