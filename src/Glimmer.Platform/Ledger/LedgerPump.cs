@@ -7,7 +7,7 @@ namespace Glimmer.Platform.Ledger;
 /// time, so that what the store says between two groups is known exactly. When a group takes long, or the database is away, what
 /// has gathered meanwhile goes into the journal, and whoever waits goes on from there; the groups are still stored, once.
 /// </summary>
-internal sealed class LedgerPump(WriteQueue queue, LedgerWriter writer, LedgerJournal? journal, TimeSpan journalAfter, Func<bool> isAway)
+internal sealed class LedgerPump(WriteQueue queue, LedgerWriter writer, LedgerJournal? journal, TimeSpan journalAfter, Func<bool> isAway, Action<Exception> failed)
 {
     private readonly Lock _gate = new();
     private TaskCompletionSource? _added;
@@ -115,19 +115,34 @@ internal sealed class LedgerPump(WriteQueue queue, LedgerWriter writer, LedgerJo
 
             try
             {
-                Task written = WriteAsync(group);
-                if (journal is not null)
-                    await JournalUntilAsync(written, group);
-                await written;
-                if (group.Journaled > 0)
-                    journal!.Settled(group.Journaled);
+                await StoreAsync(group);
             }
-            finally
+            catch (Exception fault)
             {
-                lock (_gate)
-                    _waiting -= group.Charges.Count;
+                // Of the journal's file: whoever waits for the group has heard of it, and the groups behind it shall not wait for ever.
+                failed(fault);
             }
+
+            lock (_gate)
+                _waiting -= group.Charges.Count;
         }
+    }
+
+    private async Task StoreAsync(LedgerGroup group)
+    {
+        Task written = WriteAsync(group);
+        try
+        {
+            if (journal is not null)
+                await JournalUntilAsync(written, group);
+        }
+        finally
+        {
+            await written;
+        }
+
+        if (group.Journaled > 0)
+            journal!.Settled(group.Journaled);
     }
 
     /// <summary>Makes durable by the journal what the database has not taken yet, until it has taken the group.</summary>
@@ -193,11 +208,17 @@ internal sealed class LedgerPump(WriteQueue queue, LedgerWriter writer, LedgerJo
                 return;
             }
 
-            int journaled = group.Rounds.Sum(static round => round.IsJournaled ? round.Charges.Count : 0);
-            if (journaled > 0)
-                journal!.Retain(journaled);
-            writer.Failed(group);
-            group.Fail(fault);
+            try
+            {
+                int journaled = group.Rounds.Sum(static round => round.IsJournaled ? round.Charges.Count : 0);
+                if (journaled > 0)
+                    journal!.Retain(journaled);
+                writer.Failed(group);
+            }
+            finally
+            {
+                group.Fail(fault);
+            }
         }
     }
 }

@@ -12,6 +12,7 @@ namespace Glimmer.Platform.Ledger;
 public sealed partial class PlatformLedger : ILedger, IAsyncDisposable
 {
     private static readonly TimeSpan _patience = TimeSpan.FromSeconds(20);
+    private static readonly TimeSpan _sweepStopsWithin = TimeSpan.FromSeconds(5);
     private readonly ConcurrentDictionary<(string Account, Currency Currency), Wallet> _wallets = new();
     private readonly ConcurrentDictionary<(string Key, Currency Currency), KeySpend> _keys = new();
     private readonly ConcurrentDictionary<string, Currency[]> _currencies = new(StringComparer.Ordinal);
@@ -38,7 +39,7 @@ public sealed partial class PlatformLedger : ILedger, IAsyncDisposable
         _run = run << 36;
         _writer = new LedgerWriter(this, Calendar);
         _journal = store.Kind == StoreKind.Postgres && settings.JournalBytes > 0 ? LedgerJournal.Open(store.Settings, run, token, settings.JournalBytes) : null;
-        _pump = new LedgerPump(store.Writes, _writer, _journal, settings.JournalAfter, () => store.Presence.IsAway);
+        _pump = new LedgerPump(store.Writes, _writer, _journal, settings.JournalAfter, () => store.Presence.IsAway, fault => store.Faulted?.Invoke(fault));
         long version = store.Read(session => LedgerLoader.Load(session, this), snapshot: true);
         _writer.Seen = version;
         _watch = store.Changes.Watch(LedgerWriter.Topic, version, seen =>
@@ -223,7 +224,9 @@ public sealed partial class PlatformLedger : ILedger, IAsyncDisposable
             return;
         await _stop.CancelAsync();
         _watch.Dispose();
-        await _sweeper.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+
+        // A sweep that waits for a database that is away ends when the store is closed, which comes after this.
+        await _sweeper.WaitAsync(_sweepStopsWithin, CancellationToken.None).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
 
         // A database that is away is waited for a while; what waits then fails when the store is closed, or is in the journal.
         TimeSpan patience = _journal is not null && _store.Presence.IsAway ? TimeSpan.FromSeconds(1) : _patience;

@@ -18,6 +18,7 @@ internal sealed class PlatformParts : IAsyncDisposable
     private const int MostRequestIds = 200_000;
 
     private static readonly TimeSpan ClockEvery = TimeSpan.FromSeconds(20);
+    private static readonly TimeSpan ClockStopsWithin = TimeSpan.FromSeconds(5);
     private readonly CancellationTokenSource _stop = new();
     private readonly TimeProvider _time;
     private Task _clock = Task.CompletedTask;
@@ -141,7 +142,9 @@ internal sealed class PlatformParts : IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         await _stop.CancelAsync();
-        await _clock.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+
+        // What it is at may wait for a database that is away, until the store is closed below.
+        await _clock.WaitAsync(ClockStopsWithin).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         Subscriptions.Dispose();
         Billing.Dispose();
         Versions.Dispose();

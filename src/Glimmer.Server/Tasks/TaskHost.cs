@@ -30,8 +30,11 @@ internal sealed partial class TaskHost : IHostedService, IAsyncDisposable
 
     public async Task StopAsync(CancellationToken cancellationToken)
     {
-        await _stopped;
-        await _runner.StopAsync();
+        // What it still writes may wait for a database that is away, and is given up only when the store is closed, which comes after this.
+        var stopped = Task.WhenAll(_stopped, _runner.StopAsync());
+        await stopped.WaitAsync(cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        if (stopped.IsCompleted)
+            await stopped;
     }
 
     public async ValueTask DisposeAsync()

@@ -150,6 +150,20 @@ public sealed class AwayServerTests : IDisposable
     }
 
     [Fact]
+    public async Task A_server_stops_though_nobody_can_tell_what_became_of_its_last_commit()
+    {
+        ServerHarness harness = await ServerHarness.StartAsync(WithPostgres);
+
+        // Commits take their time, so that the database goes away within one: of the runner of tasks, which looks at them every few seconds.
+        Execute("CREATE FUNCTION pause() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep(600); RETURN NULL; END'");
+        Execute("CREATE CONSTRAINT TRIGGER slow AFTER INSERT OR UPDATE ON store_commits DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION pause()");
+        await ServerHarness.UntilAsync(() => Count("SELECT COUNT(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep' AND query ILIKE 'commit%'") > 0);
+        _postgres.Halt();
+        await harness.DisposeAsync().AsTask().WaitAsync(Eventually.Patience, TestContext.Current.CancellationToken);
+        _postgres.Resume();
+    }
+
+    [Fact]
     public async Task A_start_that_may_not_wait_fails_with_what_to_do()
     {
         _postgres.Halt();
@@ -165,6 +179,14 @@ public sealed class AwayServerTests : IDisposable
     public void Dispose() => _postgres.Dispose();
 
     private GlimmerOptions WithPostgres(GlimmerOptions options) => options with { StoreConnectionString = _postgres.ConnectionString, StoreDurability = StoreDurability.Full };
+
+    private void Execute(string sql)
+    {
+        using var connection = new NpgsqlConnection(_postgres.ConnectionString);
+        connection.Open();
+        using var command = new NpgsqlCommand(sql, connection);
+        command.ExecuteNonQuery();
+    }
 
     private long Count(string sql)
     {
