@@ -123,7 +123,9 @@ internal sealed class LiveResponse : IResponseEventOutput, IDisposable
     {
         lock (_gate)
         {
-            CutIfLong();
+            // A run that failed was closed with what it had not told; nobody is told that any more.
+            if (!_closed)
+                CutIfLong();
             Tell();
             int from = (int)Math.Clamp(after + 1 - _first, 0, _visible);
             int count = Math.Min(most, _visible - from);

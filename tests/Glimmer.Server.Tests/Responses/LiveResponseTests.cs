@@ -45,6 +45,21 @@ public sealed class LiveResponseTests
         Assert.True(closed && !live.IsKept);
     }
 
+    [Fact]
+    public void Who_reads_on_after_a_run_has_failed_is_told_no_more_of_it()
+    {
+        LiveResponse live = Make(out _, first: 2, numbers: 100_000);
+        live.Write(new ChatEvent(ChatEventKind.Content, "told"));
+        (_, long last, _) = Drain(live, 1);
+        live.Write(new ChatEvent(ChatEventKind.Content, "told too"));   // whoever waited hears of it, and comes a little later
+        live.Write(new ChatEvent(ChatEventKind.Content, "untold"));
+        live.Close(kept: false);
+        live.Dispose();
+        (List<JsonElement> events, _, bool closed) = Drain(live, last);
+        Assert.Equal("told too", Assert.Single(events).GetProperty("delta").GetString());
+        Assert.True(closed && !live.IsKept);
+    }
+
     [Theory]
     [InlineData(100_000)]
     [InlineData(5_000)]
