@@ -65,7 +65,9 @@ public sealed partial class ChaosServerTests
             Assert.True((await new AdminServer(pool.Harness).OkAsync("GET", "/ledger/check")).GetProperty("holds").GetBoolean());
             await Eventually.HoldsAsync(() => pool.Pool.List().All(static backend => backend.InFlight == 0));
             Assert.Contains(pool.Pool.List(), backend => backend.FailedOver > 0);
-            Assert.True(outcomes.Count(outcome => outcome.Kind == "done") >= _requests / 3, string.Join('\n', outcomes.CountBy(outcome => $"{outcome.Kind} {outcome.Said}").OrderByDescending(pair => pair.Value)));
+            string all = string.Join('\n', outcomes.CountBy(outcome => $"{outcome.Kind} {outcome.Said}").OrderByDescending(pair => pair.Value));
+            TestContext.Current.TestOutputHelper?.WriteLine(all);
+            Assert.True(outcomes.Count(outcome => outcome.Kind == "done") >= _requests / 3, all);
             Assert.Contains(outcomes, outcome => outcome.Kind == "cut");
             Assert.Contains(outcomes, outcome => outcome.Kind == "error");
         }
