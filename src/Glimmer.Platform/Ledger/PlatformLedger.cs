@@ -228,16 +228,31 @@ public sealed partial class PlatformLedger : ILedger, IAsyncDisposable
         // A sweep that waits for a database that is away ends when the store is closed, which comes after this.
         await _sweeper.WaitAsync(_sweepStopsWithin, CancellationToken.None).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
 
-        // A database that is away is waited for a while; what waits then fails when the store is closed, or is in the journal.
-        TimeSpan patience = _journal is not null && _store.Presence.IsAway ? TimeSpan.FromSeconds(1) : _patience;
         Task drained = _pump.DrainAsync();
-        await drained.WaitAsync(patience, CancellationToken.None).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        await WaitForAsync(drained);
         _journal?.Dispose();
 
         // The store, when it is closed, gives the database some more time: what it then takes is known before the process ends.
         if (_journal is not null && !drained.IsCompleted)
             _store.WaitFor(drained);
         _stop.Dispose();
+    }
+
+    /// <summary>Waits for a database that is slow, and not much longer once it is known to be away: what waits then is in the journal, or fails when the store is closed.</summary>
+    private async Task WaitForAsync(Task drained)
+    {
+        long end = Environment.TickCount64 + (long)_patience.TotalMilliseconds;
+        bool away = false;
+        while (!drained.IsCompleted && Environment.TickCount64 < end)
+        {
+            if (!away && _journal is not null && _store.Presence.IsAway)
+            {
+                away = true;
+                end = Math.Min(end, Environment.TickCount64 + 1000);
+            }
+
+            await drained.WaitAsync(TimeSpan.FromMilliseconds(50), CancellationToken.None).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        }
     }
 
     /// <summary>1234 with 503: what is asked needs the database, which is away.</summary>

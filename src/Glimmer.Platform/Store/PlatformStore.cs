@@ -290,8 +290,7 @@ public sealed class PlatformStore : IAsyncDisposable, IDisposable
         await Writes.StopAsync(followed);
         await followed.WaitAsync(TimeSpan.FromSeconds(5)).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         Changes.Dispose();
-        _connections.Dispose();
-        _readers.Dispose();
+        _connections.Dispose();   // not the readers' semaphore: who waits for it hears then that the store is closed
     }
 
     /// <summary>Has the closing of the store take the writes of one who still gives them, and wait for what follows the last one, stored or failed.</summary>

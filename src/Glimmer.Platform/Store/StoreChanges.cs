@@ -67,7 +67,7 @@ internal sealed class StoreChanges : IDisposable
     }
 
     /// <summary>Looks at once.</summary>
-    private void LookNow()
+    public void LookNow()
     {
         lock (_lock)
             _mustLook = true;

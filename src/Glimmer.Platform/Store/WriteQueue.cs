@@ -190,6 +190,8 @@ internal sealed class WriteQueue : IAsyncDisposable
                 Commit(batch, start, count);
                 _trouble = null;
                 _presence.Answered(writing: true);
+                if (_presence.IsAway)
+                    _changes.LookNow();   // it is back when it can be read again too
                 Interlocked.Add(ref _written, count);
                 Interlocked.Increment(ref _batches);
                 for (int i = start; i < start + count; i++)
