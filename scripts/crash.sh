@@ -8,4 +8,4 @@ require_sdk
 
 dotnet build tests/Glimmer.Platform.Tests -c Release --nologo -v quiet -p:RunAnalyzers=false
 GLIMMER_CRASH_KILLS="${1:-200}" exec tests/Glimmer.Platform.Tests/bin/Release/net10.0/Glimmer.Platform.Tests \
-  --no-ansi --filter-class "Glimmer.Platform.Tests.Ledger.*CrashTests"
+  --no-ansi --filter-class "*CrashTests"
