@@ -13,6 +13,7 @@ namespace Glimmer.Platform.Store;
 /// </summary>
 public sealed class PlatformStore : IAsyncDisposable, IDisposable
 {
+    private const int CheckpointTries = 12;
     private readonly StoreConnections _connections;
     private readonly SemaphoreSlim _readers = new(16);
     private readonly ConcurrentQueue<Task> _lastWrites = new();
@@ -246,7 +247,15 @@ public sealed class PlatformStore : IAsyncDisposable, IDisposable
         if (Kind != StoreKind.Sqlite)
             return;
         using StoreConnection connection = _connections.OpenWriter();
-        connection.Session().Execute("PRAGMA wal_checkpoint(TRUNCATE)");
+
+        // Not 0 when somebody still reads what is in the log. Each try waits for readers as long as a writer does.
+        for (int tries = 1; connection.Session().Scalar<long>("PRAGMA wal_checkpoint(TRUNCATE)") != 0; tries++)
+        {
+            if (tries < CheckpointTries)
+                continue;
+            Faulted?.Invoke(new StoreException($"The log of {Settings.FilePath} could not be emptied, because something has been reading it for a minute: what was deleted is in it until the next time."));
+            return;
+        }
     }
 
     /// <summary>Copies the store to a file while it is used. See <see cref="StoreBackup"/>.</summary>
@@ -284,6 +293,7 @@ public sealed class PlatformStore : IAsyncDisposable, IDisposable
     /// <summary>Writes what waits and closes.</summary>
     public async ValueTask DisposeAsync()
     {
+        Changes.Close();   // first: a watcher that meets the closing store knows then why
         if (Interlocked.Exchange(ref _disposed, 1) != 0)
             return;
         var followed = Task.WhenAll(_lastWrites);

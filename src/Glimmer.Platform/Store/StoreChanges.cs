@@ -29,6 +29,7 @@ internal sealed class StoreChanges : IDisposable
     private readonly Dictionary<string, long> _named = new(StringComparer.Ordinal);
     private bool _mustLook = true;
     private Task? _loop;
+    private volatile bool _closing;
 
     public StoreChanges(StoreConnections connections, StorePresence presence, StoreSettings settings)
     {
@@ -65,6 +66,9 @@ internal sealed class StoreChanges : IDisposable
         foreach ((string topic, long version) in versions)
             Name(topic, version);
     }
+
+    /// <summary>The store begins to close: what a watcher is at may end with that.</summary>
+    public void Close() => _closing = true;
 
     /// <summary>Looks at once.</summary>
     public void LookNow()
@@ -188,6 +192,10 @@ internal sealed class StoreChanges : IDisposable
         try
         {
             watcher.Tell(version);
+        }
+        catch (ObjectDisposedException) when (_closing)
+        {
+            // It asked the store, which takes nothing more.
         }
         catch (Exception fault) when (fault is not StoreAwayException && !StoreDialect.IsAbsence(fault))
         {
