@@ -10,6 +10,9 @@ namespace Glimmer.Platform.Ledger;
 internal sealed class LedgerPump(WriteQueue queue, LedgerWriter writer, LedgerJournal? journal, TimeSpan journalAfter, Func<bool> isAway, Action<Exception> failed)
 {
     private readonly Lock _gate = new();
+
+    // What becomes of a round is decided under it: the journal has it, or it has failed. Taken behind the gate, never before it.
+    private readonly Lock _deciding = new();
     private TaskCompletionSource? _added;
     private LedgerGroup _open = new();
     private bool _running;
@@ -176,12 +179,16 @@ internal sealed class LedgerPump(WriteQueue queue, LedgerWriter writer, LedgerJo
             rounds = group.CloseRounds();
         foreach (LedgerRound round in rounds)
         {
-            if (!journal!.TryKeep(round.Charges))
-                return;
-            round.IsJournaled = true;
-            lock (_gate)
+            lock (_deciding)
+            {
+                if (round.Durable.Task.IsCompleted)
+                    continue;   // stored or failed meanwhile
+                if (!journal!.TryKeep(round.Charges))
+                    return;
+                round.IsJournaled = true;
                 group.Journaled += round.Charges.Count;
-            round.Durable.TrySetResult();
+                round.Durable.TrySetResult();
+            }
         }
     }
 
@@ -208,16 +215,19 @@ internal sealed class LedgerPump(WriteQueue queue, LedgerWriter writer, LedgerJo
                 return;
             }
 
-            try
+            lock (_deciding)
             {
-                int journaled = group.Rounds.Sum(static round => round.IsJournaled ? round.Charges.Count : 0);
-                if (journaled > 0)
-                    journal!.Retain(journaled);
-                writer.Failed(group);
-            }
-            finally
-            {
-                group.Fail(fault);
+                try
+                {
+                    int journaled = group.Rounds.Sum(static round => round.IsJournaled ? round.Charges.Count : 0);
+                    if (journaled > 0)
+                        journal!.Retain(journaled);
+                    writer.Failed(group);
+                }
+                finally
+                {
+                    group.Fail(fault);
+                }
             }
         }
     }
