@@ -8,7 +8,8 @@ namespace Glimmer.Server.Answers;
 
 /// <summary>
 /// Charges an answer once. Made and delivered, wholly or in part: its exact units. Nothing made, or nothing delivered through a fault of
-/// this side: nothing.
+/// this side: nothing. With the charge the call's place in flight is free, before the last byte leaves: whoever has read an answer to its end
+/// finds it free.
 /// </summary>
 internal sealed partial class AnswerCharge(AdmittedCall call, RequestRecord record, ILogger log, TaskCall? task = null)
 {
@@ -18,7 +19,7 @@ internal sealed partial class AnswerCharge(AdmittedCall call, RequestRecord reco
     public void Forgo()
     {
         _closed = true;
-        call.Release();
+        call.Dispose();
     }
 
     /// <summary>Charges what was used, unless it was closed before; completes when the record is durable.</summary>
@@ -27,6 +28,7 @@ internal sealed partial class AnswerCharge(AdmittedCall call, RequestRecord reco
         if (_closed)
             return;
         _closed = true;
+        using AdmittedCall ended = call;
         bool cutOff = finish is FinishReason.BackendFault or FinishReason.Cancelled;
         if (cutOff && (record.FirstEvent == 0 || task is not null))
         {

@@ -106,6 +106,7 @@ internal sealed partial class ChatRunner(CallAdmission calls, AnswerDrain drain,
         }
         catch (OperationCanceledException) when (ended.IsCancellationRequested)
         {
+            admitted.Dispose();
             await CutOffAsync(context);
             return;
         }
@@ -117,8 +118,8 @@ internal sealed partial class ChatRunner(CallAdmission calls, AnswerDrain drain,
 
         if (start.Answer is not { } answer)
         {
-            // Before the answer: whoever tries again at once finds everything given back.
-            admitted.Release();
+            // Before the answer: whoever tries again at once finds everything given back, the place too.
+            admitted.Dispose();
             GlimmerTelemetry.Fail(activity, start.Error!.Code);
             await ErrorResponse.WriteAsync(context, FieldNames.Of(start.Error, call.Endpoint));
             return;

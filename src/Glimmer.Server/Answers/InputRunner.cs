@@ -61,13 +61,16 @@ internal sealed partial class InputRunner(CallAdmission calls, ILogger<InputRunn
 
             if (outcome.Made is not { } made)
             {
-                call.Release();
+                call.Dispose();
                 await ErrorResponse.WriteAsync(context, outcome.Error!);
                 return;
             }
 
             record.Usage = new ChatUsage(outcome.Tokens, 0, 0, 0);
             await call.Settle(new UsageUnits { Input = outcome.Tokens });
+
+            // Before the last byte: whoever has read the answer finds its place free.
+            call.Dispose();
             var body = new ArrayBufferWriter<byte>(4096);
             write(body, made);
             await JsonResponse.WriteAsync(context, body);

@@ -72,9 +72,23 @@ public sealed class ChatCancellationTests
     }
 
     [Fact]
+    public async Task The_place_of_an_answer_is_free_before_its_last_byte_has_left()
+    {
+        await using ServerHarness harness = await ServerHarness.StartAsync();
+        harness.Backend.Script = _ => ChatScript.Of(new string('x', 16 << 20));
+        using var socket = new TcpClient { ReceiveBufferSize = 4096 };
+        await socket.ConnectAsync(harness.Server.Addresses[0].Host, harness.Server.Addresses[0].Port);
+        NetworkStream connection = socket.GetStream();
+        await connection.WriteAsync(Encoding.UTF8.GetBytes(harness.RawChat("""{"model":"glm-4.7","messages":[{"role":"user","content":"hi"}]}""")));
+        await ReadUntilAsync(connection, "200 OK");
+        await ServerHarness.UntilAsync(() => harness.Server.Places.InFlight == 0);
+        Assert.DoesNotContain(harness.Logs.Lines, line => line.Id == 1001);
+    }
+
+    [Fact]
     public async Task A_stopping_server_lets_answers_finish_within_the_drain_time()
     {
-        ServerHarness harness = await ServerHarness.StartAsync(options => options with { DrainTime = TimeSpan.FromSeconds(20) });
+        ServerHarness harness = await ServerHarness.StartAsync(options => options with { DrainTime = TimeSpan.FromMinutes(2) });
         Channel<int> gate = Channel.CreateUnbounded<int>();
         harness.Backend.Script = _ => ChatScript.Of("a", "b") with { Gate = gate.Reader };
         gate.Writer.TryWrite(0);
@@ -91,7 +105,8 @@ public sealed class ChatCancellationTests
     [Fact]
     public async Task Answers_that_do_not_finish_in_time_end_in_the_dialect_s_way()
     {
-        ServerHarness harness = await ServerHarness.StartAsync(options => options with { DrainTime = TimeSpan.FromMilliseconds(200) });
+        // By this clock the time to finish is short, and that to send the ends after it is not.
+        ServerHarness harness = await ServerHarness.StartAsync(options => options with { DrainTime = TimeSpan.FromMinutes(2) }, time: new HurriedTime());
         harness.Backend.Script = _ => ChatScript.Of("a") with { HangAtEnd = true };
         using HttpResponseMessage stream = await harness.PostAsync("""{"model":"glm-4.7","stream":true,"messages":[{"role":"user","content":"hi"}]}""", completion: HttpCompletionOption.ResponseHeadersRead);
         Task<HttpResponseMessage> plain = harness.PostAsync("""{"model":"glm-4.7","messages":[{"role":"user","content":"hi"}]}""");
