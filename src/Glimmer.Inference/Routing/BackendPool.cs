@@ -14,9 +14,11 @@ public sealed class BackendPool : IAsyncDisposable
 {
     private const int RememberedBlocks = 1 << 17;
     private const int RememberedEvents = 64;
+    private static readonly TimeSpan _shortest = TimeSpan.FromMilliseconds(1);
     private readonly Func<BackendDefinition, IChatBackend> _create;
     private readonly Func<BackendDefinition, IReadOnlyList<IEmbeddingBackend>> _createEmbeddings;
     private readonly MemberProber _prober;
+    private readonly CancellationTokenSource _over = new();
     private readonly Lock _applying = new();
     private readonly Lock _gate = new();
     private readonly Queue<BackendEvent> _events = [];
@@ -209,6 +211,7 @@ public sealed class BackendPool : IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         Source?.Dispose();
+        await _over.CancelAsync();
         await _prober.DisposeAsync();
         BackendMember[] all;
         lock (_gate)
@@ -225,6 +228,7 @@ public sealed class BackendPool : IAsyncDisposable
             ejected = member.Circuit.Fail(trial, _options.Eject, () => MayEject(member));
         if (!ejected)
             return;
+        _ = WakeAsync(member);
         Tell(member, "ejected", $"{member.Circuit.Why}; the last: {why}");
         Activity.Current?.AddEvent(new ActivityEvent("glimmer.routing.ejected", tags: new ActivityTagsCollection { ["glimmer.backend.name"] = member.Name, ["glimmer.backend.error"] = member.Circuit.Why }));
     }
@@ -243,6 +247,15 @@ public sealed class BackendPool : IAsyncDisposable
         }
 
         Observer?.Invoke(item);
+    }
+
+    /// <summary>Has the requests that wait look at a backend again as soon as it has been out of use for its time: it may be long until one comes or goes that makes them.</summary>
+    private async Task WakeAsync(BackendMember member)
+    {
+        while (member.Circuit.TimeLeft is { Ticks: > 0 } left && !_over.IsCancellationRequested)
+            await Task.Delay(left < _shortest ? _shortest : left, Time, _over.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        if (!_over.IsCancellationRequested)
+            member.Serve();
     }
 
     private BackendMember? Member(string name) => Array.Find(Volatile.Read(ref _members), member => string.Equals(member.Name, name, StringComparison.OrdinalIgnoreCase));

@@ -2,6 +2,7 @@ using Glimmer.Inference.Backends;
 using Glimmer.Inference.Routing;
 using Glimmer.Inference.Routing.Definitions;
 using Glimmer.Inference.Tests.Embedded.Hosting;
+using Glimmer.Testing;
 
 namespace Glimmer.Inference.Tests.Routing;
 
@@ -142,7 +143,7 @@ public sealed class BackendPoolTests
     [Fact]
     public async Task Never_more_than_a_share_is_ejected_and_never_the_last()
     {
-        RoutingOptions options = _quiet with { Attempts = 1, Eject = new EjectOptions { Failures = 1, Rate = 0, Share = 0.5 } };
+        RoutingOptions options = _quiet with { Attempts = 1, Eject = new EjectOptions { Failures = 1, Rate = 0, Share = 0.5, Time = TimeSpan.FromHours(1), LongestTime = TimeSpan.FromHours(1) } };
         await using FakePool pool = FakePool.Of(TimeProvider.System, options, "a", "b", "c", "d");
         foreach (FakeBackend backend in pool.Made)
             backend.Reply = _ => FakeReply.Down();
@@ -180,8 +181,11 @@ public sealed class BackendPoolTests
     [Fact]
     public async Task Probes_take_a_backend_out_and_bring_it_back()
     {
-        await using FakePool pool = FakePool.Of(TimeProvider.System, _quiet with { Probe = new ProbeOptions { Interval = TimeSpan.FromHours(1), Failures = 2, Successes = 2 } }, "a", "b");
-        await FakePool.UntilAsync(() => pool.Pool.List().All(backend => backend.Probe is not null));
+        ManualTime time = new();
+        await using FakePool pool = FakePool.Of(time, _quiet with { Probe = new ProbeOptions { Interval = TimeSpan.FromHours(1), Failures = 2, Successes = 2 } }, "a", "b");
+
+        // Their own first probes are behind them when both wait for the next.
+        await FakePool.UntilAsync(() => pool.Pool.List().All(backend => backend.Probe is not null) && time.Waiting == 2);
         pool["a"].Probe = () => Task.FromResult(new BackendProbe(false, "connection refused"));
         await pool.Pool.ProbeAsync(default);
         Assert.Equal(BackendState.Ready, pool.Status("a").State);
@@ -200,12 +204,34 @@ public sealed class BackendPoolTests
     }
 
     [Fact]
+    public async Task Whoever_waits_for_the_first_probe_finds_what_it_showed()
+    {
+        RoutingOptions options = _quiet with { Probe = new ProbeOptions { Interval = TimeSpan.FromHours(1), Failures = 1 } };
+        await using FakePool pool = FakePool.Of(TimeProvider.System, options, "a");
+        TaskCompletionSource go = new();
+        bool? early = null;
+        pool.Pool.Observer = item => early = item.What == "down" ? pool.Pool.FirstProbesAsync(TimeSpan.FromHours(1)).IsCompleted : early;
+        pool.Coming = coming => coming.Probe = async () =>
+        {
+            await go.Task;
+            return new BackendProbe(false, "nobody answers");
+        };
+        pool.Apply(options, FakePool.Define("b"));
+        Task probed = pool.Pool.FirstProbesAsync(TimeSpan.FromHours(1));
+        go.SetResult();
+        await probed.WaitAsync(Eventually.Patience, TestContext.Current.CancellationToken);
+        Assert.Equal((BackendState.Down, false), (pool.Status("b").State, early));
+    }
+
+    [Fact]
     public async Task A_probe_that_hangs_is_a_failure_and_probes_come_at_intervals()
     {
         ManualTime time = new();
         RoutingOptions options = new() { Probe = new ProbeOptions { Interval = TimeSpan.FromSeconds(10), Timeout = TimeSpan.FromSeconds(3), Failures = 2 } };
         await using FakePool pool = FakePool.Of(time, options, "a");
-        await FakePool.UntilAsync(() => pool["a"].Probes == 1 && time.Waiting > 0);
+
+        // A probe is over when it was judged; while it runs, the timer of its time limit waits.
+        await FakePool.UntilAsync(() => pool.Pool.List()[0].Probe is { Alive: true } && time.Waiting > 0);
         TaskCompletionSource<BackendProbe> never = new();
         pool["a"].Probe = () => never.Task;
         for (int i = 2; i <= 3; i++)
@@ -239,6 +265,7 @@ public sealed class BackendPoolTests
         Task<ChatStart> waiting = pool.Chat.StartAsync(FakePool.Ask("1"), default).AsTask();
         await pool.Pool.FirstProbesAsync(TimeSpan.FromMilliseconds(1));
         Assert.False(waiting.IsCompleted);
+        await FakePool.UntilAsync(() => pool["b"].Probes == 1);
         pool["b"].IsReady = true;
         probe.SetResult(new BackendProbe(true, "fine"));
         Assert.Equal("b", await FakePool.ReadAsync((await waiting).Answer!));

@@ -1,7 +1,9 @@
 using Glimmer.Dialogue.Output;
+using Glimmer.Inference.Backends;
 using Glimmer.Inference.Routing;
 using Glimmer.Inference.Tests.Embedded.Hosting;
 using Glimmer.Protocol.Errors;
+using Glimmer.Testing;
 
 namespace Glimmer.Inference.Tests.Routing;
 
@@ -72,6 +74,46 @@ public sealed class FailoverWaitTests
 
         // And who comes later does not even begin to wait.
         Assert.Equal("it is on fire", (await scene.Pool.Chat.StartAsync(scene.ForA, default)).Error!.Message);
+    }
+
+    [Fact]
+    public async Task It_hears_at_once_when_the_one_that_was_coming_turns_out_to_be_away()
+    {
+        ManualTime time = new();
+        TaskCompletionSource<BackendProbe> probe = new();
+        await using FakePool pool = new(time, _options with { Wait = TimeSpan.FromMinutes(5) }, FakePool.Define("a"));
+        await pool.Pool.FirstProbesAsync(TimeSpan.FromMinutes(1));
+        pool["a"].Reply = _ => FakeReply.Down("it is on fire");
+        pool.Coming = coming =>
+        {
+            coming.IsReady = false;
+            coming.Probe = () => probe.Task;
+        };
+        pool.Apply(_options with { Wait = TimeSpan.FromMinutes(5) }, FakePool.Define("a"), FakePool.Define("b"));
+        await FakePool.UntilAsync(() => pool["b"].Probes == 1);
+        Task<ChatStart> start = pool.Chat.StartAsync(FakePool.Ask("1"), default).AsTask();
+        await FakePool.UntilAsync(() => pool.Chat.Waiting == 1);
+        probe.SetResult(new BackendProbe(false, "nobody answers"));
+        Assert.Equal("it is on fire", (await start.WaitAsync(Eventually.Patience, TestContext.Current.CancellationToken)).Error!.Message);
+    }
+
+    [Fact]
+    public async Task It_goes_to_one_that_was_ejected_as_soon_as_its_time_is_over()
+    {
+        ManualTime time = new();
+        RoutingOptions options = _options with { Wait = TimeSpan.FromMinutes(5), Attempts = 1, Eject = new EjectOptions { Failures = 1, Rate = 0, Time = TimeSpan.FromSeconds(10) } };
+        await using Scene scene = await Scene.BeginAsync(time, options);
+        scene.Pool["a"].Reply = _ => FakeReply.Down();
+        Assert.NotNull((await scene.Pool.Chat.StartAsync(scene.ForA, default)).Error);
+        Assert.Equal(BackendState.Ejected, scene.Pool.Status("a").State);
+        scene.Pool["a"].Reply = _ => new FakeReply("a");
+        Task<ChatStart> start = scene.Pool.Chat.StartAsync(scene.ForA, default).AsTask();
+        Assert.Equal(1, scene.Pool.Chat.Waiting);
+        time.Advance(TimeSpan.FromSeconds(9));
+        Assert.False(start.IsCompleted);
+        time.Advance(TimeSpan.FromSeconds(2));
+        Assert.Equal("a", await FakePool.ReadAsync((await start.WaitAsync(Eventually.Patience, TestContext.Current.CancellationToken)).Answer!));
+        Assert.Equal(BackendState.Ready, scene.Pool.Status("a").State);
     }
 
     [Theory]

@@ -80,7 +80,6 @@ internal sealed class MemberProber(BackendPool pool, Random random) : IAsyncDisp
     {
         int inARow = member.Probe is { } before && before.Last.Alive == probe.Alive ? before.InARow + 1 : 1;
         member.Probe = new ProbeRecord(pool.Time.GetUtcNow(), probe, inARow);
-        member.FirstProbe.TrySetResult();
         if (probe.Alive)
             member.TakeLoad(probe, inFlight);
         if (!probe.Alive && !member.Down && inARow >= options.Failures)
@@ -96,8 +95,9 @@ internal sealed class MemberProber(BackendPool pool, Random random) : IAsyncDisp
             pool.Tell(member, "up", probe.Detail);
         }
 
-        if (probe.Alive)
-            member.Serve();
+        // Whoever waits for the first probe finds what it showed. Those who waited for this one to be well, or know now that it is not, are looked at again.
+        member.FirstProbe.TrySetResult();
+        member.Serve();
     }
 
     private async Task RunAsync(BackendMember member, CancellationToken cancel)
@@ -107,7 +107,8 @@ internal sealed class MemberProber(BackendPool pool, Random random) : IAsyncDisp
             TimeSpan interval = pool.Options.Probe.Interval;
             if (interval > TimeSpan.Zero || !member.Backend.IsReady)
                 await ProbeAsync(member, cancel);
-            member.FirstProbe.TrySetResult();
+            if (member.FirstProbe.TrySetResult())
+                member.Serve();
             if (interval <= TimeSpan.Zero && member.Down)
                 Judge(member, new BackendProbe(true, "probes are off"), member.InFlight, new ProbeOptions { Successes = 1 });
             await Task.Delay(interval > TimeSpan.Zero ? interval * Jitter() : WhenOff, pool.Time, cancel);
