@@ -2,6 +2,7 @@ using System.Buffers;
 using System.Text;
 using System.Text.Json;
 using Glimmer.Platform.Responses;
+using Glimmer.Platform.Store;
 using Glimmer.Protocol.Errors;
 using Glimmer.Protocol.Json;
 using Glimmer.Protocol.OpenAI;
@@ -9,7 +10,7 @@ using Glimmer.Protocol.OpenAI;
 namespace Glimmer.Server.Responses;
 
 /// <summary>Finds what a request goes on from, and keeps what it leaves.</summary>
-internal sealed class ResponseHistory(ResponseStore store, ConversationStore conversations, RecentResponses recent)
+internal sealed class ResponseHistory(ResponseStore store, ConversationStore conversations, RecentResponses recent, PlatformStore database)
 {
     /// <summary>Longest chain of responses.</summary>
     private const int MaxTurns = 1000;
@@ -95,11 +96,13 @@ internal sealed class ResponseHistory(ResponseStore store, ConversationStore con
             await SoonAsync(conversations.AppendAsync(account, conversation, [.. input, .. response.Output]));
     }
 
-    /// <summary>Waits a little for a write; false when it is still to come. Its fault is the caller's while he waits.</summary>
-    private static async Task<bool> SoonAsync(Task write)
+    /// <summary>Waits for a write, but only a little where the database is away or cannot be written: false when it is still to come. Its fault is the caller's while he waits.</summary>
+    private async Task<bool> SoonAsync(Task write)
     {
-        if (await Task.WhenAny(write, Task.Delay(_patience)) != write)
+        while (await Task.WhenAny(write, Task.Delay(_patience)) != write)
         {
+            if (!database.Presence.IsAway && database.Trouble is null)
+                continue;
             _ = write.ContinueWith(static done => _ = done.Exception, CancellationToken.None, TaskContinuationOptions.OnlyOnFaulted, TaskScheduler.Default);
             return false;
         }
