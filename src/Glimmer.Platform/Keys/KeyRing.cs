@@ -197,17 +197,21 @@ public sealed class KeyRing : IKeySource
 
     private static class LockFile
     {
+        // Who holds it writes the file through to the disk, and may take it again at once: pauses of many lengths find the gaps between.
+        private static readonly TimeSpan _patience = TimeSpan.FromMinutes(1);
+
         public static FileStream Take(string path)
         {
-            for (int attempt = 0; ; attempt++)
+            long begun = Environment.TickCount64;
+            while (true)
             {
                 try
                 {
                     return new FileStream(path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None);
                 }
-                catch (IOException) when (attempt < 50)
+                catch (IOException) when (Directory.Exists(Path.GetDirectoryName(Path.GetFullPath(path))) && Environment.TickCount64 - begun < _patience.TotalMilliseconds)
                 {
-                    Thread.Sleep(20);
+                    Thread.Sleep(Random.Shared.Next(1, 25));
                 }
             }
         }

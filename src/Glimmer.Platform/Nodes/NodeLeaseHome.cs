@@ -6,6 +6,7 @@ namespace Glimmer.Platform.Nodes;
 /// </summary>
 internal sealed class NodeLeaseHome : IDisposable
 {
+    private const int Tries = 10;
     private readonly FileStream _lock;
 
     private NodeLeaseHome(FileStream held, string id) => (_lock, Id) = (held, id);
@@ -19,7 +20,7 @@ internal sealed class NodeLeaseHome : IDisposable
         try
         {
             Directory.CreateDirectory(folder);
-            var held = new FileStream(Path.Combine(folder, "node.lock"), FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None);
+            FileStream held = Open(Path.Combine(folder, "node.lock"));
             Span<byte> text = stackalloc byte[32];
             int length = held.ReadAtLeast(text, text.Length, throwOnEndOfStream: false);
             if (length == text.Length && Guid.TryParseExact(System.Text.Encoding.ASCII.GetString(text), "N", out Guid known))
@@ -37,4 +38,20 @@ internal sealed class NodeLeaseHome : IDisposable
     }
 
     public void Dispose() => _lock.Dispose();
+
+    // A program that is being started holds for a moment what its parent had open; only a lock that stays is another process's.
+    private static FileStream Open(string path)
+    {
+        for (int attempt = 1; ; attempt++)
+        {
+            try
+            {
+                return new FileStream(path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None);
+            }
+            catch (IOException) when (attempt < Tries)
+            {
+                Thread.Sleep(20);
+            }
+        }
+    }
 }

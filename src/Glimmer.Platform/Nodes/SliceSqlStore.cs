@@ -59,7 +59,7 @@ internal sealed class SliceSqlStore(PlatformStore store) : ISliceStore
     {
         bool clean = Interlocked.Increment(ref _maintained) % CleanEvery == 0;
         (bool dead, bool free) = store.Read(session => session.First<(bool, bool)>(
-            $"SELECT EXISTS (SELECT 1 FROM nodes WHERE lease_end < {Clock}), EXISTS (SELECT 1 FROM slice_holdings WHERE free_at <= {Clock}) OR EXISTS (SELECT 1 FROM slice_limits WHERE expires > 0 AND expires < {Clock})"));
+            $"SELECT EXISTS (SELECT 1 FROM nodes WHERE lease_end <= {Clock}), EXISTS (SELECT 1 FROM slice_holdings WHERE free_at <= {Clock}) OR EXISTS (SELECT 1 FROM slice_limits WHERE expires > 0 AND expires < {Clock})"));
         while (dead)
             dead = store.Exchange(BuryOne);
         if (free)
@@ -205,7 +205,7 @@ internal sealed class SliceSqlStore(PlatformStore store) : ISliceStore
     private static bool BuryOne(StoreSession session)
     {
         // Skipped when it is locked: it says something just now, or another node is at it.
-        NodeLeaseRow? dead = session.First<NodeLeaseRow>($"SELECT {NodeColumns} FROM nodes WHERE lease_end < {Clock} ORDER BY id LIMIT 1 FOR UPDATE SKIP LOCKED");
+        NodeLeaseRow? dead = session.First<NodeLeaseRow>($"SELECT {NodeColumns} FROM nodes WHERE lease_end <= {Clock} ORDER BY id LIMIT 1 FOR UPDATE SKIP LOCKED");
         if (dead is null)
             return false;
         var what = new { dead.Id, dead.LeaseEnd, window = (long)SliceKind.Window, period = (long)SliceKind.Period };

@@ -154,9 +154,12 @@ public sealed class TaskRunner : IAsyncDisposable
             return;
         foreach (TaskRun run in await _queue.ClaimAsync(Node, room))
         {
+            // Who finds a run can wait for its end: it is known before it is found, and found before it begins.
             var running = new Running(run, _time.GetTimestamp());
+            var work = new Task<Task>(() => RunAsync(running));
+            running.Ended = work.Unwrap();
             _running[(run.Id, run.Attempt)] = running;
-            running.Ended = Task.Run(() => RunAsync(running));
+            work.Start(TaskScheduler.Default);
         }
     }
 
