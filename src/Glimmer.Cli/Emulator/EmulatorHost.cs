@@ -38,6 +38,7 @@ internal static partial class EmulatorHost
         // :: Step 2: what is played, its server.
         var warnings = new LateLog();
         await using RecordingFile? recordings = emulator.Record is { } record ? RecordingFile.Open(record, StartOf(emulator), warnings.Warn) : null;
+        (DateTime, long)[] files = ScenarioWatch.Look(emulator.ScenarioPaths);
         Scenario scenario = emulator.ScenarioPaths.Count > 0 ? ScenarioReader.ReadFiles(emulator.ScenarioPaths) : recordings!.Scenario;
         ILoggerFactory? logs = null;
         using var live = new LateBackend(scenario.Models, () => emulator.Upstreams is { } set ? new LivePool(set, logs!) : RelayBackends.Create(emulator.Upstream!, TimeProvider.System, logs!));
@@ -68,7 +69,7 @@ internal static partial class EmulatorHost
         TemporaryFolder.Sweep(TimeProvider.System.GetUtcNow());
         Task ended = server.WaitForShutdownAsync();
         using CancellationTokenSource stopping = new();
-        Task watching = emulator.Watch ? ScenarioWatch.RunAsync(emulator.ScenarioPaths, backend, warnings.Read, warnings.Warn, stopping.Token) : Task.CompletedTask;
+        Task watching = emulator.Watch ? ScenarioWatch.RunAsync(emulator.ScenarioPaths, files, backend, warnings.Read, warnings.Warn, stopping.Token) : Task.CompletedTask;
         if (await Task.WhenAny(warming, ended) == warming)
             await warming;
         await ended;

@@ -9,13 +9,14 @@ internal static class ScenarioWatch
 
     /// <summary>Watches until it is told to stop.</summary>
     /// <param name="paths">The files.</param>
+    /// <param name="known">What <see cref="Look"/> said of them before they were read: a change since then is one.</param>
     /// <param name="backend">Who plays them.</param>
     /// <param name="tell">Told of each change.</param>
     /// <param name="warn">Told when the files cannot be used; what was played goes on then.</param>
     /// <param name="stop">Ends it.</param>
-    public static async Task RunAsync(IReadOnlyList<string> paths, ScriptChatBackend backend, Action<string> tell, Action<string> warn, CancellationToken stop)
+    public static async Task RunAsync(IReadOnlyList<string> paths, (DateTime Written, long Length)[] known, ScriptChatBackend backend, Action<string> tell, Action<string> warn, CancellationToken stop)
     {
-        (DateTime, long)[] known = Look(paths), seen = known;
+        (DateTime, long)[] seen = known;
         while (true)
         {
             await Task.Delay(Often, stop).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
@@ -41,6 +42,7 @@ internal static class ScenarioWatch
         }
     }
 
-    private static (DateTime Written, long Length)[] Look(IReadOnlyList<string> paths) =>
+    /// <summary>What tells one state of the files from another.</summary>
+    public static (DateTime Written, long Length)[] Look(IReadOnlyList<string> paths) =>
         [.. paths.Select(static path => new FileInfo(path) is { Exists: true } file ? (file.LastWriteTimeUtc, file.Length) : default)];
 }

@@ -147,13 +147,27 @@ public sealed partial class EmulateTests : ProgramTests
     }
 
     [Fact]
+    public async Task A_scenario_that_changes_between_its_reading_and_the_watching_is_played()
+    {
+        string path = Write("early.yaml", "fallback: one");
+        (DateTime, long)[] before = ScenarioWatch.Look([path]);
+        ScriptChatBackend backend = new(ScenarioReader.ReadFile(path), new Lazy<Glimmer.Dialogue.Tokenization.ITokenizer>(() => throw new InvalidOperationException("No answer is written here.")), new ScriptOptions());
+        Write("early.yaml", "fallback: another");
+        using CancellationTokenSource stop = new();
+        Task watching = ScenarioWatch.RunAsync([path], before, backend, static _ => { }, static _ => { }, stop.Token);
+        await Eventually.HoldsAsync(() => backend.Scenario.Fallback?.Text == "another");
+        await stop.CancelAsync();
+        await watching;
+    }
+
+    [Fact]
     public async Task A_changed_scenario_that_is_broken_leaves_the_former_one()
     {
         string path = Write("broken.yaml", "fallback: one");
         ScriptChatBackend backend = new(ScenarioReader.ReadFile(path), new Lazy<Glimmer.Dialogue.Tokenization.ITokenizer>(() => throw new InvalidOperationException("No answer is written here.")), new ScriptOptions());
         ConcurrentQueue<string> told = [], warned = [];
         using CancellationTokenSource stop = new();
-        Task watching = ScenarioWatch.RunAsync([path], backend, told.Enqueue, warned.Enqueue, stop.Token);
+        Task watching = ScenarioWatch.RunAsync([path], ScenarioWatch.Look([path]), backend, told.Enqueue, warned.Enqueue, stop.Token);
         Write("broken.yaml", "fallback: [broken");
         await Eventually.HoldsAsync(() => !warned.IsEmpty);
         Assert.Equal("one", backend.Scenario.Fallback?.Text);
@@ -247,7 +261,7 @@ public sealed partial class EmulateTests : ProgramTests
     /// <summary>An answer without what differs from run to run: ids and times.</summary>
     private static string Meaning((HttpStatusCode Status, string Body) answer)
     {
-        string body = System.Text.RegularExpressions.Regex.Replace(answer.Body, "\"(?:id|request_id)\":\"[^\"]*\"|\"created\":\\d+", "", System.Text.RegularExpressions.RegexOptions.ExplicitCapture, TimeSpan.FromSeconds(1));
+        string body = System.Text.RegularExpressions.Regex.Replace(answer.Body, "\"(?:id|request_id)\":\"[^\"]*\"|\"created\":\\d+", "", System.Text.RegularExpressions.RegexOptions.ExplicitCapture, TimeSpan.FromSeconds(60));
         return $"{(int)answer.Status} {body}";
     }
 
@@ -274,12 +288,12 @@ public sealed partial class EmulateTests : ProgramTests
         return said;
     }
 
-    [System.Text.RegularExpressions.GeneratedRegex("\"(?:id|item_id|request_id|created|created_at|completed_at|[a-z_]+_duration|signature|encrypted_content)\":(?:\"[^\"]*\"|[0-9]+)", System.Text.RegularExpressions.RegexOptions.None, matchTimeoutMilliseconds: 1000)]
+    [System.Text.RegularExpressions.GeneratedRegex("\"(?:id|item_id|request_id|created|created_at|completed_at|[a-z_]+_duration|signature|encrypted_content)\":(?:\"[^\"]*\"|[0-9]+)", System.Text.RegularExpressions.RegexOptions.None, matchTimeoutMilliseconds: 60_000)]
     private static partial System.Text.RegularExpressions.Regex Ephemeral();
 
     private async Task<(int Code, string Output)> HealthAsync(string url)
     {
-        ProgramRun run = await RunAsync("health", url);
+        ProgramRun run = await RunAsync("health", url, "--timeout", "120");
         return (run.ExitCode, run.Output.ReplaceLineEndings("\n"));
     }
 
@@ -292,9 +306,17 @@ public sealed partial class EmulateTests : ProgramTests
         {
             using Process process = Process.Start(start)!;
             Task<string> errors = process.StandardError.ReadToEndAsync();
-            string output = await process.StandardOutput.ReadToEndAsync();
-            await process.WaitForExitAsync();
-            return new ProgramRun(process.ExitCode, output, await errors);
+            try
+            {
+                string output = await process.StandardOutput.ReadToEndAsync().WaitAsync(Eventually.Patience);
+                await process.WaitForExitAsync().WaitAsync(Eventually.Patience);
+                return new ProgramRun(process.ExitCode, output, await errors);
+            }
+            finally
+            {
+                if (!process.HasExited)
+                    process.Kill(entireProcessTree: true);
+            }
         }
         catch (System.ComponentModel.Win32Exception)
         {
