@@ -36,9 +36,9 @@ internal static partial class EnvEdit
         return string.Join(newLine, lines) + newLine;
     }
 
-    [GeneratedRegex("""^\s*(?<export>export\s+)?(?<name>[\w.-]+)\s*=\s*(?<value>.*?)\s*$""", RegexOptions.CultureInvariant | RegexOptions.ExplicitCapture, 1000)]
+    [GeneratedRegex("""^\s*(?<export>export\s+)?(?<name>[\w.-]+)\s*=\s*(?<value>.*?)\s*$""", RegexOptions.CultureInvariant | RegexOptions.ExplicitCapture, 10_000)]
     private static partial Regex Assignment();
 
-    [GeneratedRegex("""^[\w.:/@%+-]*$""", RegexOptions.CultureInvariant | RegexOptions.ExplicitCapture, 1000)]
+    [GeneratedRegex("""^[\w.:/@%+-]*$""", RegexOptions.CultureInvariant | RegexOptions.ExplicitCapture, 10_000)]
     private static partial Regex Plain();
 }

@@ -112,6 +112,6 @@ internal static partial class UnifiedDiff
         return script;
     }
 
-    [GeneratedRegex("""(?<name>[\w.-]*(key|token|secret|password|authorization|credential)[\w.-]*["']?\s*[:=]\s*["'](Bearer )?)(?<shown>[^"']{0,4})[^"']+|(?<name>^\s*(export\s+)?\w*(key|token|secret|password|authorization|credential)\w*=)(?<shown>[^\s"']{0,4})[^\s"']+""", RegexOptions.IgnoreCase | RegexOptions.CultureInvariant | RegexOptions.ExplicitCapture, 1000)]
+    [GeneratedRegex("""(?<name>[\w.-]*(key|token|secret|password|authorization|credential)[\w.-]*["']?\s*[:=]\s*["'](Bearer )?)(?<shown>[^"']{0,4})[^"']+|(?<name>^\s*(export\s+)?\w*(key|token|secret|password|authorization|credential)\w*=)(?<shown>[^\s"']{0,4})[^\s"']+""", RegexOptions.IgnoreCase | RegexOptions.CultureInvariant | RegexOptions.ExplicitCapture, 10_000)]
     private static partial Regex Secrets();
 }

@@ -13,7 +13,7 @@ public sealed class MalformedArea(IReadOnlyDictionary<string, Action<string>>? r
     // What a parser may allocate: a base for its tables and a small multiple of the file.
     private const long BaseBytes = 24 << 20;
     private const long BytesPerByte = 64;
-    private static readonly TimeSpan _patience = TimeSpan.FromSeconds(20);
+    private static readonly TimeSpan _patience = TimeSpan.FromSeconds(60);
     private readonly IReadOnlyDictionary<string, Action<string>> _runners = runners ?? MalformedRunners.All;
 
     /// <inheritdoc/>

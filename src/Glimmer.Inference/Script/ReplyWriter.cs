@@ -136,6 +136,6 @@ internal sealed partial class ReplyWriter(Generation generation, ITokenizer toke
                     ? groups[index]
                     : place.Value);
 
-    [GeneratedRegex(@"\{\{(?<name>last|\d{1,2})\}\}", RegexOptions.CultureInvariant | RegexOptions.ExplicitCapture, matchTimeoutMilliseconds: 1000)]
+    [GeneratedRegex(@"\{\{(?<name>last|\d{1,2})\}\}", RegexOptions.CultureInvariant | RegexOptions.ExplicitCapture, matchTimeoutMilliseconds: 10_000)]
     private static partial Regex Place();
 }

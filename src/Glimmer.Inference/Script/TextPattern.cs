@@ -6,7 +6,7 @@ namespace Glimmer.Inference.Script;
 /// <summary>A condition on a text: it contains some words, in this case, or an expression written <c>/…/</c> or <c>/…/i</c> matches in it.</summary>
 public sealed class TextPattern
 {
-    private static readonly TimeSpan Patience = TimeSpan.FromMilliseconds(200);
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(5);
     private readonly string _source;
     private readonly Regex? _expression;
 

@@ -22,10 +22,16 @@ internal sealed class JsonLogProvider : ILoggerProvider
     private readonly Channel<byte[]> _lines = Channel.CreateBounded<byte[]>(new BoundedChannelOptions(MaxQueued) { SingleReader = true });
     private readonly ConcurrentDictionary<string, ILogger> _loggers = new(StringComparer.Ordinal);
     private readonly Task _writing;
+    private readonly TimeSpan _patience;
     private long _dropped;
 
-    public JsonLogProvider(Stream output, TimeProvider time)
+    /// <summary>Writes lines to a stream.</summary>
+    /// <param name="output">Where they go.</param>
+    /// <param name="time">Their clock.</param>
+    /// <param name="patience">How long the end waits for lines to be written; null for five seconds.</param>
+    public JsonLogProvider(Stream output, TimeProvider time, TimeSpan? patience = null)
     {
+        _patience = patience ?? TimeSpan.FromSeconds(5);
         _output = output;
         _time = time;
         _writing = Task.Run(WriteAsync);
@@ -38,7 +44,7 @@ internal sealed class JsonLogProvider : ILoggerProvider
     public void Dispose()
     {
         _lines.Writer.TryComplete();
-        _writing.Wait(TimeSpan.FromSeconds(2));
+        _writing.Wait(_patience);
     }
 
     private async Task WriteAsync()

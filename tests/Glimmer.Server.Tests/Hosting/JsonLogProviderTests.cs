@@ -1,6 +1,7 @@
 using System.Text;
 using System.Text.Json;
 using Glimmer.Server.Hosting;
+using Glimmer.Testing;
 using Microsoft.Extensions.Logging;
 
 namespace Glimmer.Server.Tests.Hosting;
@@ -12,7 +13,7 @@ public sealed class JsonLogProviderTests
     {
         using var output = new MemoryStream();
         var time = new DateTimeOffset(2026, 3, 1, 1, 2, 3, 456, TimeSpan.FromHours(8));
-        using (var provider = new JsonLogProvider(output, new FixedTime(time)))
+        using (var provider = new JsonLogProvider(output, new FixedTime(time), Eventually.Patience))
         {
             provider.CreateLogger("Glimmer.Server.X").Log(
                 LogLevel.Information, new EventId(7, "Request"), (IReadOnlyList<KeyValuePair<string, object?>>)

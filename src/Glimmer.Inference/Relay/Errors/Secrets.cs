@@ -53,9 +53,9 @@ internal sealed partial class Secrets
     }
 
     /// <summary>What looks like a credential, of whomever.</summary>
-    [GeneratedRegex(@"\bsk-[A-Za-z0-9_*.\-]{6,}|\beyJ[A-Za-z0-9_\-]{10,}(\.[A-Za-z0-9_\-]*)*|\bBearer\s+[A-Za-z0-9._~+/=\-]{6,}", RegexOptions.IgnoreCase | RegexOptions.CultureInvariant | RegexOptions.ExplicitCapture, matchTimeoutMilliseconds: 1000)]
+    [GeneratedRegex(@"\bsk-[A-Za-z0-9_*.\-]{6,}|\beyJ[A-Za-z0-9_\-]{10,}(\.[A-Za-z0-9_\-]*)*|\bBearer\s+[A-Za-z0-9._~+/=\-]{6,}", RegexOptions.IgnoreCase | RegexOptions.CultureInvariant | RegexOptions.ExplicitCapture, matchTimeoutMilliseconds: 10_000)]
     private static partial Regex Credential();
 
-    [GeneratedRegex(@"[\s\p{Cc}]+", RegexOptions.CultureInvariant | RegexOptions.ExplicitCapture, matchTimeoutMilliseconds: 1000)]
+    [GeneratedRegex(@"[\s\p{Cc}]+", RegexOptions.CultureInvariant | RegexOptions.ExplicitCapture, matchTimeoutMilliseconds: 10_000)]
     private static partial Regex Blank();
 }

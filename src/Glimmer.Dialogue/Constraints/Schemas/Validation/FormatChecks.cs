@@ -59,30 +59,30 @@ internal static partial class FormatChecks
     private static bool IsHost(string text) =>
         text.Length is > 0 and <= 253 && text.Split('.').All(label => label.Length is > 0 and <= 63 && LabelPattern().IsMatch(label));
 
-    [GeneratedRegex(@"^(?<h>[0-9]{2}):(?<m>[0-9]{2}):(?<s>[0-9]{2})(?:\.[0-9]+)?(?:[Zz]|[+-](?<oh>[0-9]{2}):(?<om>[0-9]{2}))\z", RegexOptions.ExplicitCapture, 1000)]
+    [GeneratedRegex(@"^(?<h>[0-9]{2}):(?<m>[0-9]{2}):(?<s>[0-9]{2})(?:\.[0-9]+)?(?:[Zz]|[+-](?<oh>[0-9]{2}):(?<om>[0-9]{2}))\z", RegexOptions.ExplicitCapture, 10_000)]
     private static partial Regex TimePattern();
 
-    [GeneratedRegex(@"^P(?:[0-9]+W|(?:[0-9]+Y)?(?:[0-9]+M)?(?:[0-9]+D)?(?:T(?:[0-9]+H)?(?:[0-9]+M)?(?:[0-9]+S)?)?)\z", RegexOptions.None, 1000)]
+    [GeneratedRegex(@"^P(?:[0-9]+W|(?:[0-9]+Y)?(?:[0-9]+M)?(?:[0-9]+D)?(?:T(?:[0-9]+H)?(?:[0-9]+M)?(?:[0-9]+S)?)?)\z", RegexOptions.None, 10_000)]
     private static partial Regex DurationPattern();
 
-    [GeneratedRegex(@"^[0-9A-Fa-f:.]+\z", RegexOptions.None, 1000)]
+    [GeneratedRegex(@"^[0-9A-Fa-f:.]+\z", RegexOptions.None, 10_000)]
     private static partial Regex IPv6Characters();
 
-    [GeneratedRegex(@"^[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?\z", RegexOptions.None, 1000)]
+    [GeneratedRegex(@"^[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?\z", RegexOptions.None, 10_000)]
     private static partial Regex LabelPattern();
 
-    [GeneratedRegex(@"^[^\s@<>()\[\]\\,;:"".]+(?:\.[^\s@<>()\[\]\\,;:"".]+)*\z", RegexOptions.None, 1000)]
+    [GeneratedRegex(@"^[^\s@<>()\[\]\\,;:"".]+(?:\.[^\s@<>()\[\]\\,;:"".]+)*\z", RegexOptions.None, 10_000)]
     private static partial Regex LocalPattern();
 
-    [GeneratedRegex(@"^[A-Za-z][A-Za-z0-9+.-]*:[A-Za-z0-9\-._~:/?#\[\]@!$&'()*+,;=%]*\z", RegexOptions.None, 1000)]
+    [GeneratedRegex(@"^[A-Za-z][A-Za-z0-9+.-]*:[A-Za-z0-9\-._~:/?#\[\]@!$&'()*+,;=%]*\z", RegexOptions.None, 10_000)]
     private static partial Regex UriPattern();
 
-    [GeneratedRegex(@"^[A-Za-z0-9\-._~:/?#\[\]@!$&'()*+,;=%]*\z", RegexOptions.None, 1000)]
+    [GeneratedRegex(@"^[A-Za-z0-9\-._~:/?#\[\]@!$&'()*+,;=%]*\z", RegexOptions.None, 10_000)]
     private static partial Regex ReferencePattern();
 
-    [GeneratedRegex(@"^(?:/(?:[^/~]|~[01])*)*\z", RegexOptions.None, 1000)]
+    [GeneratedRegex(@"^(?:/(?:[^/~]|~[01])*)*\z", RegexOptions.None, 10_000)]
     private static partial Regex PointerPattern();
 
-    [GeneratedRegex(@"^(?:0|[1-9][0-9]*)(?:#|(?:/(?:[^/~]|~[01])*)*)\z", RegexOptions.None, 1000)]
+    [GeneratedRegex(@"^(?:0|[1-9][0-9]*)(?:#|(?:/(?:[^/~]|~[01])*)*)\z", RegexOptions.None, 10_000)]
     private static partial Regex RelativePointerPattern();
 }
