@@ -16,7 +16,8 @@ if { [ ${#wanted[@]} -eq 0 ] || wants Platform || wants Server; } && ! ls /usr/l
   if command -v apt-get >/dev/null 2>&1; then
     echo "PostgreSQL is missing: installing it." >&2
     as_root=(); [ "$(id -u)" -eq 0 ] || as_root=(sudo -n)
-    { "${as_root[@]}" apt-get update -qq && "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends postgresql; } >/dev/null 2>&1 \
+    patient=(-o DPkg::Lock::Timeout=300 -o Acquire::Retries=3)
+    { "${as_root[@]}" apt-get "${patient[@]}" update -qq && "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get "${patient[@]}" install -y -qq --no-install-recommends postgresql; } >/dev/null 2>&1 \
       || echo "PostgreSQL could not be installed: its tests will be skipped." >&2
   else
     echo "PostgreSQL is missing and there is no apt-get: its tests will be skipped." >&2
@@ -24,7 +25,7 @@ if { [ ${#wanted[@]} -eq 0 ] || wants Platform || wants Server; } && ! ls /usr/l
 fi
 
 # A suite that hangs is ended, and its log names the tests that ran for long: whoever reads it should not have to guess. The longest takes two minutes on two cores.
-longest=${GLIMMER_SUITE_SECONDS:-900}
+longest=${GLIMMER_SUITE_SECONDS:-1800}
 bounded() { timeout --foreground --kill-after=20 "$longest" "$@"; local code=$?; [ "$code" -ne 124 ] && [ "$code" -ne 137 ] || echo "It did not end within $longest s and was ended."; return "$code"; }
 
 passed=0 failed=0 skipped=0 broken=()

@@ -5,9 +5,10 @@ if ! command -v npm >/dev/null 2>&1; then
     echo "No apt-get here; install Node.js 20 or later with npm and run this again." >&2
     exit 69
   fi
-  as_root=(); [ "$(id -u)" -eq 0 ] || as_root=(sudo)
-  "${as_root[@]}" apt-get update -qq
-  "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends nodejs npm >/dev/null
+  as_root=(); [ "$(id -u)" -eq 0 ] || as_root=(sudo -n)
+  patient=(-o DPkg::Lock::Timeout=300 -o Acquire::Retries=3)
+  "${as_root[@]}" apt-get "${patient[@]}" update -qq
+  "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get "${patient[@]}" install -y -qq --no-install-recommends nodejs npm >/dev/null
 fi
 
 # The distribution's Node.js may be too old for the clients; a newer one comes as a package.
