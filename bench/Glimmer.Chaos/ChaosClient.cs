@@ -8,13 +8,16 @@ namespace Glimmer.Chaos;
 /// <summary>Asks one thing at a time, in every dialect, of a node chosen by chance.</summary>
 internal sealed class ChaosClient(ChaosReport report, IReadOnlyList<Uri> nodes, IReadOnlyList<string> keys, Random random, Func<int> next) : IDisposable
 {
-    private readonly HttpClient _http = new(new SocketsHttpHandler { ConnectTimeout = TimeSpan.FromSeconds(3) }) { Timeout = TimeSpan.FromSeconds(60) };
+    private readonly HttpClient _http = new(new SocketsHttpHandler { ConnectTimeout = TimeSpan.FromSeconds(15) }) { Timeout = TimeSpan.FromSeconds(60) };
     private readonly List<(string Key, Uri Path, ChaosRequest[] Requests, Func<JsonElement, bool> Ended)> _later = [];
 
     /// <summary>How long an answer may take from its first byte to its last: whatever fails meanwhile, it has an end long before.</summary>
     private static readonly TimeSpan _longest = TimeSpan.FromMinutes(2);
 
     private bool _failed;
+
+    /// <summary>How many kinds of requests it makes.</summary>
+    public const int Kinds = 8;
 
     /// <summary>Asks until told to end.</summary>
     public async Task RunAsync(CancellationToken stop)
@@ -143,6 +146,7 @@ internal sealed class ChaosClient(ChaosReport report, IReadOnlyList<Uri> nodes, 
             }
 
             using var answer = JsonDocument.Parse(text);
+            report.Taken[kind] = true;
             _later.Add((key, new Uri(address(answer.RootElement.GetProperty("id").GetString()!), UriKind.Relative), asked, ended));
         }
         catch (Exception fault) when (fault is HttpRequestException or IOException or OperationCanceledException)
@@ -178,12 +182,20 @@ internal sealed class ChaosClient(ChaosReport report, IReadOnlyList<Uri> nodes, 
         {
             using var request = new HttpRequestMessage(HttpMethod.Get, new Uri(nodes[random.Next(nodes.Count)], path));
             request.Headers.Authorization = new AuthenticationHeaderValue("Bearer", key);
-            using HttpResponseMessage response = await _http.SendAsync(request);
-            string text = await response.Content.ReadAsStringAsync();
-            if (response.IsSuccessStatusCode)
-                return text;
-            if (attempt > 300)
-                throw new InvalidOperationException($"{path}: {(int)response.StatusCode} {text}");
+            try
+            {
+                using HttpResponseMessage response = await _http.SendAsync(request);
+                string text = await response.Content.ReadAsStringAsync();
+                if (response.IsSuccessStatusCode)
+                    return text;
+                if (attempt > 300)
+                    throw new InvalidOperationException($"{path}: {(int)response.StatusCode} {text}");
+            }
+            catch (Exception fault) when (fault is HttpRequestException or IOException or OperationCanceledException && attempt <= 10)
+            {
+                // A connection that a busy machine was slow to make; a node that does not answer ten times is one that is away.
+            }
+
             await Task.Delay(200);
         }
     }
@@ -194,6 +206,7 @@ internal sealed class ChaosClient(ChaosReport report, IReadOnlyList<Uri> nodes, 
         if (Has(text, request.Nonce))
         {
             request.Outcome = ChaosOutcome.Answered;
+            report.Taken[request.Kind] = true;
         }
         else if (text.Contains("error", StringComparison.Ordinal) || text.Contains("FAIL", StringComparison.Ordinal))
         {

@@ -69,6 +69,9 @@ public sealed class ChaosReport
     /// <summary>All requests.</summary>
     public ConcurrentQueue<ChaosRequest> Requests { get; } = new();
 
+    /// <summary>The kinds of requests that were answered, or taken to be answered later.</summary>
+    public ConcurrentDictionary<string, bool> Taken { get; } = new(StringComparer.Ordinal);
+
     /// <summary>What must not be. Empty after a good run.</summary>
     public ConcurrentQueue<string> Faults { get; } = new();
 

@@ -49,6 +49,10 @@ public static class ChaosRun
             {
                 Task load = Task.WhenAll(clients.Select(client => Task.Run(() => client.RunAsync(stop.Token))));
                 await DisturbAsync(settings, report, nodes, postgres);
+
+                // A slow machine has asked little meanwhile: the load goes on until each kind of request was taken, or had its time.
+                for (var watch = Stopwatch.StartNew(); watch.Elapsed < Eventually.Patience && report.Taken.Count < ChaosClient.Kinds;)
+                    await Task.Delay(100);
                 await stop.CancelAsync();
                 await load;
             }

@@ -129,8 +129,7 @@ public sealed class RetryTests
             using GlimmerClient client = server.Client();
             using var cancel = new CancellationTokenSource();
             Task<Completion> call = client.Chat.CompleteAsync(Request, cancel.Token);
-            while (server.Requests.IsEmpty)
-                await Task.Delay(5);
+            await Eventually.HoldsAsync(() => !server.Requests.IsEmpty);
             await cancel.CancelAsync();
             await Assert.ThrowsAnyAsync<OperationCanceledException>(() => call);
             await server.ClientLeft.Task.WaitAsync(TimeSpan.FromMinutes(2));

@@ -136,7 +136,10 @@ public sealed class EngineAnswerTests
         Dictionary<int, float> endless = new() { [Rig.Stop] = -100 };
         // 10 pages of 32 for 6 sequences that grow to 5 pages each.
         using InferenceEngine engine = new(model, Rig.Options with { Pages = 10, MaxBatch = 6, PrefixCache = cache });
+        using ManualResetEventSlim submitted = new();
+        model.OnForward = _ => Assert.True(submitted.Wait(TimeSpan.FromMinutes(2)));
         RecordingSink[] sinks = [.. Enumerable.Range(0, 6).Select(i => engine.Start(Rig.Prompt(i, 20 + i), 120, SamplingOf(i)))];
+        submitted.Set();
         for (int i = 0; i < sinks.Length; i++)
         {
             Assert.Equal(GenerationEnd.MaxTokens, await sinks[i].Ended.Soon());

@@ -238,13 +238,15 @@ public sealed class EngineLifeTests
         using FakeModel model = new(context: 1 << 20);
         using InferenceEngine engine = new(model, Rig.Options with { MaxBatch = 1, Pages = 2000 });
         SamplingOptions endless = Rig.Greedy with { LogitBias = new Dictionary<int, float> { [Rig.Stop] = -100 } };
-        using ManualResetEventSlim begun = new();
-        RecordingSink running = new() { OnEach = _ => { begun.Set(); return true; } };
+        using ManualResetEventSlim begun = new(), stopCalled = new();
+        RecordingSink running = new() { OnEach = _ => { begun.Set(); return stopCalled.Wait(TimeSpan.FromMinutes(2)); } };
         engine.Submit(Rig.Request([1, 2, 3], 60_000, running, endless), default, out _);
         RecordingSink waiting = engine.Start([2, 3, 4], 20);
         Assert.True(begun.Wait(TimeSpan.FromMinutes(2)));
 
-        await engine.StopAsync(TimeSpan.Zero).Soon();
+        Task stop = engine.StopAsync(TimeSpan.Zero);
+        stopCalled.Set();
+        await stop.Soon();
 
         Assert.Equal(GenerationEnd.Shutdown, await running.Ended.Soon());
         Assert.Equal(GenerationEnd.Shutdown, await waiting.Ended.Soon());

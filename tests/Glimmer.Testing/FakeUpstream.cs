@@ -62,8 +62,7 @@ public sealed class FakeUpstream : IAsyncDisposable
                 await exchange.WriteAsync(piece);
             }
 
-            await exchange.WriteAsync(end);
-            await exchange.EndAsync();
+            await exchange.EndAsync(end);
         });
     }
 
@@ -73,7 +72,7 @@ public sealed class FakeUpstream : IAsyncDisposable
         await _stopping.CancelAsync();
         _listener.Stop();
         await _accepting;
-        await Task.WhenAll(_connections.Keys);
+        await Task.WhenAll(_connections.Keys).WaitAsync(Eventually.Patience);
         _listener.Dispose();
         _stopping.Dispose();
     }
@@ -185,6 +184,13 @@ public sealed class FakeExchange
 
     /// <summary>Ends the stream.</summary>
     public Task EndAsync() => SendAsync("0\r\n\r\n"u8.ToArray());
+
+    /// <summary>Sends the last bytes of the stream and its end in one piece: who stops reading at the last event finds the connection free.</summary>
+    public Task EndAsync(ReadOnlyMemory<byte> last)
+    {
+        byte[] head = Encoding.ASCII.GetBytes(last.Length.ToString("x", CultureInfo.InvariantCulture) + "\r\n");
+        return SendAsync((byte[])[.. head, .. last.Span, .. "\r\n0\r\n\r\n"u8]);
+    }
 
     /// <summary>Breaks the connection.</summary>
     public void Abort()

@@ -9,8 +9,11 @@ namespace Glimmer.Testing;
 /// </summary>
 public static class LoopbackPorts
 {
-    private const int First = 20_000;
-    private const int End = 32_000;
+    private const int Slices = 12;
+    private const int InSlice = 1_000;
+
+    // Suites that run side by side draw from different ports, since a port is free between its being drawn and being listened on.
+    private static readonly int _first = 20_000 + (Environment.ProcessId % Slices * InSlice);
     private static readonly HashSet<int> _taken = [];
 
     /// <summary>A port that nobody listens on and that this process was not given before.</summary>
@@ -20,13 +23,13 @@ public static class LoopbackPorts
         {
             for (int tries = 0; tries < 1000; tries++)
             {
-                int port = Random.Shared.Next(First, End);
+                int port = _first + Random.Shared.Next(InSlice);
                 if (!_taken.Contains(port) && IsFree(port) && _taken.Add(port))
                     return port;
             }
         }
 
-        throw new InvalidOperationException($"No port between {First} and {End} is free on loopback.");
+        throw new InvalidOperationException($"No port between {_first} and {_first + InSlice} is free on loopback.");
     }
 
     private static bool IsFree(int port)

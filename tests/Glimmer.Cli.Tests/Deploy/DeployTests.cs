@@ -137,18 +137,18 @@ public sealed partial class DeployTests
         return Assert.Single(stream.Documents).RootNode;
     }
 
-    [GeneratedRegex("GLIMMER__(?<name>[A-Z_]+)", RegexOptions.ExplicitCapture, 1000)]
+    [GeneratedRegex("GLIMMER__(?<name>[A-Z_]+)", RegexOptions.ExplicitCapture, 60_000)]
     private static partial Regex Variable();
 
-    [GeneratedRegex(@"^\| `(?<name>[A-Za-z:]+)`", RegexOptions.Multiline | RegexOptions.ExplicitCapture, 1000)]
+    [GeneratedRegex(@"^\| `(?<name>[A-Za-z:]+)`", RegexOptions.Multiline | RegexOptions.ExplicitCapture, 60_000)]
     private static partial Regex SettingName();
 
-    [GeneratedRegex(@"\.Values\.(?<name>[A-Za-z]+(\.[A-Za-z]+)*)", RegexOptions.ExplicitCapture, 1000)]
+    [GeneratedRegex(@"\.Values\.(?<name>[A-Za-z]+(\.[A-Za-z]+)*)", RegexOptions.ExplicitCapture, 60_000)]
     private static partial Regex Value();
 
-    [GeneratedRegex(@"\{\{-? *(if|range|with|define)\b", RegexOptions.ExplicitCapture, 1000)]
+    [GeneratedRegex(@"\{\{-? *(if|range|with|define)\b", RegexOptions.ExplicitCapture, 60_000)]
     private static partial Regex Opens();
 
-    [GeneratedRegex(@"\{\{-? *end\b", RegexOptions.ExplicitCapture, 1000)]
+    [GeneratedRegex(@"\{\{-? *end\b", RegexOptions.ExplicitCapture, 60_000)]
     private static partial Regex Ends();
 }

@@ -92,6 +92,6 @@ public sealed partial class BackendsTests : ProgramTests
         return (banner.Groups["url"].Value, banner.Groups["key"].Value);
     }
 
-    [GeneratedRegex(@"ready at (?<url>http://\S+)[\s\S]*?key +(?<key>\S+)", RegexOptions.ExplicitCapture, 1000)]
+    [GeneratedRegex(@"ready at (?<url>http://\S+)[\s\S]*?key +(?<key>\S+)", RegexOptions.ExplicitCapture, 60_000)]
     private static partial Regex Banner { get; }
 }

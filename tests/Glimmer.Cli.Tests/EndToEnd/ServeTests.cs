@@ -77,7 +77,7 @@ public sealed partial class ServeTests : ProgramTests
     public async Task An_interrupt_lets_a_running_stream_finish()
     {
         const int Tokens = 1500;
-        await using GlimmerProcess server = GlimmerProcess.Start(Folder, ["serve", "--port", "0", "--threads", "1"]);
+        await using GlimmerProcess server = GlimmerProcess.Start(Folder, ["serve", "--port", "0", "--threads", "1", "--set", "Shutdown:DrainSeconds=600"]);
         await server.ReadyAsync();
         using HttpClient client = Client(server, Key().Match(server.Output).Value);
         // A demand for a long list keeps the model talking to the end of max_tokens.

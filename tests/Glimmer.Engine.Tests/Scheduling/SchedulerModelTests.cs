@@ -61,8 +61,11 @@ public sealed class SchedulerModelTests
             runs.Add((request with { Constraint = request.Constraint is null ? null : new FakeConstraint(seedOfConstraint) }, sink, source));
         }
 
+        // The list is this thread's until the first has come, and the engine's from then on.
+        using ManualResetEventSlim begun = new();
         model.OnForward = _ =>
         {
+            Assert.True(begun.Wait(TimeSpan.FromMinutes(2)));
             passes++;
             if (runs.Count < 30 && random.Next(3) == 0)
                 Arrive();
@@ -70,6 +73,8 @@ public sealed class SchedulerModelTests
                 runs[random.Next(runs.Count)].Source.Cancel();
         };
         Arrive();
+        begun.Set();
+
         // The engine's thread adds to the list as it goes: an idle engine has added all it will.
         await engine.AssertNoLeakAsync().Soon();
 

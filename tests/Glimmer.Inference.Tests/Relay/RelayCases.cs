@@ -22,6 +22,7 @@ internal static class RelayCases
         Url = new Uri(address, path),
         ApiKey = Key,
         ChatMode = true,
+        ConnectTimeout = TimeSpan.FromMinutes(5),
         Models = [new BackendModel { Code = "glm-4.7", Name = "far-model" }],
     };
 

@@ -141,9 +141,7 @@ public sealed class RelayErrorTests
     [Fact]
     public async Task A_service_that_is_not_there_is_the_backends_fault()
     {
-        FakeUpstream upstream = FakeUpstream.Json(200, "");
-        Uri address = upstream.Address;
-        await upstream.DisposeAsync();
+        var address = new Uri($"http://127.0.0.1:{LoopbackPorts.Take()}");
         await using IRemoteBackend backend = RelayBackends.Create(Define(address), TimeProvider.System, new LogLines());
         ChatStart start = await backend.StartAsync(Ask(), default);
         Assert.Equal((StartFault.Backend, BusinessCode.Network), (start.Fault, start.Error!.Code));

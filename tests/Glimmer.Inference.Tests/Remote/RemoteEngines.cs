@@ -1,6 +1,7 @@
 using Glimmer.Dialogue.Output;
 using Glimmer.Inference.Backends;
 using Glimmer.Inference.Remote;
+using Glimmer.Inference.Tests.Embedded.Hosting;
 using Glimmer.Inference.Tests.Remote.Fakes;
 using Glimmer.Testing;
 using Microsoft.Extensions.Logging.Abstractions;
@@ -37,13 +38,15 @@ internal static class RemoteEngines
         Name = "fake",
         Kind = engine switch { FakeVllm => BackendKind.Vllm, FakeSGLang => BackendKind.SGLang, _ => BackendKind.LlamaServer },
         Url = engine.Url,
+        ConnectTimeout = TimeSpan.FromMinutes(5),
         Models = [new BackendModel { Code = "glimmer-tiny", Tokenizer = Fixtures.BundledModel }],
     };
 
+    /// <summary>A backend that asks an engine. Its clock stands still unless a test gives another: no limit of time ends what the machine is slow at.</summary>
     public static IRemoteBackend Backend(FakeEngine engine, Func<BackendDefinition, BackendDefinition>? change = null, TimeProvider? time = null)
     {
         BackendDefinition definition = Definition(engine);
-        return RawBackends.Create(change?.Invoke(definition) ?? definition, time ?? TimeProvider.System, NullLoggerFactory.Instance);
+        return RawBackends.Create(change?.Invoke(definition) ?? definition, time ?? new ManualTime(), NullLoggerFactory.Instance);
     }
 
     public static async Task<(MessageBuilder Message, IChatAnswer Answer)> AskAsync(IChatBackend backend, ChatRequest request, CancellationToken cancel = default)

@@ -1,7 +1,7 @@
 using System.Collections.Concurrent;
 using System.Net;
-using System.Net.Sockets;
 using System.Text;
+using Glimmer.Testing;
 
 namespace Glimmer.Platform.Tests.Billing;
 
@@ -13,14 +13,7 @@ internal sealed class FakeProvider : IDisposable
 
     public FakeProvider()
     {
-        int port;
-        using (var probe = new TcpListener(IPAddress.Loopback, 0))
-        {
-            probe.Start();
-            port = ((IPEndPoint)probe.LocalEndpoint).Port;
-        }
-
-        Address = new Uri($"http://127.0.0.1:{port}/");
+        Address = new Uri($"http://127.0.0.1:{LoopbackPorts.Take()}/");
         _listener.Prefixes.Add(Address.AbsoluteUri);
         _listener.Start();
         _ = Task.Run(LoopAsync);

@@ -1,6 +1,7 @@
 using System.Threading.Channels;
 using Glimmer.Platform.Store;
 using Glimmer.Platform.Tests.Store;
+using Glimmer.Testing;
 
 namespace Glimmer.Platform.Tests.Nodes;
 
@@ -83,8 +84,7 @@ public sealed class LostNewsTests
     {
         string name = new Npgsql.NpgsqlConnectionStringBuilder(place.Settings.ConnectionString).ApplicationName!;
         string listeners = $"SELECT pid FROM pg_stat_activity WHERE application_name = '{name}' AND query LIKE 'LISTEN%' AND state = 'idle'";
-        while (TestStore.Administer(listeners) == 0)
-            await Task.Delay(5, TestContext.Current.CancellationToken);
+        await Eventually.HoldsAsync(() => TestStore.Administer(listeners) != 0);
         return listeners;
     }
 

@@ -177,10 +177,11 @@ public sealed class SharedAdmissionTests
 
         graveStore.Write(session => session.Execute("UPDATE nodes SET lease_end = 0 WHERE id = @Id", new { row.Id }));
         CallEntry entry;
+        var watch = Stopwatch.StartNew();
         do
         {
             entry = await node.EnterAsync(output: 10_000);
-            Assert.True(entry.Call is not null || entry.Error!.Code == BusinessCode.Overloaded, entry.Error?.Message);
+            Assert.True(entry.Call is not null || (entry.Error!.Code == BusinessCode.Overloaded && watch.Elapsed < Eventually.Patience), entry.Error?.Message);
         }
         while (entry.Call is null);
         using (AdmittedCall call = entry.Call)
@@ -222,18 +223,20 @@ public sealed class SharedAdmissionTests
     {
         using var place = new TestStore(StoreKind.Postgres);
         await using Fleet fleet = await Fleet.OpenAsync(place, 2, Tiers, new Caller("a", "p", "k", Tier: 0));
-        CallEntry[] first = [await fleet.Nodes[0].EnterAsync(), await fleet.Nodes[0].EnterAsync(), await fleet.Nodes[0].EnterAsync()];
+        CallEntry[] first = [await fleet.Nodes[0].InTheEndAsync(100), await fleet.Nodes[0].InTheEndAsync(100), await fleet.Nodes[0].InTheEndAsync(100)];
         Assert.All(first, entry => Assert.NotNull(entry.Call));
         NodeStanding standing = NodeShare.List(fleet.Nodes[0].Store)[0];
         Assert.Equal(("n0", 1L, true), (standing.Name, standing.Epoch, standing.IsShared));
-        Assert.InRange(standing.LeaseLeft.TotalSeconds, 20, 31);
+        Assert.InRange(standing.LeaseLeft.TotalSeconds, 0.1, 31);
         Assert.True(standing.Units >= 3 && fleet.Nodes[0].Share.Trade is { Limits: > 0, Nodes: 2 });
         foreach (CallEntry entry in first)
             entry.Call!.Dispose();
         await fleet.Nodes[0].DisposeAsync();
-        CallEntry[] second = [await fleet.Nodes[1].EnterAsync(), await fleet.Nodes[1].EnterAsync(), await fleet.Nodes[1].EnterAsync()];
+
+        // It says that it leaves; if the database was too slow to hear that, its lease ends.
+        await Eventually.HoldsAsync(() => NodeShare.List(fleet.Nodes[1].Store).Select(node => node.Name).SequenceEqual(["n1"]));
+        CallEntry[] second = [await fleet.Nodes[1].InTheEndAsync(100), await fleet.Nodes[1].InTheEndAsync(100), await fleet.Nodes[1].InTheEndAsync(100)];
         Assert.All(second, entry => Assert.NotNull(entry.Call));
-        Assert.Equal(["n1"], NodeShare.List(fleet.Nodes[1].Store).Select(node => node.Name));
         foreach (CallEntry entry in second)
             entry.Call!.Dispose();
     }
@@ -278,7 +281,7 @@ public sealed class SharedAdmissionTests
             _caller = caller;
             Store = place.Open();
             Ledger = PlatformLedger.Open(Store, new LedgerSettings { SweepEvery = TimeSpan.Zero, CoverWorstCase = metered });
-            Share = NodeShare.Join(Store, new SliceSettings { Name = $"n{index}", Lease = TimeSpan.FromSeconds(30), Beat = TimeSpan.FromMilliseconds(100), AlwaysShared = shared })!;
+            Share = NodeShare.Join(Store, new SliceSettings { Name = $"n{index}", Lease = TimeSpan.FromSeconds(30), Beat = TimeSpan.FromMilliseconds(100), LoneLease = TimeSpan.FromMinutes(10), AlwaysShared = shared })!;
             Ledger.Share(Share);
             Plans = new PlanGate(PlanRules.Load(), Share, TimeProvider.System);
             if (plan)
@@ -286,7 +289,7 @@ public sealed class SharedAdmissionTests
             _catalogue = new CatalogueSource(Catalogue.Load(null, tiers, 1));
             _places = new FairAdmission(new AdmissionLimits(100, 100, 100, 100, TimeSpan.FromSeconds(30)), TimeProvider.System, Share);
             _calls = new CallAdmission(
-                this, _places, Plans, _catalogue, new CallRates(Plans.Rules.Calendar, Share), null, metered ? BillingMode.Metered : BillingMode.Free, Currency.Usd, TimeProvider.System, Ledger)
+                this, _places, Plans, _catalogue, new CallRates(Plans.Rules.Calendar, Share), null, metered ? BillingMode.Metered : BillingMode.Free, Currency.Usd, plan ? TimeProvider.System : new OneDay(), Ledger)
             {
                 Nodes = Share,
             };
@@ -308,11 +311,7 @@ public sealed class SharedAdmissionTests
 
         public PlatformError? CheckEndUser(AccessKey key, string? user) => null;
 
-        public async Task UntilAsync(Func<bool> reached)
-        {
-            while (!reached())
-                await Task.Delay(5, TestContext.Current.CancellationToken);
-        }
+        public Task UntilAsync(Func<bool> reached) => Eventually.HoldsAsync(reached);
 
         /// <summary>What is said once nobody is told to try again.</summary>
         public async Task<CallEntry> InTheEndAsync(int output)
@@ -332,10 +331,12 @@ public sealed class SharedAdmissionTests
         /// <summary>The code that refuses in the end, once nobody is told to try again.</summary>
         public async Task<BusinessCode> FinallyAsync()
         {
+            var watch = Stopwatch.StartNew();
             while (true)
             {
                 CallEntry entry = await EnterAsync();
                 Assert.NotNull(entry.Error);
+                Assert.True(watch.Elapsed < Eventually.Patience, entry.Error.Message);
                 if (entry.Error.Code != BusinessCode.Overloaded)
                     return entry.Error.Code;
                 await Task.Delay(20, TestContext.Current.CancellationToken);
@@ -356,6 +357,14 @@ public sealed class SharedAdmissionTests
             _places.Dispose();
         }
     }
+}
+
+/// <summary>A clock whose day does not end while a test runs: tomorrow's noon where the platform's day begins (UTC+8). Its timers are the system's.</summary>
+internal sealed class OneDay : TimeProvider
+{
+    private static readonly DateTimeOffset _noon = new(DateTime.UtcNow.Date.AddDays(1).AddHours(4), TimeSpan.Zero);
+
+    public override DateTimeOffset GetUtcNow() => _noon;
 }
 
 internal static class AdmittedCalls

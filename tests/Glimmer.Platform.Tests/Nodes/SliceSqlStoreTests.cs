@@ -7,7 +7,7 @@ namespace Glimmer.Platform.Tests.Nodes;
 
 public sealed class SliceSqlStoreTests
 {
-    private static readonly SliceSettings Short = new() { Name = "a", Lease = TimeSpan.FromSeconds(30), Beat = TimeSpan.FromMilliseconds(100), AlwaysShared = true };
+    private static readonly SliceSettings Short = new() { Name = "a", Lease = TimeSpan.FromSeconds(30), Beat = TimeSpan.FromMilliseconds(100), LoneLease = TimeSpan.FromMinutes(10), AlwaysShared = true };
 
     [Fact]
     public void AnExchangeGrantsUpToTheLimitAndKeepsTheSums()

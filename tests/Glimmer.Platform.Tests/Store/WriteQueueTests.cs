@@ -1,4 +1,5 @@
 using Glimmer.Platform.Store;
+using Glimmer.Testing;
 
 namespace Glimmer.Platform.Tests.Store;
 
@@ -16,8 +17,7 @@ public sealed class WriteQueueTests
             for (int i = 0; i < 100; i++)
                 Assert.Equal(1, await store.WriteAsync(session => session.Execute("INSERT INTO notes (writer, number) VALUES (@w, @i)", new { w, i })));
         }))];
-        while (store.Writes.Waiting < 8)
-            await Task.Delay(1);
+        await Eventually.HoldsAsync(() => store.Writes.Waiting >= 8);
         release.Set();
         await gate;
         await Task.WhenAll(writers);
@@ -198,7 +198,7 @@ public sealed class WriteQueueTests
             began.Set();
             go.Wait();
         });
-        began.Wait();
+        Assert.True(began.Wait(Eventually.Patience));
         release = go;
         return task;
     }

@@ -300,7 +300,7 @@ public sealed partial class AccountEndpointTests
         }
     }
 
-    [GeneratedRegex("(?<=#token=)[A-Za-z0-9_-]{43}", RegexOptions.ExplicitCapture, 1000)]
+    [GeneratedRegex("(?<=#token=)[A-Za-z0-9_-]{43}", RegexOptions.ExplicitCapture, 60_000)]
     private static partial Regex TokenPattern { get; }
 
     private static async Task<HttpStatusCode> CallAsync(ServerHarness server, string credential, string? forwarded = null)

@@ -76,6 +76,6 @@ internal sealed partial class AdminServer(ServerHarness harness) : IAsyncDisposa
 
     public ValueTask DisposeAsync() => harness.DisposeAsync();
 
-    [GeneratedRegex("(?<=#token=)[A-Za-z0-9_-]{43}", RegexOptions.ExplicitCapture, 1000)]
+    [GeneratedRegex("(?<=#token=)[A-Za-z0-9_-]{43}", RegexOptions.ExplicitCapture, 60_000)]
     private static partial Regex TokenPattern { get; }
 }

@@ -100,9 +100,9 @@ public sealed partial class ChatFramingTests : IAsyncLifetime
         }
     }
 
-    [GeneratedRegex("x-request-id: (?<value>[0-9a-f]+)", RegexOptions.ExplicitCapture, 1000)]
+    [GeneratedRegex("x-request-id: (?<value>[0-9a-f]+)", RegexOptions.ExplicitCapture, 60_000)]
     private static partial Regex IdPattern();
 
-    [GeneratedRegex("\"created\":(?<value>[0-9]+)", RegexOptions.ExplicitCapture, 1000)]
+    [GeneratedRegex("\"created\":(?<value>[0-9]+)", RegexOptions.ExplicitCapture, 60_000)]
     private static partial Regex CreatedPattern();
 }

@@ -259,6 +259,6 @@ public sealed partial class GeminiEndpointTests : IAsyncLifetime
 
     private static string Mask(string text) => Ids().Replace(text, "\"${n}\":\"*\"");
 
-    [GeneratedRegex("\"(?<n>id|responseId)\":\"[^\"]*\"", RegexOptions.ExplicitCapture, 1000)]
+    [GeneratedRegex("\"(?<n>id|responseId)\":\"[^\"]*\"", RegexOptions.ExplicitCapture, 60_000)]
     private static partial Regex Ids();
 }

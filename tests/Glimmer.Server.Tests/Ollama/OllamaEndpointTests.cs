@@ -256,9 +256,9 @@ public sealed partial class OllamaEndpointTests : IAsyncLifetime
     private static string Mask(string text) =>
         Durations().Replace(Texts().Replace(text, "\"${n}\":\"*\""), "\"${n}\":*");
 
-    [GeneratedRegex("\"(?<n>created_at|id)\":\"[^\"]*\"", RegexOptions.ExplicitCapture, 1000)]
+    [GeneratedRegex("\"(?<n>created_at|id)\":\"[^\"]*\"", RegexOptions.ExplicitCapture, 60_000)]
     private static partial Regex Texts();
 
-    [GeneratedRegex("\"(?<n>total_duration|prompt_eval_duration|eval_duration)\":[1-9][0-9]*", RegexOptions.ExplicitCapture, 1000)]
+    [GeneratedRegex("\"(?<n>total_duration|prompt_eval_duration|eval_duration)\":[1-9][0-9]*", RegexOptions.ExplicitCapture, 60_000)]
     private static partial Regex Durations();
 }

@@ -251,6 +251,6 @@ public sealed partial class ChatCompletionsTests : IAsyncLifetime
 
     private static string Mask(string text) => CallId().Replace(text, "\"id\":\"*\"");
 
-    [GeneratedRegex("\"id\":\"call_[0-9]+\"", RegexOptions.None, 1000)]
+    [GeneratedRegex("\"id\":\"call_[0-9]+\"", RegexOptions.None, 60_000)]
     private static partial Regex CallId();
 }

@@ -2,6 +2,7 @@ using Glimmer.Inference.Routing;
 using Glimmer.Server.Hosting;
 using Glimmer.Server.Routing;
 using Glimmer.Server.Tests.Support;
+using Glimmer.Testing;
 
 namespace Glimmer.Server.Tests.Remote;
 
@@ -30,7 +31,7 @@ internal sealed class RawServer : IAsyncDisposable
         string path = Path.Combine(harness.Folder, "backends.yaml");
         await File.WriteAllTextAsync(path, $"backends:\n{backends}\nrouting: {{probe: {{interval: off}}}}\n");
         BackendFileSource.Open(pool, path, TimeSpan.Zero);
-        await pool.FirstProbesAsync(TimeSpan.FromSeconds(20));
+        await pool.FirstProbesAsync(Eventually.Patience);
         harness.Slot.Follow(pool, null);
         return new RawServer(harness, pool);
     }

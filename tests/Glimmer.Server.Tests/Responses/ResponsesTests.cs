@@ -4,6 +4,7 @@ using Glimmer.Dialogue.Output;
 using Glimmer.Inference;
 using Glimmer.Protocol.Sse;
 using Glimmer.Server.Tests.Support;
+using Glimmer.Testing;
 
 namespace Glimmer.Server.Tests.Responses;
 
@@ -235,7 +236,7 @@ public sealed class ResponsesTests : IAsyncLifetime
         using HttpResponseMessage response = await _harness.PostAsync(body, Path, HttpCompletionOption.ResponseHeadersRead);
         Assert.Equal("text/event-stream", response.Content.Headers.ContentType?.MediaType);
         var events = new List<JsonElement>();
-        await foreach (SseEvent item in SseReader.ReadAsync(await response.Content.ReadAsStreamAsync(TestContext.Current.CancellationToken)))
+        await foreach (SseEvent item in Eventually.EachAsync(SseReader.ReadAsync(await response.Content.ReadAsStreamAsync(TestContext.Current.CancellationToken))))
         {
             JsonElement data = JsonDocument.Parse(item.Data).RootElement;
             Assert.Equal(item.Event, data.GetProperty("type").GetString());

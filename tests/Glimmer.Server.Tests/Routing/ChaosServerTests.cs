@@ -84,8 +84,8 @@ public sealed partial class ChaosServerTests
         Models = [new BackendModel { Code = PooledHarness.Model }],
         MaxInFlight = 8,
         ConnectTimeout = TimeSpan.FromSeconds(20),
-        FirstTokenTimeout = TimeSpan.FromSeconds(1),
-        StallTimeout = TimeSpan.FromSeconds(1),
+        FirstTokenTimeout = TimeSpan.FromSeconds(3),
+        StallTimeout = TimeSpan.FromSeconds(3),
     };
 
     private static async Task<Outcome> AskAsync(HttpClient client, int number, bool stream)
@@ -245,7 +245,7 @@ public sealed partial class ChaosServerTests
             return text.ToString();
         }
 
-        [GeneratedRegex(@"request (?<n>\d+)\.", RegexOptions.ExplicitCapture, 1000)]
+        [GeneratedRegex(@"request (?<n>\d+)\.", RegexOptions.ExplicitCapture, 60_000)]
         private static partial Regex Number { get; }
     }
 }

@@ -189,6 +189,6 @@ public sealed partial class TelemetryTests
         return samples;
     }
 
-    [GeneratedRegex("""^(?<name>[a-zA-Z_][a-zA-Z0-9_]*(?:\{(?:[a-zA-Z_][a-zA-Z0-9_]*="(?:[^"\\\n]|\\["\\n])*",?)+\})?) (?<value>-?[0-9.eE+-]+)$""", RegexOptions.ExplicitCapture, 1000)]
+    [GeneratedRegex("""^(?<name>[a-zA-Z_][a-zA-Z0-9_]*(?:\{(?:[a-zA-Z_][a-zA-Z0-9_]*="(?:[^"\\\n]|\\["\\n])*",?)+\})?) (?<value>-?[0-9.eE+-]+)$""", RegexOptions.ExplicitCapture, 60_000)]
     private static partial Regex Sample();
 }

@@ -7,6 +7,7 @@ using System.Threading.Channels;
 using Glimmer.Dialogue.Output;
 using Glimmer.Protocol.Sse;
 using Glimmer.Server.Tests.Support;
+using Glimmer.Testing;
 using Microsoft.Extensions.Logging;
 
 namespace Glimmer.Server.Tests.Transport;
@@ -87,7 +88,7 @@ public sealed class Http2Tests : IAsyncLifetime
                 using HttpResponseMessage response = await asking;
                 await using Stream stream = await response.Content.ReadAsStreamAsync(TestContext.Current.CancellationToken);
                 int heard = 0;
-                await foreach (SseEvent item in SseReader.ReadAsync(stream))
+                await foreach (SseEvent item in Eventually.EachAsync(SseReader.ReadAsync(stream)))
                 {
                     Assert.Contains($"\"{(char)('a' + heard)}\"", item.Data, StringComparison.Ordinal);
                     if (++heard == leaveAt)
@@ -97,8 +98,16 @@ public sealed class Http2Tests : IAsyncLifetime
 
             await leaving.CancelAsync();
             await ServerHarness.UntilAsync(() => _harness.Backend.Active == 0 && _harness.Logs.Lines.Count(line => line.Id == 1001) == leaveAt + 1);
-            if (leaveAt == 0)
-                await Assert.ThrowsAnyAsync<OperationCanceledException>(() => asking);
+            if (leaveAt > 0)
+                continue;
+            try
+            {
+                (await asking).Dispose();   // the headers go ahead where the first event is long in coming, and this thread may have been
+            }
+            catch (OperationCanceledException)
+            {
+                // Cancelled before them.
+            }
         }
 
         Assert.DoesNotContain(_harness.Logs.Lines, line => line.Level >= LogLevel.Warning);

@@ -54,16 +54,17 @@ public sealed class BundledModelHostTests : IDisposable
     [Fact]
     public async Task An_unload_under_traffic_loses_no_answer()
     {
-        await using ModelHost host = new([new HostedModel("m", Fixtures.BundledModel) { Engine = Engine }], new ModelHostOptions { MemoryBytes = 1L << 40 });
+        await using ModelHost host = new([new HostedModel("m", Fixtures.BundledModel) { Engine = Engine }], new ModelHostOptions { MemoryBytes = 1L << 40, Grace = TimeSpan.FromMinutes(10), Patience = TimeSpan.FromMinutes(10) });
         using CancellationTokenSource over = new();
         Task<int>[] traffic = [.. Enumerable.Range(0, 4).Select(_ => Task.Run(async () =>
         {
             int answers = 0;
-            while (!over.IsCancellationRequested)
+            do
             {
                 Assert.Equal(GoodNight, await AskAsync(host, "m"));
                 answers++;
             }
+            while (!over.IsCancellationRequested);
 
             return answers;
         }))];

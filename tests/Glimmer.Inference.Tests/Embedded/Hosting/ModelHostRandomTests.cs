@@ -71,7 +71,7 @@ public sealed class ModelHostRandomTests
     public async Task Many_at_once_never_use_more_than_there_is_nor_a_closed_model()
     {
         FakeLoader loader = new(Models);
-        ModelHost host = new(loader.Models, new ModelHostOptions { MemoryBytes = Memory, RetryAfter = TimeSpan.Zero, FileCheckInterval = TimeSpan.Zero }, loader);
+        ModelHost host = new(loader.Models, new ModelHostOptions { MemoryBytes = Memory, RetryAfter = TimeSpan.Zero, FileCheckInterval = TimeSpan.Zero, Patience = TimeSpan.FromHours(1) }, loader);
         await Task.WhenAll(Enumerable.Range(0, 8).Select(worker => Task.Run(() => WorkAsync(worker))));
         Assert.InRange(loader.MostBytes, 1, Memory);
         Assert.All(host.Statistics.Models, model => Assert.Equal(0, model.InFlight));

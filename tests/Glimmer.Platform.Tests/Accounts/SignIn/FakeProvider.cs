@@ -1,10 +1,10 @@
 using System.Buffers.Text;
 using System.Net;
-using System.Net.Sockets;
 using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using Glimmer.Testing;
 
 namespace Glimmer.Platform.Tests.Accounts.SignIn;
 
@@ -17,10 +17,7 @@ internal sealed class FakeProvider : IDisposable
 
     public FakeProvider()
     {
-        using var probe = new TcpListener(IPAddress.Loopback, 0);
-        probe.Start();
-        Address = new Uri($"http://127.0.0.1:{((IPEndPoint)probe.LocalEndpoint).Port}/");
-        probe.Stop();
+        Address = new Uri($"http://127.0.0.1:{LoopbackPorts.Take()}/");
         _listener.Prefixes.Add(Address.AbsoluteUri);
         _listener.Start();
         _ = Task.Run(LoopAsync);
