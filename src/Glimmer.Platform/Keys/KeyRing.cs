@@ -1,6 +1,7 @@
 using System.Collections.Frozen;
 using System.Security.Cryptography;
 using System.Text;
+using Glimmer.Platform.Store;
 
 namespace Glimmer.Platform.Keys;
 
@@ -19,6 +20,9 @@ public sealed class KeyRing : IKeySource
     public const string ProtectionFileName = "protection.key";
 
     private static readonly TimeSpan CheckEvery = TimeSpan.FromSeconds(1);
+
+    // Each change of another process is written through to the disk under the lock.
+    private static readonly TimeSpan _patience = TimeSpan.FromMinutes(1);
     private readonly string _path;
     private readonly string _folder;
     private readonly string _setting;
@@ -173,7 +177,7 @@ public sealed class KeyRing : IKeySource
     {
         try
         {
-            using FileStream guard = LockFile.Take(Path.Combine(_folder, FileName + ".lock"));
+            using FileStream guard = HeldFile.Open(Path.Combine(_folder, FileName + ".lock"), _patience);
             KeyFile file = File.Exists(_path) ? KeyFile.Read(_path, _setting) : new KeyFile(KeyFile.CurrentVersion, []);
             file = file with { Keys = change(file.Keys) };
             file.Write(_path);
@@ -192,28 +196,6 @@ public sealed class KeyRing : IKeySource
         {
             var info = new FileInfo(path);
             return info.Exists ? new FileStamp(true, info.Length, info.LastWriteTimeUtc) : default;
-        }
-    }
-
-    private static class LockFile
-    {
-        // Who holds it writes the file through to the disk, and may take it again at once: pauses of many lengths find the gaps between.
-        private static readonly TimeSpan _patience = TimeSpan.FromMinutes(1);
-
-        public static FileStream Take(string path)
-        {
-            long begun = Environment.TickCount64;
-            while (true)
-            {
-                try
-                {
-                    return new FileStream(path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None);
-                }
-                catch (IOException) when (Directory.Exists(Path.GetDirectoryName(Path.GetFullPath(path))) && Environment.TickCount64 - begun < _patience.TotalMilliseconds)
-                {
-                    Thread.Sleep(Random.Shared.Next(1, 25));
-                }
-            }
         }
     }
 }

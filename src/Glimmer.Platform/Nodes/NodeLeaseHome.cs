@@ -1,3 +1,5 @@
+using Glimmer.Platform.Store;
+
 namespace Glimmer.Platform.Nodes;
 
 /// <summary>
@@ -6,7 +8,8 @@ namespace Glimmer.Platform.Nodes;
 /// </summary>
 internal sealed class NodeLeaseHome : IDisposable
 {
-    private const int Tries = 10;
+    // A program that is being started holds for a moment what its parent had open; only a lock that stays is another process's.
+    private static readonly TimeSpan _patience = TimeSpan.FromMilliseconds(200);
     private readonly FileStream _lock;
 
     private NodeLeaseHome(FileStream held, string id) => (_lock, Id) = (held, id);
@@ -20,7 +23,7 @@ internal sealed class NodeLeaseHome : IDisposable
         try
         {
             Directory.CreateDirectory(folder);
-            FileStream held = Open(Path.Combine(folder, "node.lock"));
+            FileStream held = HeldFile.Open(Path.Combine(folder, "node.lock"), _patience);
             Span<byte> text = stackalloc byte[32];
             int length = held.ReadAtLeast(text, text.Length, throwOnEndOfStream: false);
             if (length == text.Length && Guid.TryParseExact(System.Text.Encoding.ASCII.GetString(text), "N", out Guid known))
@@ -38,20 +41,4 @@ internal sealed class NodeLeaseHome : IDisposable
     }
 
     public void Dispose() => _lock.Dispose();
-
-    // A program that is being started holds for a moment what its parent had open; only a lock that stays is another process's.
-    private static FileStream Open(string path)
-    {
-        for (int attempt = 1; ; attempt++)
-        {
-            try
-            {
-                return new FileStream(path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None);
-            }
-            catch (IOException) when (attempt < Tries)
-            {
-                Thread.Sleep(20);
-            }
-        }
-    }
 }
