@@ -24,7 +24,7 @@ if { [ ${#wanted[@]} -eq 0 ] || wants Platform || wants Server; } && ! ls /usr/l
   fi
 fi
 
-# A suite that hangs is ended, and its log names the tests that ran for long: whoever reads it should not have to guess. The longest takes two minutes on two cores.
+# A suite that hangs is ended, and its log names the tests that ran for long: whoever reads it should not have to guess. The longest takes two to four minutes on two cores.
 longest=${GLIMMER_SUITE_SECONDS:-1800}
 bounded() { timeout --foreground --kill-after=20 "$longest" "$@"; local code=$?; [ "$code" -ne 124 ] && [ "$code" -ne 137 ] || echo "It did not end within $longest s and was ended."; return "$code"; }
 

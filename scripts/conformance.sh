@@ -5,8 +5,8 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 . scripts/node.sh
 cd tests/Conformance
-# The time limit holds for a whole file, which the suite is one of.
 npm ci --silent --no-fund --no-audit
+# The time limit holds for a whole file, which the suite is one of.
 if [ $# -gt 0 ]; then
   node --test --test-timeout=1700000 --test-reporter=tap --test-concurrency=1 "$@"   # some files, each with a server of its own
 else

@@ -122,6 +122,7 @@ public sealed class FakeUpstream : IAsyncDisposable
 /// <summary>One request to a <see cref="FakeUpstream"/> and its answer.</summary>
 public sealed class FakeExchange
 {
+    private static readonly byte[] _end = "0\r\n\r\n"u8.ToArray();
     private readonly TcpClient _client;
     private readonly NetworkStream _stream;
     private readonly CancellationToken _stopping;
@@ -175,22 +176,17 @@ public sealed class FakeExchange
     {
         if (bytes.Length == 0)
             return Task.CompletedTask;
-        byte[] head = Encoding.ASCII.GetBytes(bytes.Length.ToString("x", CultureInfo.InvariantCulture) + "\r\n");
-        return SendAsync((byte[])[.. head, .. bytes.Span, (byte)'\r', (byte)'\n']);
+        return SendAsync(Chunk(bytes.Span));
     }
 
     /// <summary>Sends text of the stream.</summary>
     public Task WriteAsync(string text) => WriteAsync(Encoding.UTF8.GetBytes(text));
 
     /// <summary>Ends the stream.</summary>
-    public Task EndAsync() => SendAsync("0\r\n\r\n"u8.ToArray());
+    public Task EndAsync() => SendAsync(_end);
 
     /// <summary>Sends the last bytes of the stream and its end in one piece: who stops reading at the last event finds the connection free.</summary>
-    public Task EndAsync(ReadOnlyMemory<byte> last)
-    {
-        byte[] head = Encoding.ASCII.GetBytes(last.Length.ToString("x", CultureInfo.InvariantCulture) + "\r\n");
-        return SendAsync((byte[])[.. head, .. last.Span, .. "\r\n0\r\n\r\n"u8]);
-    }
+    public Task EndAsync(ReadOnlyMemory<byte> last) => SendAsync([.. Chunk(last.Span), .. _end]);
 
     /// <summary>Breaks the connection.</summary>
     public void Abort()
@@ -236,6 +232,8 @@ public sealed class FakeExchange
         await stream.ReadExactlyAsync(body, stopping);
         return new FakeExchange(client, stream, first[0], first[1], headers, body, stopping);
     }
+
+    private static byte[] Chunk(ReadOnlySpan<byte> bytes) => [.. Encoding.ASCII.GetBytes(bytes.Length.ToString("x", CultureInfo.InvariantCulture)), .. "\r\n"u8, .. bytes, .. "\r\n"u8];
 
     private async Task SendAsync(byte[] bytes)
     {

@@ -51,9 +51,8 @@ internal sealed class SliceLoop : IAsyncDisposable
             return;
         await _stop.CancelAsync();
 
-        // A database that is away or hangs is not waited for; one that is only slow hears that the node leaves.
-        for (int waits = 0; waits < 5 && !_loop.IsCompleted && !(waits > 0 && Trouble is { } trouble && PlatformStore.IsAbsence(trouble)); waits++)
-            await _loop.WaitAsync(TimeSpan.FromSeconds(2)).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        // A database that hangs is not waited for; one that is only slow still hears that the node leaves, as long as the process and its store live.
+        await _loop.WaitAsync(TimeSpan.FromSeconds(5)).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         if (_loop.IsCompleted)
             _stop.Dispose();
     }

@@ -28,20 +28,14 @@ internal sealed partial class AnswerCharge(AdmittedCall call, RequestRecord reco
         if (_closed)
             return;
         _closed = true;
-        using AdmittedCall ended = call;
+        using AdmittedCall ended = call;   // what is not settled below is given back with its place
         bool cutOff = finish is FinishReason.BackendFault or FinishReason.Cancelled;
-        if (cutOff && (record.FirstEvent == 0 || task is not null))
-        {
-            // A task that is cut off is given up or run again from its beginning.
-            call.Release();
-            return;
-        }
 
-        if (task is { IsCharged: true } || (task is not null && !await task.Confirm()))
-        {
-            call.Release();
+        // A task that is cut off is given up or run again from its beginning.
+        if (cutOff && (record.FirstEvent == 0 || task is not null))
             return;
-        }
+        if (task is { IsCharged: true } || (task is not null && !await task.Confirm()))
+            return;
 
         try
         {

@@ -12,7 +12,7 @@ namespace Glimmer.Server.Answers;
 /// </summary>
 internal sealed class AnswerEvents : IAsyncDisposable
 {
-    private static readonly TimeSpan HeaderPatience = TimeSpan.FromSeconds(10);
+    internal static readonly TimeSpan HeaderPatience = TimeSpan.FromSeconds(10);
     private readonly IChatAnswer _answer;
     private readonly IAsyncEnumerator<ChatEvent> _events;
     private readonly RequestRecord _record;

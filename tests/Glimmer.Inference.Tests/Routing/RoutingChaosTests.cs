@@ -21,7 +21,7 @@ public sealed class RoutingChaosTests
             Policy = policy,
             Probe = new ProbeOptions { Interval = TimeSpan.Zero },
             HedgeAfter = hedged ? TimeSpan.FromMilliseconds(2) : null,
-            Wait = TimeSpan.FromMilliseconds(500),
+            Wait = TimeSpan.FromMilliseconds(50),
             Eject = new EjectOptions { Time = TimeSpan.FromMilliseconds(20), LongestTime = TimeSpan.FromMilliseconds(100) },
         };
         await using FakePool pool = new(null, options, [.. Enumerable.Range(0, 5).Select(i => FakePool.Define($"b{i}", weight: i * 50, maxInFlight: 8 + i))]);
